@@ -1,0 +1,113 @@
+# A file's name is its ISA: kernels/<kernel>/<isa>.cpp or .asm is variant <isa> of <kernel>. This file derives the
+# compile flags from the names and generates the registry; adding a variant or a kernel edits nothing.
+
+set(kernel_root ${CMAKE_SOURCE_DIR}/kernels)
+file(GLOB kernel_headers CONFIGURE_DEPENDS ${kernel_root}/*/kernel.h)
+file(GLOB variant_files CONFIGURE_DEPENDS ${kernel_root}/*/*.cpp ${kernel_root}/*/*.asm)
+
+# GCC would contract a*b+c into an FMA where the ISA has one: the contracts allow it, as they bound the error.
+set(flags_scalar -O2 -fno-tree-vectorize -fno-tree-slp-vectorize)
+set(flags_auto_v2 -O3 -march=x86-64-v2)
+set(flags_auto_v3 -O3 -march=x86-64-v3)
+set(flags_auto_v4 -O3 -march=x86-64-v4 -mprefer-vector-width=512)
+set(flags_sse -O2 -march=x86-64-v2)
+set(flags_avx2 -O2 -march=x86-64-v3)
+# GCC 12 warns of its own intrinsics' undefined operands (GCC bug 105593).
+set(flags_avx512 -O2 -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized)
+set(flags_avx512_vnni ${flags_avx512} -mavx512vnni)
+set(flags_avx512_bf16 ${flags_avx512} -mavx512bf16)
+set(flags_jit -O2)
+
+set(kernels "")
+set(renames_auto_v2 "")
+foreach(header ${kernel_headers})
+  cmake_path(GET header PARENT_PATH folder)
+  cmake_path(GET folder FILENAME kernel)
+  list(APPEND kernels ${kernel})
+endforeach()
+
+set(assay_trials "")
+set(isas "")
+foreach(file ${variant_files})
+  cmake_path(GET file STEM stem)
+  if(stem STREQUAL "trial")
+    list(APPEND assay_trials ${file})
+    continue()
+  endif()
+  if(NOT stem STREQUAL "x87" AND NOT DEFINED flags_${stem})
+    message(FATAL_ERROR "${file}: '${stem}' is no ISA that ci/variants.cmake knows; name the file for its ISA")
+  endif()
+  list(APPEND files_${stem} ${file})
+  list(APPEND isas ${stem})
+endforeach()
+list(REMOVE_DUPLICATES isas)
+
+# scalar.cpp defines <kernel>_scalar; compiled again for each level, a macro renames what it defines.
+foreach(level v2 v3 v4)
+  set(files_auto_${level} ${files_scalar})
+  list(APPEND isas auto_${level})
+  set(renames_auto_${level} "")
+  foreach(kernel ${kernels})
+    list(APPEND renames_auto_${level} ${kernel}_scalar=${kernel}_auto_${level}
+         ${kernel}_pack_scalar=${kernel}_pack_auto_${level})
+  endforeach()
+endforeach()
+
+add_library(assay_variants INTERFACE)
+set(variant_objects "")
+foreach(isa ${isas})
+  add_library(variants_${isa} OBJECT ${files_${isa}})
+  if(NOT isa STREQUAL "x87")
+    target_compile_options(variants_${isa} PRIVATE ${flags_${isa}} -fno-math-errno -fno-trapping-math -Wno-psabi)
+    target_compile_definitions(variants_${isa} PRIVATE ${renames_${isa}})
+  endif()
+  target_sources(assay_variants INTERFACE $<TARGET_OBJECTS:variants_${isa}>)
+  list(APPEND variant_objects $<TARGET_OBJECTS:variants_${isa}>)
+endforeach()
+
+# The registry: one entry for each kernel and ISA; jit.cpp defines jit_avx2 and jit_avx512.
+set(declarations "")
+set(entries "")
+foreach(kernel ${kernels})
+  file(STRINGS ${kernel_root}/${kernel}/kernel.h pack_lines REGEX "${kernel}_pack_fn")
+  string(APPEND declarations "namespace assay { extern const Trial& ${kernel}_trial(); }\n")
+  string(APPEND entries "    {\"${kernel}\", &${kernel}_trial(), {\n")
+  foreach(isa ${isas})
+    set(names ${isa})
+    set(source kernels/${kernel}/${isa}.cpp)
+    set(jit false)
+    if(isa STREQUAL "jit")
+      set(names jit_avx2 jit_avx512)
+      set(jit true)
+    elseif(isa STREQUAL "x87")
+      set(source kernels/${kernel}/x87.asm)
+    elseif(isa MATCHES "^auto_")
+      set(source kernels/${kernel}/scalar.cpp)
+    endif()
+    if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${source})
+      continue()
+    endif()
+    foreach(name ${names})
+      string(APPEND declarations "extern \"C\" void ${kernel}_${name}();\n")
+      set(pack nullptr)
+      if(pack_lines)
+        string(APPEND declarations "extern \"C\" void ${kernel}_pack_${name}();\n")
+        set(pack ${kernel}_pack_${name})
+      endif()
+      string(APPEND entries "      {\"${kernel}\", \"${name}\", \"${source}\", ${kernel}_${name}, ${pack}, ${jit}},\n")
+    endforeach()
+  endforeach()
+  string(APPEND entries "    }},\n")
+endforeach()
+set(assay_registry ${CMAKE_BINARY_DIR}/registry.cpp)
+file(CONFIGURE OUTPUT ${assay_registry} @ONLY CONTENT "// Generated from the file names in kernels/.
+#include \"harness/registry.h\"
+#include \"harness/trial.h\"
+@declarations@
+namespace assay {
+std::vector<Kernel> generated_kernels() {
+  return {
+@entries@  };
+}
+}  // namespace assay
+")

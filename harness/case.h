@@ -1,0 +1,226 @@
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "harness/guarded_memory.h"
+#include "harness/jit_code.h"
+#include "harness/registry.h"
+#include "harness/rng.h"
+
+namespace assay {
+
+using Shape = std::vector<size_t>;
+
+/// Families of values that a sample's inputs are drawn from.
+enum class InputClass {
+  normal,        ///< about N(0, 1)
+  wide,          ///< exponents log-uniform over 2^-40 .. 2^40
+  integers,      ///< small integers: sums and products are exact, the error bound of a linear kernel is 0
+  cancellation,  ///< pairs of large values of opposite sign that nearly cancel
+  subnormals,    ///< subnormal and smallest normal values
+  zeros,         ///< +0, -0 and a few ones
+  huge,          ///< near FLT_MAX
+  special,       ///< normal values with a few NaN and Inf among them
+  extreme,       ///< the largest magnitudes of one sign: saturation, extreme integers
+  constant,      ///< one value everywhere
+};
+std::vector<InputClass> all_input_classes();
+std::string to_string(InputClass c);
+InputClass input_class_from(std::string_view name);  ///< throws InputError
+
+/// What identifies a case: the same CaseId gives the same inputs, offsets and calls on every machine.
+struct CaseId {
+  std::string variant;  ///< "dot_f32/avx2"
+  Shape shape;
+  InputClass input_class = InputClass::normal;
+  size_t alias = 0;  ///< index into Trial::aliases()
+  uint64_t seed = 0;
+};
+/// "dot_f32/avx2:n=17,class=normal,alias=none,seed=0x1f": what `assay check --case` takes.
+std::string to_string(const CaseId& id);
+CaseId case_from(std::string_view text);  ///< throws InputError
+
+/// Thrown by the judging functions: the variant broke its contract.
+struct Mismatch : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The largest errors seen so far. max_ulp counts only finite nonzero-bound comparisons of floats.
+struct ErrorStats {
+  double max_ulp = 0;
+  double worst_over_bound = 0;
+};
+
+/// What one element should be.
+struct Expected {
+  double value;           ///< the reference's result; NaN: any NaN is right
+  double bound;           ///< allowed |got - value|; 0: exact
+  bool overflow = false;  ///< an intermediate may overflow: NaN and Inf are allowed too
+};
+
+/// Memory that a timed kernel works on, kept between repetitions and shared by the variants of a kernel.
+class BenchStore;
+
+/// Repeats a call and takes its time.
+class CallTimer {
+ public:
+  virtual ~CallTimer() = default;
+  virtual void time(const std::function<void(size_t iterations)>& repeat) = 0;
+};
+
+/// One buffer as the kernel sees it (`data`), and its contents before the call (`ref`) for the reference.
+template <class T>
+struct Input {
+  const T* data;
+  const T* ref;
+  size_t count;
+  size_t id;  ///< for aliasing an output with it
+};
+
+/// Fills `count` elements for the class of the case.
+void fill_class(std::span<float> x, InputClass c, Rng& rng);
+void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
+
+/// One sample of one variant: makes guarded buffers, calls, judges. Trials use it; see Trial::run.
+class Case {
+ public:
+  /// For fuzzing. `caught_by` is unused; `stats` receives the errors.
+  Case(const Variant& variant, const CaseId& id, GuardedPool& pool, ErrorStats& stats);
+  /// For timing: aligned buffers from `store`, class normal, nothing is judged.
+  Case(const Variant& variant, const Shape& shape, BenchStore& store, CallTimer& timer);
+  ~Case();
+  Case(const Case&) = delete;
+
+  size_t dim(size_t i) const { return id_.shape[i]; }
+  InputClass input_class() const { return id_.input_class; }
+  bool exact_inputs() const { return id_.input_class == InputClass::integers; }
+  size_t alias() const { return id_.alias; }
+  bool timing() const { return timer_ != nullptr; }
+  Rng& rng() { return rng_; }
+
+  /// The function to call: the variant itself, or code generated for `key`.
+  template <class F>
+  F* fn(const Key& key) {
+    return reinterpret_cast<F*>(resolve(key));
+  }
+  /// The variant's pack step.
+  template <class F>
+  F* pack() const {
+    return reinterpret_cast<F*>(variant_.pack);
+  }
+
+  /// A read-only buffer of `count` elements of the case's class.
+  template <class T>
+  Input<T> input(const char* name, size_t count) {
+    return input<T>(name, count, [this](std::span<T> x, Rng& rng) { fill_class(x, id_.input_class, rng); });
+  }
+  /// The same, filled by `fill`.
+  template <class T>
+  Input<T> input(const char* name, size_t count, const std::function<void(std::span<T>, Rng&)>& fill,
+                 size_t alignment = alignof(T)) {
+    const size_t id = make_buffer(name, count * sizeof(T), alignment, Role::input);
+    if (auto* fresh = reinterpret_cast<T*>(fresh_bytes(id))) {
+      fill(std::span<T>(fresh, count), rng_);
+      keep_original(id);
+    }
+    return {reinterpret_cast<const T*>(bytes(id)), reinterpret_cast<const T*>(original(id)), count, id};
+  }
+
+  /// A poisoned buffer for results. With `same_as` it is that input's memory (which then is writable).
+  template <class T>
+  T* output(const char* name, size_t count, const Input<T>* same_as = nullptr, size_t alignment = alignof(T)) {
+    if (same_as != nullptr) {
+      return reinterpret_cast<T*>(make_writable(same_as->id));
+    }
+    return reinterpret_cast<T*>(bytes(make_buffer(name, count * sizeof(T), alignment, Role::output)));
+  }
+
+  /// Memory that is filled once by the variant's own set-up step (pack) and read-only for the kernel. Kept
+  /// between repetitions while timing; `fill` writes it through the pointer it gets.
+  void* packed(const char* name, size_t bytes, const std::function<void(void*)>& fill);
+
+  /// Calls the kernel: everything about the call that is checked is checked here.
+  template <class F, class... A>
+  auto call(F* f, A... args) -> std::invoke_result_t<F*, A...> {
+    arm();
+    if (timer_ != nullptr) {
+      timer_->time([=](size_t iterations) {
+        for (size_t i = 0; i < iterations; ++i) {
+          if constexpr (std::is_void_v<std::invoke_result_t<F*, A...>>) {
+            f(args...);
+          } else {
+            auto result = f(args...);
+            asm volatile("" : : "x"(result) : "memory");
+          }
+          asm volatile("" : : : "memory");
+        }
+      });
+    }
+    if constexpr (std::is_void_v<std::invoke_result_t<F*, A...>>) {
+      f(args...);
+      disarm();
+    } else {
+      auto result = f(args...);
+      disarm();
+      return result;
+    }
+  }
+
+  /// Judges one float. Throws Mismatch.
+  void expect(const char* what, size_t index, float got, const Expected& want);
+  /// Bit for bit, any NaN for a NaN. Throws Mismatch.
+  void expect_bits(const char* what, size_t index, float got, float want);
+  /// Integers and bytes. Throws Mismatch.
+  void expect_equal(const char* what, size_t index, int64_t got, int64_t want);
+  /// Elements that the kernel must not write still hold the poison. Throws Mismatch.
+  void expect_untouched(const char* what, const float* p, size_t count);
+
+ private:
+  enum class Role { input, output };
+  struct Buffer;
+
+  AnyFn resolve(const Key& key);
+  size_t make_buffer(const char* name, size_t bytes, size_t alignment, Role role);
+  uint8_t* bytes(size_t id);
+  uint8_t* fresh_bytes(size_t id);  ///< nullptr if it is already filled (timing)
+  const uint8_t* original(size_t id);
+  void keep_original(size_t id);
+  uint8_t* make_writable(size_t id);
+  void arm();     ///< inputs read-only, slack filled with canaries
+  void disarm();  ///< canaries checked. Throws Mismatch
+
+  const Variant& variant_;
+  CaseId id_;
+  Rng rng_;
+  GuardedPool* pool_ = nullptr;
+  ErrorStats* stats_ = nullptr;
+  BenchStore* store_ = nullptr;
+  CallTimer* timer_ = nullptr;
+  std::vector<std::unique_ptr<Buffer>> buffers_;
+  std::unique_ptr<JitCode> code_;
+};
+
+class BenchStore {
+ public:
+  BenchStore();
+  ~BenchStore();
+  struct Block;
+  /// The block of that name, made (zeroed, 64-byte aligned) if it is new: `fresh` tells.
+  uint8_t* get(const std::string& name, size_t bytes, bool& fresh);
+  /// Code kept between repetitions.
+  const JitCode& code(const Variant& variant, const Key& key);
+
+ private:
+  std::map<std::string, std::unique_ptr<Block>> blocks_;
+  std::map<std::string, std::unique_ptr<JitCode>> code_;
+};
+
+}  // namespace assay

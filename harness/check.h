@@ -1,0 +1,55 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/case.h"
+#include "harness/cpu.h"
+#include "harness/registry.h"
+
+namespace assay {
+
+enum class Status { pass, fail, not_runnable };
+std::string to_string(Status s);
+
+/// What the check says of one variant, with its evidence.
+struct Verdict {
+  std::string kernel, variant;
+  Status status = Status::not_runnable;
+  std::string reason;      ///< why it is not runnable, or what went wrong
+  std::string reproduce;   ///< the case that fails: what `--case` takes
+  uint64_t samples = 0;
+  ErrorStats errors;
+  std::string worst_case;  ///< the case with the worst error over bound
+  uint64_t seed = 0;
+};
+nlohmann::json to_json(const Verdict& v);
+
+struct CheckOptions {
+  std::string kernel_glob = "*";
+  std::string variant_glob = "*";
+  uint64_t seed = 1;
+  uint64_t samples = 2000;  ///< for each variant
+  double seconds = 0;       ///< if > 0: as many samples as fit instead
+  unsigned jobs = 0;        ///< child processes at once; 0: one for each logical CPU
+  double timeout = 30;      ///< seconds without a finished sample: a hang
+  std::function<void(const Verdict&)> on_verdict;  ///< called as verdicts come, in any order
+};
+
+/// Checks every variant that matches, each in a child process of its own: SIGILL, SIGSEGV, a hang or an exit fails
+/// that variant alone. Verdicts come in registry order. Throws InputError if nothing matches.
+std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options);
+
+/// One case, in a child process.
+Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout);
+
+/// All 2^32 inputs of every elementwise kernel of one float that matches: `variants` runnable ones at once, against one
+/// reference. Kernels without that mode are left out; InputError if none is left.
+std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& options);
+
+/// The case that sample number `index` tries.
+CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index);
+
+}  // namespace assay

@@ -1,0 +1,102 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "harness/check.h"
+#include "harness/commands.h"
+#include "harness/error.h"
+
+namespace assay {
+namespace {
+
+struct CheckArguments {
+  CheckOptions options;
+  std::string case_text;
+  bool exhaustive = false;
+  bool json = false;
+};
+
+void print_header() {
+  fmt::print("{:<34} {:<13} {:>10} {:>9} {:>11}  {}\n", "variant", "status", "samples", "max ULP", "error/bound", "note");
+}
+
+void print_verdict(const Verdict& v) {
+  const std::string name = v.kernel + "/" + v.variant;
+  if (v.status == Status::not_runnable) {
+    fmt::print("{:<34} {:<13} {:>10} {:>9} {:>11}  {}\n", name, to_string(v.status), 0, "-", "-", v.reason);
+  } else {
+    fmt::print("{:<34} {:<13} {:>10} {:>9.3g} {:>11.3g}  {}\n", name, to_string(v.status), v.samples, v.errors.max_ulp,
+               v.errors.worst_over_bound, v.reason);
+    if (!v.reproduce.empty()) {
+      fmt::print("    assay check --case '{}'\n", v.reproduce);
+    }
+  }
+  std::fflush(stdout);
+}
+
+int run_check(const CheckArguments& a) {
+  const Cpu cpu = detect_cpu();
+  std::vector<Verdict> verdicts;
+  CheckOptions options = a.options;
+  if (!a.json) {
+    print_header();
+    options.on_verdict = print_verdict;
+  }
+  if (!a.case_text.empty()) {
+    verdicts.push_back(check_case(cpu, case_from(a.case_text), options.timeout));
+    if (!a.json) {
+      print_verdict(verdicts.back());
+    }
+  } else if (a.exhaustive) {
+    verdicts = check_exhaustively(cpu, options);
+  } else {
+    verdicts = check(cpu, options);
+  }
+  size_t passed = 0;
+  size_t failed = 0;
+  auto json = nlohmann::json::array();
+  for (const auto& v : verdicts) {
+    passed += v.status == Status::pass;
+    failed += v.status == Status::fail;
+    json.push_back(to_json(v));
+  }
+  if (a.json) {
+    fmt::print("{}\n", json.dump(2));
+  } else {
+    fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(), passed + failed,
+               passed, failed, verdicts.size() - passed - failed);
+  }
+  if (failed > 0) {
+    return 1;
+  }
+  if (passed == 0) {
+    throw MachineError("nothing was checked: this CPU runs none of the variants asked for");
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_check_command(CLI::App& app, int& status) {
+  auto a = std::make_shared<CheckArguments>();
+  auto* command = app.add_subcommand("check", "fuzz variants against the double-precision reference");
+  command->add_option("--kernel", a->options.kernel_glob, "glob of kernels")->capture_default_str();
+  command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
+  command->add_option("--seed", a->options.seed, "the cases follow from it, on every machine")->capture_default_str();
+  auto* samples = command->add_option("--samples", a->options.samples, "for each variant")
+                      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))->capture_default_str();
+  command->add_option("--seconds", a->options.seconds, "for each variant, instead of --samples")
+      ->check(CLI::Range(0.001, 1e6))->excludes(samples);
+  command->add_option("--jobs", a->options.jobs, "child processes at once (0: one for each CPU)")
+      ->check(CLI::Range(0, 1024))->capture_default_str();
+  command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
+      ->check(CLI::Range(0.1, 1e6))->capture_default_str();
+  command->add_option("--case", a->case_text, "one case, as a failure prints it");
+  command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
+  command->add_flag("--json", a->json, "for programs");
+  command->callback([a, &status] { status = run_check(*a); });
+}
+
+}  // namespace assay

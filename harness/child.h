@@ -1,0 +1,43 @@
+#pragma once
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+
+namespace assay {
+
+/// Zeroed memory that a child process shares with its parent.
+class SharedMemory {
+ public:
+  explicit SharedMemory(size_t bytes);
+  ~SharedMemory();
+  SharedMemory(SharedMemory&& other) noexcept;
+  SharedMemory& operator=(SharedMemory&&) = delete;
+  void* get() const { return memory_; }
+
+ private:
+  void* memory_;
+  size_t bytes_;
+};
+
+/// A forked child that runs `work` and exits with 0. Its stderr and stdout stay the parent's.
+class Child {
+ public:
+  explicit Child(const std::function<void()>& work);
+  /// Kills and reaps the child if it still runs.
+  ~Child();
+  Child(const Child&) = delete;
+
+  /// Whether it has ended; afterwards end() tells how.
+  bool poll();
+  void kill();
+  /// "" for exit 0, else "SIGSEGV (Segmentation fault)", "exit status 3", ...
+  std::string end() const;
+
+ private:
+  pid_t pid_;
+  int status_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace assay

@@ -1,0 +1,35 @@
+#pragma once
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "harness/registry.h"
+
+namespace assay {
+
+/// The sizes that a JIT variant is specialised to, as its kernel.h documents them.
+using Key = std::vector<size_t>;
+
+/// Executable memory that holds the code generated for one key. Written first, then made executable and
+/// read-only: no page is ever both (W^X). Each piece is announced in /tmp/perf-<pid>.map when ASSAY_PERF_MAP is
+/// set, so that `perf report` shows it by name.
+class JitCode {
+ public:
+  /// Throws MachineError if the generator fails at every size up to 4 MiB or memory cannot be mapped.
+  JitCode(const Variant& variant, const Key& key);
+  ~JitCode();
+  JitCode(const JitCode&) = delete;
+  JitCode& operator=(const JitCode&) = delete;
+
+  AnyFn entry() const;
+  size_t size() const { return size_; }
+  double generation_seconds() const { return generation_seconds_; }
+
+ private:
+  void* memory_ = nullptr;
+  size_t capacity_ = 0;
+  size_t size_ = 0;
+  double generation_seconds_ = 0;
+};
+
+}  // namespace assay

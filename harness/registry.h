@@ -1,0 +1,49 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+class Trial;
+
+/// A function of unknown type: cast back to the kernel's own type before the call.
+using AnyFn = void (*)();
+
+/// One implementation of a kernel for one ISA. The build generates one for each file it finds.
+struct Variant {
+  std::string kernel;
+  std::string isa;   ///< also the variant's name: `dot_f32/avx2` is variant `avx2` of `dot_f32`
+  std::string file;  ///< source, relative to the repository
+  AnyFn run;         ///< `<kernel>_<isa>`: the kernel itself, or for a JIT variant its generator
+  AnyFn pack;        ///< `<kernel>_pack_<isa>`, or nullptr where the kernel has no pack step
+  bool jit;
+
+  std::string name() const { return kernel + "/" + isa; }
+};
+
+struct Kernel {
+  std::string name;
+  const Trial* trial;
+  std::vector<Variant> variants;  ///< in the order of isa_names(): the simpler first
+
+  /// nullptr if there is none.
+  const Variant* find(std::string_view isa) const;
+};
+
+/// Every kernel of kernels/, in alphabetical order.
+const std::vector<Kernel>& kernels();
+
+/// The kernel of that name. Throws InputError that lists the names.
+const Kernel& find_kernel(std::string_view name);
+
+/// The variant "kernel/isa". Throws InputError that lists the names.
+const Variant& find_variant(std::string_view name);
+
+/// Whether `name` matches a glob pattern of `*` and `?` (fnmatch).
+bool glob_match(const std::string& pattern, const std::string& name);
+
+/// What the generated registry.cpp defines: kernels in any order.
+std::vector<Kernel> generated_kernels();
+
+}  // namespace assay

@@ -1,0 +1,34 @@
+#pragma once
+#include <stddef.h>
+
+/// One head of causal self-attention over a KV cache:
+/// out[i] = softmax(scale * q[i] . k[0..pos+i]) applied to v[0..pos+i], i in [0, n_q).
+/// All rows have d floats; consecutive rows of out, q, k, v are ldo, ldq, ldk, ldv floats apart.
+struct attention_f32_args {
+  float* out;      ///< n_q rows; gaps between rows are not touched
+  const float* q;  ///< n_q rows
+  const float* k;  ///< pos + n_q rows
+  const float* v;  ///< pos + n_q rows
+  float* scratch;  ///< pos + n_q floats, uninitialised; contents afterwards are free
+  size_t ldo, ldq, ldk, ldv;
+  size_t n_q;   ///< query rows, >= 0
+  size_t pos;   ///< keys before the first query: query i sees keys 0 .. pos + i
+  size_t d;     ///< head size, >= 1
+  float scale;  ///< finite, > 0; usually 1/sqrt(d)
+};
+
+/// Alignment  4 bytes each.
+/// Aliasing   out may not overlap anything else.
+/// NaN, Inf   as softmax_f32 and dot_f32 compose: a NaN or +Inf score gives a row of NaN; a score of -Inf is
+///            masked, except that 0 * Inf and 0 * NaN in v is NaN (the sum runs over every visible key).
+///            A row whose scores are all -Inf has weights 0 (so 0 where v is finite).
+/// Error      with p = exact weights, S_j = scale * sum_e |q_e k_je|, c = ceil(d/16) + 20:
+///            score error  E_j <= c u S_j;  E = max_j E_j over visible j;
+///            |out_e - exact_e| <= (2 E + u (2 M + ceil(m/8) + 40)) * sum_j p_j |v_je| + m * 2^-148,
+///            u = 2^-24, m = pos + i + 1, M = 6 max_j |scale q.k_j|: score errors and the roundings of
+///            softmax_f32 act as relative errors of the weights; then m products are summed.
+typedef void attention_f32_fn(const struct attention_f32_args* args);
+
+/// JIT generator: writes position-independent code for key = {d} to code[0..capacity); returns the
+/// bytes written, 0 if capacity is too small. The code has the signature above and is valid for d only.
+typedef size_t attention_f32_gen(void* code, size_t capacity, const size_t* key);
