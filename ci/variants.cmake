@@ -2,8 +2,11 @@
 # compile flags from the names and generates the registry; adding a variant or a kernel edits nothing.
 
 set(kernel_root ${CMAKE_SOURCE_DIR}/kernels)
+set(ASSAY_KERNELS ".*" CACHE STRING "Regular expression of the kernels to build: a short build while you write one")
 file(GLOB kernel_headers CONFIGURE_DEPENDS ${kernel_root}/*/kernel.h)
 file(GLOB variant_files CONFIGURE_DEPENDS ${kernel_root}/*/*.cpp ${kernel_root}/*/*.asm)
+list(FILTER kernel_headers INCLUDE REGEX "/(${ASSAY_KERNELS})/kernel\\.h$")
+list(FILTER variant_files INCLUDE REGEX "/(${ASSAY_KERNELS})/[^/]*$")
 
 # GCC would contract a*b+c into an FMA where the ISA has one: the contracts allow it, as they bound the error.
 set(flags_scalar -O2 -fno-tree-vectorize -fno-tree-slp-vectorize)
@@ -19,7 +22,6 @@ set(flags_avx512_bf16 ${flags_avx512} -mavx512bf16)
 set(flags_jit -O2)
 
 set(kernels "")
-set(renames_auto_v2 "")
 foreach(header ${kernel_headers})
   cmake_path(GET header PARENT_PATH folder)
   cmake_path(GET folder FILENAME kernel)

@@ -41,7 +41,7 @@ void copy_text(char* to, size_t size, const std::string& from) {
 /// Runs one case in this process. False: a mismatch, described in progress.
 bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, Progress& progress) {
   const std::string text = to_string(id);
-  copy_text(progress.current, sizeof progress.current, text);
+  copy_text(progress.current, sizeof progress.current, fmt::format("assay check --case '{}'", text));
   const double worst_before = progress.errors.worst_over_bound;
   try {
     Case c(variant, id, pool, progress.errors);
@@ -62,13 +62,12 @@ bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, Pro
   return true;
 }
 
-/// One variant under check: its child and what is known of it.
+/// A child at work and what is known of it.
 struct Job {
-  Job(const Variant& v, size_t result_index, const std::function<void(Progress&)>& work)
-      : variant(v), index(result_index), memory(sizeof(Progress)), progress(*static_cast<Progress*>(memory.get())),
+  Job(size_t result_index, const std::function<void(Progress&)>& work)
+      : index(result_index), memory(sizeof(Progress)), progress(*static_cast<Progress*>(memory.get())),
         child([&] { work(progress); }) {}
 
-  const Variant& variant;
   size_t index;
   SharedMemory memory;
   Progress& progress;
@@ -179,7 +178,7 @@ nlohmann::json to_json(const Verdict& v) {
           {"worst_error_over_bound", v.errors.worst_over_bound},
           {"worst_case", v.worst_case},
           {"seed", v.seed},
-          {"reproduce", v.reproduce.empty() ? "" : fmt::format("assay check --case '{}'", v.reproduce)}};
+          {"reproduce", v.reproduce}};
 }
 
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index) {
@@ -210,7 +209,7 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
           options.on_verdict(verdicts.back());
         }
       } else {
-        running.push_back(std::make_unique<Job>(*variant, next, [&](Progress& progress) {
+        running.push_back(std::make_unique<Job>(next, [&](Progress& progress) {
           GuardedPool pool;
           const auto begin = Clock::now();
           for (uint64_t i = 0;; ++i) {
@@ -248,9 +247,50 @@ Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout) {
   if (verdict.status == Status::not_runnable) {
     return verdict;
   }
-  Job job(variant, 0, [&](Progress& progress) {
+  Job job(0, [&](Progress& progress) {
     GuardedPool pool;
     run_sample(variant, id, pool, progress);
+  });
+  while (!job.poll(timeout, verdict)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return verdict;
+}
+
+namespace {
+
+class ProgressReporter : public SampleReporter {
+ public:
+  explicit ProgressReporter(Progress& progress) : progress_(progress) {}
+  void begin(const std::string& reproduce) override {
+    copy_text(progress_.current, sizeof progress_.current, reproduce);
+  }
+  void done(double error_over_bound) override {
+    if (error_over_bound > progress_.errors.worst_over_bound) {
+      progress_.errors.worst_over_bound = error_over_bound;
+      std::memcpy(progress_.worst, progress_.current, sizeof progress_.worst);
+    }
+    progress_.samples.fetch_add(1, std::memory_order_relaxed);
+  }
+  void fail(const std::string& message) override {
+    copy_text(progress_.message, sizeof progress_.message, message);
+    progress_.mismatch = true;
+  }
+
+ private:
+  Progress& progress_;
+};
+
+}  // namespace
+
+Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,
+                     const std::function<void(SampleReporter&)>& work) {
+  Verdict verdict;
+  verdict.kernel = kernel;
+  verdict.variant = variant;
+  Job job(0, [&](Progress& progress) {
+    ProgressReporter reporter(progress);
+    work(reporter);
   });
   while (!job.poll(timeout, verdict)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

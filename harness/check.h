@@ -19,7 +19,7 @@ struct Verdict {
   std::string kernel, variant;
   Status status = Status::not_runnable;
   std::string reason;      ///< why it is not runnable, or what went wrong
-  std::string reproduce;   ///< the case that fails: what `--case` takes
+  std::string reproduce;   ///< the command that fails again
   uint64_t samples = 0;
   ErrorStats errors;
   std::string worst_case;  ///< the case with the worst error over bound
@@ -48,6 +48,20 @@ Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout);
 /// All 2^32 inputs of every elementwise kernel of one float that matches: `variants` runnable ones at once, against one
 /// reference. Kernels without that mode are left out; InputError if none is left.
 std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& options);
+
+/// What a child process tells its parent, sample by sample; it survives the child's crash.
+class SampleReporter {
+ public:
+  virtual ~SampleReporter() = default;
+  /// A sample begins. `reproduce` is the command that repeats it.
+  virtual void begin(const std::string& reproduce) = 0;
+  virtual void done(double error_over_bound) = 0;
+  virtual void fail(const std::string& message) = 0;
+};
+
+/// Runs `work` in a child process: a crash, a hang or no sample at all is a failed verdict.
+Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,
+                     const std::function<void(SampleReporter&)>& work);
 
 /// The case that sample number `index` tries.
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index);

@@ -7,6 +7,7 @@
 #include "harness/check.h"
 #include "harness/commands.h"
 #include "harness/error.h"
+#include "runner/block_check.h"
 
 namespace assay {
 namespace {
@@ -14,8 +15,10 @@ namespace {
 struct CheckArguments {
   CheckOptions options;
   std::string case_text;
+  std::string block;
   bool exhaustive = false;
   bool json = false;
+  bool samples_given = false;
 };
 
 void print_header() {
@@ -30,7 +33,7 @@ void print_verdict(const Verdict& v) {
     fmt::print("{:<34} {:<13} {:>10} {:>9.3g} {:>11.3g}  {}\n", name, to_string(v.status), v.samples, v.errors.max_ulp,
                v.errors.worst_over_bound, v.reason);
     if (!v.reproduce.empty()) {
-      fmt::print("    assay check --case '{}'\n", v.reproduce);
+      fmt::print("    {}\n", v.reproduce);
     }
   }
   std::fflush(stdout);
@@ -46,6 +49,16 @@ int run_check(const CheckArguments& a) {
   }
   if (!a.case_text.empty()) {
     verdicts.push_back(check_case(cpu, case_from(a.case_text), options.timeout));
+    if (!a.json) {
+      print_verdict(verdicts.back());
+    }
+  } else if (!a.block.empty()) {
+    BlockCheckOptions block;
+    block.variant_glob = options.variant_glob;
+    block.seed = options.seed;
+    block.samples = a.samples_given ? options.samples : block.samples;
+    block.timeout = options.timeout;
+    verdicts.push_back(check_gpt2_block(cpu, block));
     if (!a.json) {
       print_verdict(verdicts.back());
     }
@@ -93,10 +106,14 @@ void add_check_command(CLI::App& app, int& status) {
       ->check(CLI::Range(0, 1024))->capture_default_str();
   command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
       ->check(CLI::Range(0.1, 1e6))->capture_default_str();
+  command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")->check(CLI::IsMember({"gpt2"}));
   command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
   command->add_flag("--json", a->json, "for programs");
-  command->callback([a, &status] { status = run_check(*a); });
+  command->callback([a, samples, &status] {
+    a->samples_given = samples->count() > 0;
+    status = run_check(*a);
+  });
 }
 
 }  // namespace assay

@@ -28,9 +28,20 @@ void print_json(const Cpu& cpu) {
   fmt::print("{}\n", json.dump(2));
 }
 
+/// ISAs that some kernel has a variant for.
+std::vector<std::string> used_isas() {
+  std::vector<std::string> used;
+  for (const auto& isa : isa_names()) {
+    if (std::ranges::any_of(kernels(), [&](const Kernel& k) { return k.find(isa) != nullptr; })) {
+      used.push_back(isa);
+    }
+  }
+  return used;
+}
+
 void print_matrix(const Cpu& cpu) {
   fmt::print("{:<18}", "kernel");
-  for (const auto& isa : isa_names()) {
+  for (const auto& isa : used_isas()) {
     fmt::print(" {:>{}}", isa, std::max<size_t>(isa.size(), 4));
   }
   fmt::print("\n");
@@ -38,7 +49,7 @@ void print_matrix(const Cpu& cpu) {
   size_t compiled = 0;
   for (const auto& kernel : kernels()) {
     fmt::print("{:<18}", kernel.name);
-    for (const auto& isa : isa_names()) {
+    for (const auto& isa : used_isas()) {
       const bool exists = kernel.find(isa) != nullptr;
       const bool runs = exists && isa_status(cpu, isa).runnable;
       compiled += exists;
@@ -49,7 +60,7 @@ void print_matrix(const Cpu& cpu) {
   }
   fmt::print("\nrun: compiled and runnable here; built: compiled, not runnable here; '.': no such variant\n"
              "{} variants compiled, {} runnable here\n", compiled, runnable);
-  for (const auto& isa : isa_names()) {
+  for (const auto& isa : used_isas()) {
     const IsaStatus status = isa_status(cpu, isa);
     if (!status.runnable) {
       fmt::print("{} cannot run: {}\n", isa, status.reason);

@@ -1,0 +1,172 @@
+#include "harness/bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "harness/error.h"
+
+namespace assay {
+namespace {
+
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  if (values.size() % 2 != 0) {
+    return *middle;
+  }
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
+  const double compute = shape.work.ops / (shape.work.integer_ops ? peak.int8_ops : peak.f32_flops) * 1e9;
+  const auto level = peak.level_of(shape.work.bytes, caches);
+  const double memory = shape.work.bytes / level.bytes_per_second * 1e9;
+  shape.limit_ns = std::max(compute, memory);
+  shape.limit = compute > memory ? (shape.work.integer_ops ? "int8 peak" : "f32 peak") : level.name + " bandwidth";
+}
+
+}  // namespace
+
+const Timing* ShapeTimings::find(std::string_view variant) const {
+  const auto it = std::ranges::find(timings, variant, &Timing::variant);
+  return it == timings.end() ? nullptr : &*it;
+}
+
+double ShapeTimings::control_ratio() const {
+  const Timing* same = find(control.variant);
+  if (same == nullptr || control.median_ns <= 0 || same->median_ns <= 0) {
+    return 1;
+  }
+  const double ratio = control.median_ns / same->median_ns;
+  return std::max(ratio, 1 / ratio);
+}
+
+void summarise(Timing& timing) {
+  if (timing.samples_ns.empty()) {
+    return;
+  }
+  timing.median_ns = median_of(timing.samples_ns);
+  constexpr size_t kResamples = 1000;
+  Rng rng(42);
+  std::vector<double> medians(kResamples);
+  std::vector<double> resample(timing.samples_ns.size());
+  for (double& m : medians) {
+    for (double& r : resample) {
+      r = timing.samples_ns[rng.below(timing.samples_ns.size())];
+    }
+    m = median_of(resample);
+  }
+  std::ranges::sort(medians);
+  timing.low_ns = medians[kResamples * 25 / 1000];
+  timing.high_ns = medians[kResamples * 975 / 1000];
+}
+
+void decide(ShapeTimings& shape) {
+  if (shape.timings.empty()) {
+    return;
+  }
+  const auto fastest = std::ranges::min_element(shape.timings, {}, &Timing::median_ns);
+  const Timing* runner_up = nullptr;
+  const Timing* winner = nullptr;
+  for (const auto& t : shape.timings) {  // registry order: the simpler ISA first
+    if (&t != &*fastest && (runner_up == nullptr || t.median_ns < runner_up->median_ns)) {
+      runner_up = &t;
+    }
+    const bool clear = fastest->high_ns < t.low_ns && t.median_ns / fastest->median_ns > shape.control_ratio();
+    if (winner == nullptr && (&t == &*fastest || !clear)) {
+      winner = &t;
+    }
+    shape.tie = shape.tie || (&t != &*fastest && !clear);
+  }
+  shape.winner = winner->variant;
+  shape.runner_up = runner_up == nullptr ? "" : runner_up->variant;
+  if (winner != &*fastest) {
+    shape.runner_up = fastest->variant;
+  }
+}
+
+BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
+  std::set<std::string> passed;
+  for (const auto& v : verdicts) {
+    if (v.status == Status::pass) {
+      passed.insert(v.kernel + "/" + v.variant);
+    }
+  }
+  BenchResult result;
+  result.peak = measure_peak(cpu);
+  for (const auto& kernel : kernels()) {
+    if (!glob_match(options.kernel_glob, kernel.name)) {
+      continue;
+    }
+    std::vector<const Variant*> variants;
+    for (const auto& v : kernel.variants) {
+      if (glob_match(options.variant_glob, v.isa) && passed.contains(v.name())) {
+        variants.push_back(&v);
+      }
+    }
+    if (variants.empty()) {
+      continue;
+    }
+    for (const auto& shape_class : kernel.trial->shape_classes(cpu.caches)) {
+      ShapeTimings shape;
+      shape.kernel = kernel.name;
+      shape.shape_class = shape_class;
+      shape.work = kernel.trial->work(shape_class.shape);
+      if (options.quick && shape.work.bytes > static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20))) {
+        continue;
+      }
+#ifdef ASSAY_HAS_BENCHMARK
+      run_on_google_benchmark(kernel, variants, options, shape, result.google);
+#else
+      throw MachineError("this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
+#endif
+      if (shape.timings.empty()) {
+        continue;  // the filter left nothing
+      }
+      for (auto& t : shape.timings) {
+        summarise(t);
+      }
+      summarise(shape.control);
+      set_limit(shape, result.peak, cpu.caches);
+      decide(shape);
+      if (options.on_timings) {
+        options.on_timings(shape);
+      }
+      result.shapes.push_back(std::move(shape));
+    }
+  }
+  if (result.shapes.empty()) {
+    throw InputError(fmt::format("nothing to time: no variant with a passing verdict matches --kernel '{}' --variant '{}' --filter '{}'",
+                                 options.kernel_glob, options.variant_glob, options.filter));
+  }
+  return result;
+}
+
+nlohmann::json to_json(const ShapeTimings& s) {
+  auto timings = nlohmann::json::array();
+  for (const auto& t : s.timings) {
+    timings.push_back({{"variant", t.variant},
+                       {"median_ns", t.median_ns},
+                       {"low_ns", t.low_ns},
+                       {"high_ns", t.high_ns},
+                       {"samples_ns", t.samples_ns},
+                       {"share_of_limit", s.limit_ns / t.median_ns}});
+  }
+  return {{"kernel", s.kernel},
+          {"class", s.shape_class.label},
+          {"shape", s.shape_class.shape},
+          {"ops", s.work.ops},
+          {"bytes", s.work.bytes},
+          {"limit", s.limit},
+          {"limit_ns", s.limit_ns},
+          {"timings", timings},
+          {"control", {{"variant", s.control.variant}, {"median_ns", s.control.median_ns}, {"ratio", s.control_ratio()}}},
+          {"winner", s.winner},
+          {"runner_up", s.runner_up},
+          {"tie", s.tie}};
+}
+
+}  // namespace assay

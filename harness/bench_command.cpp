@@ -1,0 +1,151 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <ctime>
+#include <memory>
+
+#include "harness/atomic_file.h"
+#include "harness/bench.h"
+#include "harness/commands.h"
+#include "harness/error.h"
+#include "harness/profile.h"
+#include "harness/progress.h"
+#include "reports/bench_report.h"
+
+namespace assay {
+namespace {
+
+struct BenchArguments {
+  BenchOptions options;
+  uint64_t check_samples = 300;
+  uint64_t seed = 1;
+  bool json = false;
+  std::string json_file, markdown_file;
+};
+
+struct TuneArguments {
+  bool quick = false;
+  std::string out;
+  bool json = false;
+  uint64_t seed = 1;
+};
+
+std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress& progress, bool report_failures) {
+  size_t done = 0;
+  options.on_verdict = [&](const Verdict& v) {
+    progress.show(fmt::format("check: {} verdicts, {}/{}", ++done, v.kernel, v.variant));
+    if (report_failures && v.status == Status::fail) {
+      progress.clear();
+      fmt::print(stderr, "{}/{} failed and is left out: {}\n    {}\n", v.kernel, v.variant, v.reason, v.reproduce);
+    }
+  };
+  return check(cpu, options);
+}
+
+size_t count_failed(const std::vector<Verdict>& verdicts) {
+  return static_cast<size_t>(std::ranges::count(verdicts, Status::fail, &Verdict::status));
+}
+
+int run_bench(const BenchArguments& a) {
+  const Cpu cpu = detect_cpu();
+  Progress progress;
+  CheckOptions check_options;
+  check_options.kernel_glob = a.options.kernel_glob;
+  check_options.variant_glob = a.options.variant_glob;
+  check_options.samples = a.check_samples;
+  check_options.seed = a.seed;
+  const auto verdicts = check_first(cpu, check_options, progress, true);
+  BenchOptions options = a.options;
+  options.on_timings = [&](const ShapeTimings& s) {
+    progress.clear();
+    if (!a.json) {
+      fmt::print("{}\n", bench_text(s));
+      std::fflush(stdout);
+    }
+    progress.show(fmt::format("bench: {} {} done", s.kernel, s.shape_class.label));
+  };
+  const BenchResult result = bench(cpu, verdicts, options);
+  progress.clear();
+  const std::string date = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
+  if (a.json) {
+    fmt::print("{}\n", bench_json(cpu, result, date).dump(1));
+  }
+  if (!a.json_file.empty()) {
+    write_file_atomically(a.json_file, bench_json(cpu, result, date).dump(1) + "\n");
+  }
+  if (!a.markdown_file.empty()) {
+    write_file_atomically(a.markdown_file, bench_markdown(cpu, result, date));
+  }
+  return count_failed(verdicts) > 0 ? 1 : 0;
+}
+
+int run_tune(const TuneArguments& a) {
+  const Cpu cpu = detect_cpu();
+  const std::string path = a.out.empty() ? default_profile_path() : a.out;
+  Progress progress;
+  CheckOptions check_options;
+  check_options.samples = a.quick ? 300 : 2000;
+  check_options.seed = a.seed;
+  const auto verdicts = check_first(cpu, check_options, progress, true);
+  BenchOptions options;
+  options.quick = a.quick;
+  options.repetitions = a.quick ? 7 : 15;
+  options.min_time = a.quick ? 0.002 : 0.02;
+  options.on_timings = [&](const ShapeTimings& s) { progress.show(fmt::format("bench: {} {} done", s.kernel, s.shape_class.label)); };
+  const BenchResult result = bench(cpu, verdicts, options);
+  progress.clear();
+  const Profile profile = choose(cpu, verdicts, result.shapes);
+  write_profile(path, profile);
+  const size_t failed = count_failed(verdicts);
+  if (a.json) {
+    auto choices = nlohmann::json::array();
+    for (const auto& c : profile.choices) {
+      choices.push_back({{"kernel", c.kernel}, {"class", c.label}, {"variant", c.variant}, {"why", c.why}});
+    }
+    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(2));
+  } else {
+    fmt::print("{:<18} {:<14} {:<11} {}\n", "kernel", "class", "use", "why");
+    for (const auto& c : profile.choices) {
+      fmt::print("{:<18} {:<14} {:<11} {}\n", c.kernel, c.label, c.variant, c.why);
+    }
+    size_t passed = 0;
+    for (const auto& v : verdicts) {
+      passed += v.status == Status::pass;
+    }
+    fmt::print("\n{} variants passed the check, {} failed, {} cannot run here; profile written to {}\n", passed, failed,
+               verdicts.size() - passed - failed, path);
+  }
+  return failed > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, int& status) {
+  auto a = std::make_shared<BenchArguments>();
+  auto* command = app.add_subcommand("bench", "time every variant that passes the check, beside the machine's limits");
+  command->add_option("--kernel", a->options.kernel_glob, "glob of kernels")->capture_default_str();
+  command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
+  command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")->capture_default_str();
+  command->add_option("--repetitions", a->options.repetitions, "of each timing")->check(CLI::Range(3, 1000))->capture_default_str();
+  command->add_option("--min-time", a->options.min_time, "seconds for each repetition")->check(CLI::Range(1e-5, 100.0))->capture_default_str();
+  command->add_flag("--quick", a->options.quick, "leave out the shapes that do not fit the L2 cache");
+  command->add_option("--samples", a->check_samples, "of the check before")->check(CLI::Range(1, 1000000))->capture_default_str();
+  command->add_option("--seed", a->seed, "of the check before")->capture_default_str();
+  command->add_option("--out", a->json_file, "write the JSON report to this file");
+  command->add_option("--markdown", a->markdown_file, "write the report for people to this file");
+  command->add_flag("--json", a->json, "the JSON report on stdout");
+  command->callback([a, &status] { status = run_bench(*a); });
+}
+
+void add_tune_command(CLI::App& app, int& status) {
+  auto a = std::make_shared<TuneArguments>();
+  auto* command = app.add_subcommand("tune", "check, bench and choose: writes the profile that `run` uses");
+  command->add_flag("--quick", a->quick, "fewer samples, fewer repetitions, shapes within the L2 cache");
+  command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
+  command->add_option("--seed", a->seed, "of the check")->capture_default_str();
+  command->add_flag("--json", a->json, "the choices for programs");
+  command->callback([a, &status] { status = run_tune(*a); });
+}
+
+}  // namespace assay

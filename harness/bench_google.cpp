@@ -1,0 +1,153 @@
+// The one file that knows Google Benchmark: one group of benchmarks for each kernel and shape, its repetitions
+// interleaved in random order.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <regex>
+#include <sstream>
+
+#include "harness/bench.h"
+#include "harness/error.h"
+
+namespace assay {
+namespace {
+
+class GoogleTimer : public CallTimer {
+ public:
+  GoogleTimer(benchmark::State& state, size_t& batch) : state_(state), batch_(batch) {}
+
+  void time(const std::function<void(size_t)>& repeat) override {
+    if (batch_ == 0) {
+      calibrate(repeat);
+    }
+    repeat(1);  // touch everything: the first call after set-up has the wrong things in the caches
+    while (state_.KeepRunningBatch(static_cast<benchmark::IterationCount>(batch_))) {
+      repeat(batch_);
+    }
+  }
+
+ private:
+  // Batches of at least 10 us, so that the loop around the call costs nothing.
+  void calibrate(const std::function<void(size_t)>& repeat) {
+    repeat(1);
+    for (batch_ = 1; batch_ < (1u << 20); batch_ *= 2) {
+      const auto begin = std::chrono::steady_clock::now();
+      repeat(batch_);
+      if (std::chrono::steady_clock::now() - begin > std::chrono::microseconds(10)) {
+        return;
+      }
+    }
+  }
+
+  benchmark::State& state_;
+  size_t& batch_;
+};
+
+class Collector : public benchmark::BenchmarkReporter {
+ public:
+  explicit Collector(ShapeTimings& shape) : shape_(shape) { json_.SetOutputStream(&text_); }
+
+  bool ReportContext(const Context& context) override { return json_.ReportContext(context); }
+
+  void ReportRuns(const std::vector<Run>& runs) override {
+    std::vector<Run> kept;
+    for (const Run& run : runs) {
+      if (run.error_occurred) {
+        throw MachineError(fmt::format("{}: {}", run.benchmark_name(), run.error_message));
+      }
+      if (run.run_type != Run::RT_Iteration) {
+        continue;
+      }
+      kept.push_back(run);
+      const std::string& name = run.run_name.function_name;  // kernel/variant/label[/control]
+      const size_t slash = name.find('/');
+      const std::string variant = name.substr(slash + 1, name.find('/', slash + 1) - slash - 1);
+      // CPU time: another process on this core is not the kernel's fault.
+      const double ns = run.GetAdjustedCPUTime() * 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit);
+      if (name.ends_with("/control")) {
+        shape_.control.variant = variant;
+        shape_.control.control = true;
+        shape_.control.samples_ns.push_back(ns);
+      } else {
+        auto it = std::ranges::find(shape_.timings, variant, &Timing::variant);
+        if (it == shape_.timings.end()) {
+          it = shape_.timings.insert(it, Timing{});
+          it->variant = variant;
+        }
+        it->samples_ns.push_back(ns);
+      }
+    }
+    json_.ReportRuns(kept);
+  }
+
+  void Finalize() override { json_.Finalize(); }
+
+  void append_to(nlohmann::json& google) const {
+    auto json = nlohmann::json::parse(text_.str(), nullptr, false);
+    if (json.is_discarded()) {
+      return;  // the filter matched nothing, so nothing was reported
+    }
+    if (google.is_null()) {
+      google = json;
+    } else {
+      for (auto& b : json["benchmarks"]) {
+        google["benchmarks"].push_back(b);
+      }
+    }
+  }
+
+ private:
+  ShapeTimings& shape_;
+  std::stringstream text_;
+  benchmark::JSONReporter json_;
+};
+
+void initialise(const BenchOptions& options) {
+  std::vector<std::string> words = {"assay", fmt::format("--benchmark_repetitions={}", options.repetitions),
+                                    fmt::format("--benchmark_min_time={}", options.min_time),
+                                    "--benchmark_enable_random_interleaving=true"};
+  std::vector<char*> argv;
+  for (auto& w : words) {
+    argv.push_back(w.data());
+  }
+  auto argc = static_cast<int>(argv.size());
+  benchmark::Initialize(&argc, argv.data());
+}
+
+}  // namespace
+
+void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Variant*>& variants,
+                             const BenchOptions& options, ShapeTimings& shape, nlohmann::json& google) {
+  try {
+    const std::regex valid(options.filter);
+  } catch (const std::regex_error& e) {
+    throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
+  }
+  initialise(options);
+  BenchStore store;
+  std::vector<size_t> batches(variants.size() + 1, 0);
+  const auto add = [&](size_t index, const Variant& variant, const std::string& suffix) {
+    const std::string name = variant.name() + "/" + shape.shape_class.label + suffix;
+    size_t& batch = batches[index];
+    benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State& state) {
+      GoogleTimer timer(state, batch);
+      Case c(variant, shape.shape_class.shape, store, timer);
+      kernel.trial->run(c);
+    });
+  };
+  for (size_t i = 0; i < variants.size(); ++i) {
+    add(i, *variants[i], "");
+  }
+  add(variants.size(), *variants.back(), "/control");
+  Collector collector(shape);
+  benchmark::RunSpecifiedBenchmarks(&collector, nullptr, options.filter);
+  benchmark::ClearRegisteredBenchmarks();
+  collector.append_to(google);
+  // The order of registration, not of the report.
+  std::ranges::sort(shape.timings, {}, [&](const Timing& t) { return kernel.find(t.variant); });
+}
+
+}  // namespace assay

@@ -1,0 +1,93 @@
+#pragma once
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "harness/cpu.h"
+#include "harness/jit_code.h"
+#include "harness/profile.h"
+#include "harness/registry.h"
+
+namespace assay {
+
+/// A function that dispatch chose. Calling it counts, so that tests can ask what really ran.
+template <class F>
+class Bound {
+ public:
+  Bound() = default;
+  Bound(F* fn, const Variant* variant, std::atomic<uint64_t>* calls) : fn_(fn), variant_(variant), calls_(calls) {}
+
+  template <class... A>
+  auto operator()(A... args) const {
+    calls_->fetch_add(1, std::memory_order_relaxed);
+    return fn_(args...);
+  }
+  const Variant& variant() const { return *variant_; }
+
+ private:
+  F* fn_ = nullptr;
+  const Variant* variant_ = nullptr;
+  std::atomic<uint64_t>* calls_ = nullptr;
+};
+
+/// What dispatch decided for a kernel at a shape, and why.
+struct Decision {
+  std::string kernel;
+  Shape shape;
+  std::string variant;
+  std::string why;
+};
+
+/// The table of functions that a profile yields. Thread-safe.
+class Dispatch {
+ public:
+  struct Options {
+    std::string profile;  ///< "": the default place; there a missing file is no error
+    std::string force;    ///< "kernel=variant,...", kernels may be globs: "*=scalar"; the later wins
+    bool use_environment = true;  ///< ASSAY_FORCE counts before `force`
+    std::function<void(const std::string&)> notice;  ///< receives one line for people: why no profile is used
+  };
+  /// Throws InputError for a force that names an unknown kernel or variant, MachineError for one that this CPU cannot
+  /// run, InputError for a profile that was named and cannot be read.
+  Dispatch(const Cpu& cpu, const Options& options);
+  /// Every kernel on one variant table, for tests: kernel -> variant.
+  Dispatch(const Cpu& cpu, const std::map<std::string, std::string>& table);
+
+  /// The function for `kernel` at `shape` (its trial's dims); JIT code is generated for `key` and kept.
+  template <class F>
+  Bound<F> get(const std::string& kernel, const Shape& shape, const Key& key) {
+    return bind<F>(choose_variant(kernel, shape), key);
+  }
+  /// The function of one given variant.
+  template <class F>
+  Bound<F> bind(const Variant& variant, const Key& key) {
+    return Bound<F>(reinterpret_cast<F*>(entry(variant, key)), &variant, &calls_.at(variant.name()));
+  }
+
+  /// The variant for `kernel` at `shape`: the forced one, else the profile's nearest shape (the least sum of
+  /// |log2| size ratios), else the best ISA. Remembered for decisions().
+  const Variant& choose_variant(const std::string& kernel, const Shape& shape);
+
+  std::vector<Decision> decisions() const;
+  /// Test hook: calls made through Bound, for each variant that was called: "dot_f32/avx2" -> 12.
+  std::map<std::string, uint64_t> ran() const;
+
+ private:
+  Decision decide_for(const Kernel& kernel, const Shape& shape) const;
+  AnyFn entry(const Variant& variant, const Key& key);
+  void apply_force(const std::string& force, const std::string& origin);
+
+  Cpu cpu_;
+  std::vector<Choice> choices_;
+  std::map<std::string, std::pair<std::string, std::string>> forced_;  // kernel -> (variant, origin)
+  mutable std::mutex mutex_;
+  std::map<std::string, Decision> decisions_;
+  std::map<std::string, std::unique_ptr<JitCode>> code_;
+  std::map<std::string, std::atomic<uint64_t>> calls_;
+};
+
+}  // namespace assay

@@ -1,0 +1,178 @@
+#include "harness/profile.h"
+
+#include <elf.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <link.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <span>
+
+#include "harness/atomic_file.h"
+#include "harness/error.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kLargestProfile = size_t{16} << 20;
+
+int find_build_id(dl_phdr_info* info, size_t, void* out) {
+  for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
+    if (header.p_type != PT_NOTE) {
+      continue;
+    }
+    const auto* note = reinterpret_cast<const uint8_t*>(info->dlpi_addr + header.p_vaddr);
+    const auto* end = note + header.p_memsz;
+    const auto padded = [](size_t n) { return (n + 3) / 4 * 4; };
+    while (note + sizeof(ElfW(Nhdr)) <= end) {
+      ElfW(Nhdr) n;
+      std::memcpy(&n, note, sizeof n);
+      const uint8_t* name = note + sizeof n;
+      const uint8_t* descriptor = name + padded(n.n_namesz);
+      if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && std::memcmp(name, "GNU", 4) == 0) {
+        auto& text = *static_cast<std::string*>(out);
+        for (size_t i = 0; i < n.n_descsz; ++i) {
+          text += fmt::format("{:02x}", descriptor[i]);
+        }
+        return 1;
+      }
+      note = descriptor + padded(n.n_descsz);
+    }
+  }
+  return 1;  // only the first object: the executable
+}
+
+nlohmann::json to_json(const Choice& c) {
+  return {{"kernel", c.kernel}, {"class", c.label},     {"shape", c.shape},  {"variant", c.variant},
+          {"why", c.why},       {"verdict", c.verdict}, {"timing", c.timing}};
+}
+
+}  // namespace
+
+std::string default_profile_path() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/') {
+    return std::string(cache) + "/assay/profile.json";
+  }
+  const char* home = std::getenv("HOME");
+  return std::string(home != nullptr ? home : ".") + "/.cache/assay/profile.json";
+}
+
+std::string build_id() {
+  std::string id;
+  dl_iterate_phdr(find_build_id, &id);
+  return id.empty() ? "none" : id;
+}
+
+nlohmann::json cpu_identity(const Cpu& cpu) {
+  const nlohmann::json all = assay::to_json(cpu);
+  nlohmann::json identity;
+  for (const char* field : {"vendor", "brand", "family", "model", "stepping", "features", "xcr0"}) {
+    identity[field] = all.at(field);
+  }
+  return identity;
+}
+
+Profile read_profile(const std::string& path) {
+  const std::string text = read_small_file(path, kLargestProfile);
+  const auto bad = [&](const std::string& why) {
+    return InputError(fmt::format("{}: {}; make a new one with `assay tune --out {}`", path, why, path));
+  };
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text);
+    if (!json.is_object() || !json.contains("schema_version")) {
+      throw bad("is no assay profile: it has no schema_version");
+    }
+    if (json.at("schema_version") != Profile::kSchemaVersion) {
+      throw bad(fmt::format("has schema version {}, this build reads {}", json.at("schema_version").dump(), Profile::kSchemaVersion));
+    }
+    Profile profile;
+    profile.cpu = json.at("cpu");
+    profile.build = json.at("build");
+    profile.date = json.at("date");
+    for (const auto& c : json.at("choices")) {
+      Choice choice{c.at("kernel"), c.at("class"), c.at("variant"), c.at("shape").get<Shape>(),
+                    c.at("why"),    c.at("verdict"), c.at("timing")};
+      const Kernel& kernel = find_kernel(choice.kernel);
+      find_variant(choice.kernel + "/" + choice.variant);
+      if (choice.shape.size() != kernel.trial->dims().size()) {
+        throw bad(fmt::format("the shape of {} {} has {} sizes, not {}", choice.kernel, choice.label, choice.shape.size(),
+                              kernel.trial->dims().size()));
+      }
+      if (choice.verdict.at("status") != "pass" || choice.verdict.at("samples").get<uint64_t>() == 0) {
+        throw bad(fmt::format("{}/{} is chosen without a passing verdict", choice.kernel, choice.variant));
+      }
+      profile.choices.push_back(std::move(choice));
+    }
+    return profile;
+  } catch (const nlohmann::json::exception& e) {
+    throw bad(e.what());
+  } catch (const InputError& e) {
+    const std::string_view message = e.what();
+    if (message.starts_with(path)) {
+      throw;
+    }
+    throw bad(std::string(message));
+  }
+}
+
+void write_profile(const std::string& path, const Profile& profile) {
+  auto choices = nlohmann::json::array();
+  for (const auto& c : profile.choices) {
+    choices.push_back(to_json(c));
+  }
+  const nlohmann::json json = {{"schema_version", Profile::kSchemaVersion},
+                               {"cpu", profile.cpu},
+                               {"build", profile.build},
+                               {"date", profile.date},
+                               {"choices", choices}};
+  write_file_atomically(path, json.dump(1) + "\n");
+}
+
+std::string refusal(const Profile& profile, const Cpu& cpu) {
+  if (profile.cpu != cpu_identity(cpu)) {
+    return fmt::format("it was measured on another CPU ({})", profile.cpu.value("brand", "of unknown name"));
+  }
+  if (profile.build != build_id()) {
+    return "it was measured with another build";
+  }
+  return "";
+}
+
+Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::vector<ShapeTimings>& shapes) {
+  Profile profile;
+  profile.cpu = cpu_identity(cpu);
+  profile.build = build_id();
+  profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  for (const auto& s : shapes) {
+    const auto verdict = std::ranges::find_if(verdicts, [&](const Verdict& v) { return v.kernel == s.kernel && v.variant == s.winner; });
+    const Timing& t = *s.find(s.winner);
+    Choice c;
+    c.kernel = s.kernel;
+    c.label = s.shape_class.label;
+    c.variant = s.winner;
+    c.shape = s.shape_class.shape;
+    c.verdict = {{"status", to_string(verdict->status)},
+                 {"samples", verdict->samples},
+                 {"worst_error_over_bound", verdict->errors.worst_over_bound},
+                 {"max_ulp", verdict->errors.max_ulp},
+                 {"seed", verdict->seed}};
+    c.timing = {{"median_ns", t.median_ns}, {"low_ns", t.low_ns}, {"high_ns", t.high_ns}, {"share_of_limit", s.limit_ns / t.median_ns},
+                {"limit", s.limit},         {"tie", s.tie},       {"control_ratio", s.control_ratio()}};
+    if (const Timing* other = s.find(s.runner_up)) {
+      c.timing["runner_up"] = s.runner_up;
+      c.timing["runner_up_median_ns"] = other->median_ns;
+      c.why = s.tie ? fmt::format("tie with {} ({:.2f}x its time): the simpler ISA", s.runner_up, t.median_ns / other->median_ns)
+                    : fmt::format("{:.2f}x faster than {}, the runner-up", other->median_ns / t.median_ns, s.runner_up);
+    } else {
+      c.why = "the only variant with a passing verdict";
+    }
+    profile.choices.push_back(std::move(c));
+  }
+  return profile;
+}
+
+}  // namespace assay

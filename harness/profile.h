@@ -1,0 +1,52 @@
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/bench.h"
+#include "harness/check.h"
+#include "harness/cpu.h"
+
+namespace assay {
+
+/// One choice: at shapes near this one, use this variant; with the verdict and the timing that justify it.
+struct Choice {
+  std::string kernel, label, variant;
+  Shape shape;
+  std::string why;         ///< one line for people
+  nlohmann::json verdict;  ///< samples, errors, seed
+  nlohmann::json timing;   ///< median, interval, runner-up, tie
+};
+
+/// The file of choices for one CPU and build.
+struct Profile {
+  static constexpr int kSchemaVersion = 1;
+  nlohmann::json cpu;  ///< vendor, family, model, stepping, features
+  std::string build;   ///< build_id()
+  std::string date;    ///< UTC, ISO 8601
+  std::vector<Choice> choices;
+};
+
+/// $XDG_CACHE_HOME/assay/profile.json, or ~/.cache/assay/profile.json.
+std::string default_profile_path();
+
+/// The GNU build ID of this executable, in hex: another build may have other code.
+std::string build_id();
+
+/// What of a CPU must be equal for a profile to hold.
+nlohmann::json cpu_identity(const Cpu& cpu);
+
+/// Throws InputError naming the file and what is wrong in it (not JSON, another schema version, a missing field, an
+/// unknown kernel or variant, a choice without a passing verdict).
+Profile read_profile(const std::string& path);
+
+/// Written whole or not at all.
+void write_profile(const std::string& path, const Profile& profile);
+
+/// Why `profile` may not be used here; "" if it may.
+std::string refusal(const Profile& profile, const Cpu& cpu);
+
+/// The choices that verdicts and timings justify.
+Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::vector<ShapeTimings>& shapes);
+
+}  // namespace assay

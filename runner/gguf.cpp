@@ -1,0 +1,339 @@
+#include "runner/gguf.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <type_traits>
+
+#include "harness/error.h"
+
+namespace assay {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "GGUF is read as it lies in memory");
+
+constexpr const char* kDamaged = "re-download or re-convert the model";
+constexpr const char* kUnusable = "re-convert the model";
+
+/// Smallest encodings, to bound a count by the bytes left before anything is allocated for it: a
+/// key of one byte with a one-byte value; a tensor with a name of one byte and one dimension.
+constexpr uint64_t kMinKeyValueBytes = 8 + 1 + 4 + 1;
+constexpr uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;
+
+/// Reads forward through the bytes of a file; every step is checked against the bytes left.
+class Cursor {
+ public:
+  Cursor(const std::string& path, std::span<const std::byte> bytes) : path_(path), bytes_(bytes) {}
+
+  uint64_t offset() const { return offset_; }
+  uint64_t left() const { return bytes_.size() - offset_; }
+
+  [[noreturn]] void fail(uint64_t at, std::string_view what, std::string_view problem,
+                         const char* remedy = kDamaged) const {
+    throw InputError(fmt::format("{}: byte {}: {}: {}; {}", path_, at, what, problem, remedy));
+  }
+
+  std::span<const std::byte> take(uint64_t n, std::string_view what) {
+    if (n > left()) {
+      fail(offset_, what, fmt::format("needs {} bytes, but {} are left in the file", n, left()));
+    }
+    const auto taken = bytes_.subspan(offset_, n);
+    offset_ += n;
+    return taken;
+  }
+
+  template <class T>
+  T number(std::string_view what) {
+    T value;
+    std::memcpy(&value, take(sizeof value, what).data(), sizeof value);
+    return value;
+  }
+
+  /// A count of things that take at least `min_bytes` each.
+  uint64_t count(uint64_t limit, uint64_t min_bytes, std::string_view what) {
+    const uint64_t at = offset_;
+    const auto n = number<uint64_t>(what);
+    if (n > limit) {
+      fail(at, what, fmt::format("{} is over the limit of {}", n, limit));
+    }
+    if (n > left() / min_bytes) {
+      fail(at, what, fmt::format("{} does not fit in the {} bytes left in the file", n, left()));
+    }
+    return n;
+  }
+
+  std::string string(uint64_t limit, std::string_view what) {
+    const auto bytes = take(count(limit, 1, what), what);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+
+  bool boolean(std::string_view what) {
+    const auto value = number<uint8_t>(what);
+    if (value > 1) {
+      fail(offset_ - 1, what, fmt::format("boolean is {}, not 0 or 1", value));
+    }
+    return value == 1;
+  }
+
+  template <class T>
+  T value(std::string_view what) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      return string(kGgufMaxStringBytes, what);
+    } else if constexpr (std::is_same_v<T, bool>) {
+      return boolean(what);
+    } else if constexpr (std::is_same_v<T, GgufArray>) {
+      return array(what);
+    } else {
+      return number<T>(what);
+    }
+  }
+
+  /// A value of the type that `type_number` names in Variant, GgufValue or GgufArray.
+  template <class Variant, size_t I = 0>
+  Variant any(uint32_t type_number, uint64_t type_at, std::string_view what) {
+    if constexpr (I == std::variant_size_v<Variant>) {
+      fail(type_at, what,
+           fmt::format("value type {} is unknown (GGUF has 0 to {})", type_number, I - 1));
+    } else {
+      if (type_number != I) {
+        return any<Variant, I + 1>(type_number, type_at, what);
+      }
+      using T = std::variant_alternative_t<I, Variant>;
+      if constexpr (std::is_same_v<T, std::monostate>) {
+        fail(type_at, what, "is an array of arrays, which is not supported", kUnusable);
+      } else if constexpr (std::is_same_v<Variant, GgufArray>) {
+        return elements<typename T::value_type>(what);
+      } else {
+        return value<T>(what);
+      }
+    }
+  }
+
+ private:
+  GgufArray array(std::string_view what) {
+    const uint64_t at = offset_;
+    return any<GgufArray>(number<uint32_t>(what), at, what);
+  }
+
+  template <class T>
+  std::vector<T> elements(std::string_view what) {
+    constexpr uint64_t kMinBytes = std::is_same_v<T, std::string> ? 8 : sizeof(T);
+    const uint64_t n = count(kGgufMaxArrayLength, kMinBytes, what);
+    std::vector<T> values;
+    values.reserve(n);
+    for (uint64_t i = 0; i < n; ++i) {
+      values.push_back(value<T>(what));
+    }
+    return values;
+  }
+
+  const std::string& path_;
+  std::span<const std::byte> bytes_;
+  uint64_t offset_ = 0;
+};
+
+/// What the data section of a tensor occupies, in bytes from the begin of the section.
+struct Extent {
+  uint64_t begin;
+  uint64_t size;
+  uint64_t info_at;  ///< where the offset stands in the file
+  size_t tensor;
+};
+
+GgufKeyValue read_key_value(Cursor& cursor) {
+  const uint64_t key_at = cursor.offset();
+  GgufKeyValue entry;
+  entry.key = cursor.string(kGgufMaxKeyBytes, "metadata key");
+  if (entry.key.empty()) {
+    cursor.fail(key_at, "metadata key", "is empty");
+  }
+  const std::string what = "metadata key " + quoted(entry.key);
+  const uint64_t type_at = cursor.offset();
+  entry.value = cursor.any<GgufValue>(cursor.number<uint32_t>(what), type_at, what);
+  return entry;
+}
+
+/// Reads a tensor's description; its data span is set once the begin of the section is known.
+Tensor read_tensor(Cursor& cursor, Extent& extent) {
+  const uint64_t name_at = cursor.offset();
+  Tensor tensor{};
+  tensor.name = cursor.string(kGgufMaxNameBytes, "tensor name");
+  if (tensor.name.empty()) {
+    cursor.fail(name_at, "tensor name", "is empty");
+  }
+  const std::string what = "tensor " + quoted(tensor.name);
+
+  const uint64_t shape_at = cursor.offset();
+  tensor.n_dims = cursor.number<uint32_t>(what);
+  if (tensor.n_dims < 1 || tensor.n_dims > kGgufMaxDims) {
+    cursor.fail(shape_at, what,
+                fmt::format("has {} dimensions, not 1 to {}", tensor.n_dims, kGgufMaxDims));
+  }
+  tensor.ne.fill(1);
+  for (uint32_t i = 0; i < tensor.n_dims; ++i) {
+    tensor.ne[i] = cursor.number<uint64_t>(what);
+  }
+
+  const uint64_t type_at = cursor.offset();
+  const auto type_number = cursor.number<uint32_t>(what);
+  const TensorTypeInfo* info = find_tensor_type(type_number);
+  if (info == nullptr) {
+    std::string known;
+    for (const auto& t : tensor_types()) {
+      known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", static_cast<uint32_t>(t.type),
+                           t.name);
+    }
+    cursor.fail(type_at, what, fmt::format("tensor type {} is not among {}", type_number, known),
+                "convert the model to one of these types");
+  }
+  tensor.type = info->type;
+  try {
+    extent.size = tensor_bytes(tensor.type, tensor.shape());
+  } catch (const InputError& e) {
+    cursor.fail(shape_at, what, e.what());
+  }
+  tensor.n_elements = extent.size / info->block_bytes * info->block;
+  extent.info_at = cursor.offset();
+  extent.begin = cursor.number<uint64_t>(what);
+  return tensor;
+}
+
+}  // namespace
+
+GgufFile::Mapping::Mapping(const std::string& path) {
+  // Non-blocking, since opening a FIFO would otherwise wait for its writer.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) {
+    throw InputError(
+        fmt::format("{}: cannot open: {}; check the path", path, std::strerror(errno)));
+  }
+  struct stat status {};
+  const bool known = fstat(fd, &status) == 0;
+  if (!known || !S_ISREG(status.st_mode)) {
+    close(fd);
+    throw InputError(fmt::format("{}: is not a regular file; give the path of a GGUF file", path));
+  }
+  const auto size = static_cast<size_t>(status.st_size);
+  if (size == 0) {
+    close(fd);
+    throw InputError(fmt::format("{}: byte 0: the file is empty; {}", path, kDamaged));
+  }
+  void* map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  const int error = errno;
+  close(fd);
+  if (map == MAP_FAILED) {
+    throw InputError(fmt::format("{}: cannot map {} bytes: {}; free memory or use a smaller model",
+                                 path, size, std::strerror(error)));
+  }
+  bytes_ = {static_cast<const std::byte*>(map), size};
+}
+
+GgufFile::Mapping::~Mapping() {
+  if (!bytes_.empty()) {
+    munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  }
+}
+
+GgufFile GgufFile::open(const std::string& path) {
+  GgufFile file;
+  file.path_ = path;
+  file.mapping_ = Mapping(path);
+  file.read(file.mapping_.bytes());
+  return file;
+}
+
+GgufFile GgufFile::parse(std::string name, std::span<const std::byte> bytes) {
+  GgufFile file;
+  file.path_ = std::move(name);
+  file.read(bytes);
+  return file;
+}
+
+void GgufFile::read(std::span<const std::byte> bytes) {
+  Cursor cursor(path_, bytes);
+  const auto magic = cursor.take(4, "magic");
+  if (std::memcmp(magic.data(), "GGUF", 4) != 0) {
+    cursor.fail(0, "magic",
+                fmt::format("the file begins with {:02x}, not 'GGUF'", fmt::join(magic, " ")),
+                "give a GGUF file");
+  }
+  const auto version = cursor.number<uint32_t>("version");
+  if (version != kGgufVersion) {
+    const bool swapped = __builtin_bswap32(version) <= kGgufVersion;
+    cursor.fail(4, "version",
+                fmt::format("{} is not {}{}", version, kGgufVersion,
+                            swapped ? " (the file is big-endian)" : ""),
+                "re-convert the model to little-endian GGUF v3");
+  }
+  const uint64_t n_tensors = cursor.count(kGgufMaxTensors, kMinTensorBytes, "tensor count");
+  const uint64_t n_keys = cursor.count(kGgufMaxKeys, kMinKeyValueBytes, "metadata key count");
+
+  metadata_.reserve(n_keys);
+  for (uint64_t i = 0; i < n_keys; ++i) {
+    const uint64_t at = cursor.offset();
+    metadata_.push_back(read_key_value(cursor));
+    const auto& entry = metadata_.back();
+    if (!key_index_.emplace(entry.key, i).second) {
+      cursor.fail(at, "metadata key " + quoted(entry.key), "occurs twice");
+    }
+    if (entry.key == "general.alignment") {
+      try {
+        alignment_ = gguf_alignment(&entry.value);
+      } catch (const InputError& e) {
+        cursor.fail(at, "metadata key 'general.alignment'", e.what());
+      }
+    }
+  }
+
+  std::vector<Extent> extents(n_tensors);
+  tensors_.reserve(n_tensors);
+  for (uint64_t i = 0; i < n_tensors; ++i) {
+    const uint64_t at = cursor.offset();
+    extents[i].tensor = i;
+    tensors_.push_back(read_tensor(cursor, extents[i]));
+    if (!tensor_index_.emplace(tensors_.back().name, i).second) {
+      cursor.fail(at, "tensor " + quoted(tensors_.back().name), "occurs twice");
+    }
+  }
+  if (n_tensors == 0) {
+    return;  // then there is no data section, nor padding before it
+  }
+
+  const uint64_t misaligned = cursor.offset() % alignment_;
+  cursor.take(misaligned == 0 ? 0 : alignment_ - misaligned, "padding before the tensor data");
+  const auto section = bytes.subspan(cursor.offset());
+  for (const Extent& extent : extents) {
+    Tensor& tensor = tensors_[extent.tensor];
+    const std::string what = "tensor " + quoted(tensor.name);
+    if (extent.begin % alignment_ != 0) {
+      cursor.fail(extent.info_at, what,
+                  fmt::format("data offset {} is not a multiple of {}", extent.begin, alignment_));
+    }
+    if (extent.size > section.size() || extent.begin > section.size() - extent.size) {
+      cursor.fail(extent.info_at, what,
+                  fmt::format("its {} bytes at data offset {} are not inside the {} of the file",
+                              extent.size, extent.begin, section.size()));
+    }
+    tensor.data = section.subspan(extent.begin, extent.size);
+  }
+  std::sort(extents.begin(), extents.end(),
+            [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
+  for (size_t i = 1; i < extents.size(); ++i) {
+    const Extent& a = extents[i - 1];
+    const Extent& b = extents[i];
+    if (b.begin - a.begin < a.size) {
+      cursor.fail(b.info_at, "tensor " + quoted(tensors_[b.tensor].name),
+                  fmt::format("data offset {} lies inside tensor {}", b.begin,
+                              quoted(tensors_[a.tensor].name)));
+    }
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "harness/error.h"
+#include "runner/gguf.h"
+
+namespace assay {
+namespace {
+
+constexpr std::array<TensorTypeInfo, 4> kTensorTypes{{
+    {TensorType::f32, "F32", 1, 4},
+    {TensorType::f16, "F16", 1, 2},
+    {TensorType::q8_0, "Q8_0", 32, 34},
+    {TensorType::q1_0, "Q1_0", 128, 18},
+}};
+
+}  // namespace
+
+std::span<const TensorTypeInfo> tensor_types() { return kTensorTypes; }
+
+const TensorTypeInfo* find_tensor_type(uint32_t number) {
+  const auto it = std::find_if(kTensorTypes.begin(), kTensorTypes.end(), [&](const auto& info) {
+    return static_cast<uint32_t>(info.type) == number;
+  });
+  return it == kTensorTypes.end() ? nullptr : &*it;
+}
+
+const TensorTypeInfo& tensor_type_info(TensorType type) {
+  const TensorTypeInfo* info = find_tensor_type(static_cast<uint32_t>(type));
+  if (info == nullptr) {
+    throw InputError(fmt::format("tensor type {} is unknown", static_cast<uint32_t>(type)));
+  }
+  return *info;
+}
+
+uint64_t tensor_bytes(TensorType type, std::span<const uint64_t> ne) {
+  const TensorTypeInfo& info = tensor_type_info(type);
+  if (ne.empty() || ne.size() > kGgufMaxDims) {
+    throw InputError(fmt::format("has {} dimensions, not 1 to {}", ne.size(), kGgufMaxDims));
+  }
+  if (ne[0] % info.block != 0) {
+    throw InputError(fmt::format("rows of {} elements are not whole blocks of {} of type {}", ne[0],
+                                 info.block, info.name));
+  }
+  uint64_t bytes = info.block_bytes;
+  bool overflow = __builtin_mul_overflow(bytes, ne[0] / info.block, &bytes);
+  for (size_t i = 0; i < ne.size(); ++i) {
+    if (ne[i] == 0) {
+      throw InputError(fmt::format("dimension {} is 0", i));
+    }
+    overflow = overflow || (i > 0 && __builtin_mul_overflow(bytes, ne[i], &bytes));
+  }
+  // ggml's own sizes are signed, and the element count of a sub-byte type is larger than its bytes.
+  if (overflow || bytes / info.block_bytes > INT64_MAX / std::max(info.block, info.block_bytes)) {
+    throw InputError(fmt::format("the size of its dimensions {} overflows", fmt::join(ne, " x ")));
+  }
+  return bytes;
+}
+
+uint32_t gguf_alignment(const GgufValue* general_alignment) {
+  if (general_alignment == nullptr) {
+    return kGgufDefaultAlignment;
+  }
+  const auto* value = std::get_if<uint32_t>(general_alignment);
+  if (value == nullptr) {
+    throw InputError("is not a 32-bit unsigned integer");
+  }
+  if (*value < 8 || !std::has_single_bit(*value)) {
+    throw InputError(fmt::format("{} is not a power of two of at least 8", *value));
+  }
+  return *value;
+}
+
+std::string quoted(std::string_view text) {
+  constexpr size_t kMaxShown = 100;
+  std::string out = "'";
+  for (const char c : text.substr(0, kMaxShown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f || c == '\'' || c == '\\') {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out + (text.size() > kMaxShown ? "...'" : "'");
+}
+
+}  // namespace assay

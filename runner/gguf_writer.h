@@ -1,0 +1,66 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runner/gguf.h"
+
+namespace assay {
+
+/// A tensor to be written: ne[0] is the innermost dimension.
+struct GgufTensorInfo {
+  std::string name;
+  TensorType type;
+  std::vector<uint64_t> ne;
+};
+
+/// Writes a GGUF v3 file: the header at once, then the data of the tensors in the order given, in
+/// pieces of any size, so that no more than a piece needs to be in memory. The bytes go to
+/// `path.tmp-XXXXXXXX` in the same directory; `finish` syncs that file and renames it onto `path`,
+/// so that an interruption at any point leaves an earlier file whole. Without `finish` the
+/// destructor removes the temporary file (a killed process leaves it).
+///
+/// That `path` is not a file being read at the same time is for the caller to see to: such a reader
+/// keeps the earlier file.
+///
+/// Errors are InputError: metadata or tensors that GgufFile would reject, data of a wrong size, and
+/// a place that cannot be written to (no space, no permission, not a regular file).
+class GgufWriter {
+ public:
+  GgufWriter(std::string path, std::span<const GgufKeyValue> metadata,
+             std::vector<GgufTensorInfo> tensors);
+  ~GgufWriter();
+  GgufWriter(const GgufWriter&) = delete;
+  GgufWriter& operator=(const GgufWriter&) = delete;
+
+  /// The next bytes of the current tensor, which may not go past its end.
+  void write(std::span<const std::byte> data);
+
+  /// Once, after the last byte of the last tensor.
+  void finish();
+
+ private:
+  void create_temporary();
+  void put(std::span<const std::byte> data);
+  void pad();
+  [[noreturn]] void fail(const std::string& what) const;
+
+  std::string path_;
+  std::string temporary_;
+  int fd_ = -1;
+  uint64_t alignment_;
+  uint64_t offset_ = 0;  ///< bytes written to the file
+  std::vector<GgufTensorInfo> tensors_;
+  std::vector<uint64_t> sizes_;
+  size_t current_ = 0;
+  uint64_t written_ = 0;  ///< bytes of the current tensor
+};
+
+/// Writes a whole file from tensors in memory; data[i] belongs to tensors[i].
+void write_gguf(const std::string& path, std::span<const GgufKeyValue> metadata,
+                const std::vector<GgufTensorInfo>& tensors,
+                std::span<const std::span<const std::byte>> data);
+
+}  // namespace assay

@@ -1,0 +1,100 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/dispatch.h"
+#include "kernels/add_f32/kernel.h"
+#include "kernels/attention_f32/kernel.h"
+#include "kernels/gelu_f32/kernel.h"
+#include "kernels/layer_norm_f32/kernel.h"
+#include "reference/gpt2.h"
+#include "runner/gguf.h"
+#include "runner/linear.h"
+#include "runner/thread_pool.h"
+
+namespace assay {
+
+/// Sizes of a GPT-2 model, from the metadata of its file.
+struct Gpt2Sizes {
+  size_t n_vocab, n_ctx, n_embd, n_head, n_ff, n_layer;
+  float eps;
+
+  /// Throws InputError naming the file and the key for sizes that do not fit together or are over what a GPT-2 has by far.
+  static Gpt2Sizes read(const GgufFile& file);
+  size_t head_size() const { return n_embd / n_head; }
+};
+
+/// Where a layer's tensors come from: a model file, or weights made for a check.
+struct TensorSource {
+  std::string name;  ///< of the file, for errors
+  std::function<const Tensor&(const std::string& tensor)> tensor;
+};
+
+/// One transformer block over dispatched kernels, with its part of the KV cache.
+class Gpt2Layer {
+ public:
+  /// `prefix`: "blk.0." and so on.
+  Gpt2Layer(const TensorSource& source, const std::string& prefix, const Gpt2Sizes& sizes, Dispatch& dispatch);
+
+  /// x: `tokens` rows of n_embd floats, updated in place; `past` tokens are in the cache.
+  void forward(float* x, size_t tokens, size_t past, ThreadPool& pool);
+
+  /// The same block for the reference, from the same weights.
+  reference::Gpt2Block reference_block() const;
+
+ private:
+  struct Norm {
+    std::vector<float> w, b;
+  };
+  void attend(const float* qkv, float* out, size_t tokens, size_t past, ThreadPool& pool);
+
+  Gpt2Sizes sizes_;
+  Norm ln1_, ln2_;
+  Linear qkv_, proj_, up_, down_;
+  Bound<layer_norm_f32_fn> norm_;
+  Bound<add_f32_fn> add_;
+  Bound<gelu_f32_fn> gelu_;
+  Dispatch* dispatch_;
+  std::vector<float> keys_, values_;  // n_ctx rows of n_embd
+  std::vector<float> normed_, wide_, heads_, delta_;
+  std::vector<std::vector<float>> scratch_;  // one for each thread
+};
+
+/// A GPT-2 model over dispatched kernels. Not thread-safe: one conversation at a time.
+class Gpt2 {
+ public:
+  /// `file` must outlive the model. Throws InputError for a file that is no GPT-2 or is inconsistent.
+  Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads);
+
+  /// Runs `tokens` after those already in the cache; returns the n_vocab logits after the last one. Throws InputError if
+  /// they do not fit the context, or a token is outside the vocabulary.
+  std::span<const float> eval(std::span<const int32_t> tokens);
+
+  /// Forgets everything but the weights.
+  void reset() { past_ = 0; }
+
+  size_t past() const { return past_; }
+  const Gpt2Sizes& sizes() const { return sizes_; }
+  reference::Gpt2 reference_model() const;
+
+ private:
+  // Tokens that run through the layers at once: JIT code is generated for each number of tokens, so there are few.
+  static constexpr size_t kBatch = 32;
+
+  const GgufFile* file_;
+  Gpt2Sizes sizes_;
+  ThreadPool pool_;
+  std::vector<float> token_embd_, position_embd_, norm_w_, norm_b_;
+  std::vector<std::unique_ptr<Gpt2Layer>> layers_;
+  std::unique_ptr<Linear> output_;
+  Bound<layer_norm_f32_fn> norm_;
+  Bound<add_f32_fn> add_;
+  std::vector<float> x_, normed_, logits_;
+  size_t past_ = 0;
+};
+
+}  // namespace assay

@@ -1,0 +1,69 @@
+#include "runner/thread_pool.h"
+
+namespace assay {
+
+ThreadPool::ThreadPool(unsigned threads) {
+  for (unsigned t = 1; t < threads; ++t) {
+    workers_.emplace_back([this, t] { worker(t); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (auto& w : workers_) {
+    w.join();
+  }
+}
+
+void ThreadPool::take_chunks(unsigned thread) {
+  for (size_t chunk = next_.fetch_add(1); chunk < chunks_; chunk = next_.fetch_add(1)) {
+    (*work_)(chunk, thread);
+  }
+}
+
+void ThreadPool::worker(unsigned thread) {
+  uint64_t seen = 0;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [&] { return stopping_ || step_ != seen; });
+    if (stopping_) {
+      return;
+    }
+    seen = step_;
+    if (next_.load() >= chunks_) {
+      continue;  // woken after the others had done it all
+    }
+    ++busy_;
+    lock.unlock();
+    take_chunks(thread);
+    lock.lock();
+    --busy_;
+    done_.notify_one();
+  }
+}
+
+void ThreadPool::run(size_t chunks, const std::function<void(size_t, unsigned)>& work) {
+  if (chunks <= 1 || workers_.empty()) {
+    for (size_t chunk = 0; chunk < chunks; ++chunk) {
+      work(chunk, 0);
+    }
+    return;
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    work_ = &work;
+    chunks_ = chunks;
+    next_ = 0;
+    ++step_;
+  }
+  wake_.notify_all();
+  take_chunks(0);
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, [&] { return busy_ == 0; });
+}
+
+}  // namespace assay

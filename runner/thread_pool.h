@@ -1,0 +1,43 @@
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace assay {
+
+/// Hands out chunks of work as threads come free: a thread whose core the hypervisor takes away
+/// delays its one chunk, not a fixed share of the step.
+class ThreadPool {
+ public:
+  /// `threads` in all, the caller included; at least 1.
+  explicit ThreadPool(unsigned threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+
+  /// Calls work(chunk, thread) for every chunk in [0, chunks), each once, thread in [0, size());
+  /// returns when all are done. An exception of `work` ends the process: kernels do not throw.
+  void run(size_t chunks, const std::function<void(size_t chunk, unsigned thread)>& work);
+
+  unsigned size() const { return static_cast<unsigned>(workers_.size()) + 1; }
+
+ private:
+  void take_chunks(unsigned thread);
+  void worker(unsigned thread);
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  uint64_t step_ = 0;      // guarded by mutex_
+  size_t busy_ = 0;        // workers inside this step; guarded by mutex_
+  bool stopping_ = false;  // guarded by mutex_
+  const std::function<void(size_t, unsigned)>* work_ = nullptr;
+  size_t chunks_ = 0;
+  std::atomic<size_t> next_{0};
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace assay
