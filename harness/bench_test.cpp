@@ -1,0 +1,57 @@
+#include "harness/bench.h"
+
+#include <gtest/gtest.h>
+
+namespace assay {
+namespace {
+
+Timing timing(const std::string& variant, std::vector<double> samples) {
+  Timing t;
+  t.variant = variant;
+  t.samples_ns = std::move(samples);
+  summarise(t);
+  return t;
+}
+
+TEST(Summary, MedianAndInterval) {
+  const Timing t = timing("a", {5, 1, 3, 2, 4});
+  EXPECT_EQ(t.median_ns, 3);
+  EXPECT_LE(t.low_ns, 3);
+  EXPECT_GE(t.high_ns, 3);
+  EXPECT_EQ(timing("a", {1, 2, 3, 4}).median_ns, 2.5);
+  const Timing same = timing("a", {7, 7, 7});
+  EXPECT_EQ(same.low_ns, 7);
+  EXPECT_EQ(same.high_ns, 7);
+}
+
+TEST(Decision, AClearWinnerIsNamed) {
+  ShapeTimings s;
+  s.timings = {timing("scalar", {100, 101, 102}), timing("avx2", {10, 11, 12}), timing("avx512", {20, 21, 22})};
+  s.control = timing("avx2", {10, 11, 12});
+  decide(s);
+  EXPECT_EQ(s.winner, "avx2");
+  EXPECT_EQ(s.runner_up, "avx512");
+  EXPECT_FALSE(s.tie);
+}
+
+TEST(Decision, ATieGoesToTheSimplerIsa) {
+  ShapeTimings s;
+  s.timings = {timing("scalar", {100, 101, 102}), timing("sse", {10, 11, 12}), timing("avx2", {9, 10.5, 12})};
+  s.control = timing("avx2", {9, 10.5, 12});
+  decide(s);
+  EXPECT_EQ(s.winner, "sse");
+  EXPECT_EQ(s.runner_up, "avx2");
+  EXPECT_TRUE(s.tie);
+}
+
+TEST(Decision, ADifferenceWithinTheControlIsATie) {
+  ShapeTimings s;
+  s.timings = {timing("sse", {10.4, 10.4, 10.4}), timing("avx2", {10, 10, 10})};
+  s.control = timing("avx2", {10.5, 10.5, 10.5});  // the same code, 5% apart
+  decide(s);
+  EXPECT_EQ(s.winner, "sse");
+  EXPECT_TRUE(s.tie);
+}
+
+}  // namespace
+}  // namespace assay

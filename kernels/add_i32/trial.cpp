@@ -1,0 +1,43 @@
+#include "harness/trial.h"
+#include "kernels/add_i32/kernel.h"
+#include "reference/add_i32.h"
+
+namespace assay {
+namespace {
+
+class AddI32Trial : public Trial {
+ public:
+  std::vector<std::string> aliases() const override { return {"none", "z=x", "z=y"}; }
+
+  void run(Case& c) const override {
+    const size_t n = c.dim(0);
+    auto* kernel = c.fn<add_i32_fn>({n});
+    const auto x = c.input<int32_t>("x", n);
+    const auto y = c.input<int32_t>("y", n);
+    auto* z = c.output<int32_t>("z", n, c.alias() == 1 ? &x : c.alias() == 2 ? &y : nullptr);
+    c.call(kernel, z, x.data, y.data, n);
+    if (c.timing()) {
+      return;
+    }
+    for (size_t i = 0; i < n; ++i) {
+      c.expect_equal("z", i, z[i], reference::add_i32(x.ref[i], y.ref[i]));
+    }
+  }
+
+  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override { return vector_shape_classes(caches, 12); }
+
+  Work work(const Shape& shape) const override {
+    const auto n = static_cast<double>(shape[0]);
+    return {n, 12 * n};
+  }
+};
+
+}  // namespace
+
+extern const Trial& add_i32_trial();
+const Trial& add_i32_trial() {
+  static const AddI32Trial trial;
+  return trial;
+}
+
+}  // namespace assay

@@ -1,0 +1,7 @@
+#include "reference/add_f32.h"
+
+namespace reference {
+
+float add_f32(float x, float y) { return static_cast<float>(static_cast<double>(x) + static_cast<double>(y)); }
+
+}  // namespace reference
