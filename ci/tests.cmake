@@ -2,7 +2,7 @@
 # labelled with its ISA: `ctest -L avx2`. Where the CPU lacks the ISA, `assay check` exits with 3: skipped, not passed.
 file(GLOB test_sources CONFIGURE_DEPENDS harness/*_test.cpp runner/*_test.cpp reference/*_test.cpp reports/*_test.cpp)
 add_executable(assay_tests ${test_sources})
-target_compile_definitions(assay_tests PRIVATE ASSAY_BINARY="$<TARGET_FILE:assay>")
+target_compile_definitions(assay_tests PRIVATE ASSAY_BINARY="$<TARGET_FILE:assay>" ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 target_link_libraries(assay_tests PRIVATE assay_core assay_variants GTest::gtest GTest::gtest_main)
 add_dependencies(assay_tests assay)
 target_link_options(assay_tests PRIVATE -Wl,--build-id=sha1)
