@@ -67,13 +67,15 @@ foreach(isa ${isas})
   list(APPEND variant_objects $<TARGET_OBJECTS:variants_${isa}>)
 endforeach()
 
+include(ci/defects.cmake)  # ci/defects/ -> assay_defects and the defects' registry entries
+
 # The registry: one entry for each kernel and ISA; jit.cpp defines jit_avx2 and jit_avx512.
 set(declarations "")
 set(entries "")
 foreach(kernel ${kernels})
   file(STRINGS ${kernel_root}/${kernel}/kernel.h pack_lines REGEX "${kernel}_pack_fn")
   string(APPEND declarations "namespace assay { extern const Trial& ${kernel}_trial(); }\n")
-  string(APPEND entries "    {\"${kernel}\", &${kernel}_trial(), {\n")
+  set(entry "    {\"${kernel}\", &${kernel}_trial(), {\n")
   foreach(isa ${isas})
     set(names ${isa})
     set(source kernels/${kernel}/${isa}.cpp)
@@ -96,14 +98,16 @@ foreach(kernel ${kernels})
         string(APPEND declarations "extern \"C\" void ${kernel}_pack_${name}();\n")
         set(pack ${kernel}_pack_${name})
       endif()
-      string(APPEND entries "      {\"${kernel}\", \"${name}\", \"${source}\", ${kernel}_${name}, ${pack}, ${jit}},\n")
+      string(APPEND entry "      {\"${kernel}\", \"${name}\", \"${source}\", ${kernel}_${name}, ${pack}, ${jit}, \"\"},\n")
     endforeach()
   endforeach()
-  string(APPEND entries "    }},\n")
+  string(APPEND entries "${entry}    }},\n")
+  string(APPEND entries_with_defects "${entry}${defect_entries_${kernel}}    }},\n")
 endforeach()
 set(assay_registry ${CMAKE_BINARY_DIR}/registry.cpp)
-file(CONFIGURE OUTPUT ${assay_registry} @ONLY CONTENT "// Generated from the file names in kernels/.
+set(registry_template "// Generated from the file names in kernels/ and ci/defects/.
 #include \"harness/registry.h\"
+#include \"harness/selftest.h\"
 #include \"harness/trial.h\"
 @declarations@
 namespace assay {
@@ -111,5 +115,18 @@ std::vector<Kernel> generated_kernels() {
   return {
 @entries@  };
 }
+std::vector<Defect> planted_defects() {
+  return {
+@defects@  };
+}
 }  // namespace assay
 ")
+set(defects "")
+file(CONFIGURE OUTPUT ${assay_registry} @ONLY CONTENT "${registry_template}")
+
+# The same with the planted defects, for the executable assay_selftest alone.
+set(assay_registry_with_defects ${CMAKE_BINARY_DIR}/registry_with_defects.cpp)
+string(APPEND declarations "${defect_declarations}")
+set(entries "${entries_with_defects}")
+set(defects "${defect_list}")
+file(CONFIGURE OUTPUT ${assay_registry_with_defects} @ONLY CONTENT "${registry_template}")

@@ -103,7 +103,7 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
     }
     std::vector<const Variant*> variants;
     for (const auto& v : kernel.variants) {
-      if (glob_match(options.variant_glob, v.isa) && passed.contains(v.name())) {
+      if (glob_match(options.variant_glob, v) && passed.contains(v.name())) {
         variants.push_back(&v);
       }
     }

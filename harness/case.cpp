@@ -10,14 +10,12 @@
 #include <cmath>
 #include <limits>
 
+#include "harness/buffer.h"
 #include "harness/error.h"
 #include "harness/trial.h"
 
 namespace assay {
 namespace {
-
-constexpr uint8_t kCanary = 0xC3;
-constexpr uint8_t kPoison = 0xA5;  // as a float: -2.9e-16, a number, so that it never passes for an expected NaN
 
 constexpr std::array<const char*, 10> kClassNames = {"normal",  "wide", "integers", "cancellation", "subnormals", "zeros",
                                                      "huge", "special",  "extreme",      "constant"};
@@ -176,27 +174,11 @@ void fill_class(std::span<int32_t> x, InputClass c, Rng& rng) {
   }
 }
 
-struct Case::Buffer {
-  std::string name;
-  std::unique_ptr<GuardedPages> pages;  // none while timing
-  uint8_t* data = nullptr;
-  size_t bytes = 0;
-  bool fresh = true;
-  bool writable = false;
-  std::vector<uint8_t> original;
-
-  template <class Visit>
-  void visit_slack(Visit&& visit) {
-    visit(pages->begin(), data);
-    visit(data + bytes, pages->end());
-  }
-};
-
 Case::Case(const Variant& variant, const CaseId& id, GuardedPool& pool, ErrorStats& stats)
-    : variant_(variant), id_(id), rng_(id.seed), pool_(&pool), stats_(&stats) {}
+    : variant_(variant), id_(id), rng_(id.seed), call_rng_(mix_seed(id.seed, 0x63616c6c)), pool_(&pool), stats_(&stats) {}
 
 Case::Case(const Variant& variant, const Shape& shape, BenchStore& store, CallTimer& timer)
-    : variant_(variant), rng_(1), store_(&store), timer_(&timer) {
+    : variant_(variant), rng_(1), call_rng_(1), store_(&store), timer_(&timer) {
   id_.variant = variant.name();
   id_.shape = shape;
 }
@@ -224,7 +206,7 @@ size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role 
   auto buffer = std::make_unique<Buffer>();
   buffer->name = name;
   buffer->bytes = bytes;
-  buffer->writable = role == Role::output;
+  buffer->role = role;
   if (store_ != nullptr) {
     buffer->data = store_->get(name, bytes, buffer->fresh);
   } else {
@@ -238,9 +220,6 @@ size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role 
       default: buffer->data = begin + rng_.below(64 / std::min<size_t>(alignment, 64) + 1) * alignment; break;
     }
     buffer->visit_slack([](uint8_t* from, uint8_t* to) { std::fill(from, to, kCanary); });
-    if (role == Role::output) {
-      std::fill_n(buffer->data, bytes, kPoison);
-    }
   }
   buffers_.push_back(std::move(buffer));
   return buffers_.size() - 1;
@@ -262,7 +241,7 @@ void Case::keep_original(size_t id) {
 }
 
 uint8_t* Case::make_writable(size_t id) {
-  buffers_[id]->writable = true;
+  buffers_[id]->in_place = true;
   return buffers_[id]->data;
 }
 
@@ -275,28 +254,21 @@ void* Case::packed(const char* name, size_t bytes, const std::function<void(void
   return this->bytes(id);
 }
 
-void Case::arm() {
-  for (auto& buffer : buffers_) {
-    if (buffer->pages && !buffer->writable) {
-      buffer->pages->set_writable(false);
-    }
-  }
-}
-
-void Case::disarm() {
-  for (auto& buffer : buffers_) {
-    if (!buffer->pages) {
+std::string Case::locate(const void* address) const {
+  const auto* p = static_cast<const uint8_t*>(address);
+  for (const auto& b : buffers_) {
+    if (!b->pages || p < b->pages->begin() - 4096 || p >= b->pages->end() + 4096) {
       continue;
     }
-    buffer->visit_slack([&](const uint8_t* from, const uint8_t* to) {
-      for (const uint8_t* p = from; p != to; ++p) {
-        if (*p != kCanary) {
-          throw Mismatch(fmt::format("{}: byte at offset {} of the buffer ({} bytes) was overwritten", buffer->name,
-                                     p - buffer->data, buffer->bytes));
-        }
-      }
-    });
+    const std::string of = fmt::format("{} ({} bytes)", b->name, b->bytes);
+    if (p < b->data) {
+      return fmt::format("{} bytes before {}", b->data - p, of);
+    }
+    const auto offset = static_cast<size_t>(p - b->data);
+    return offset >= b->bytes ? fmt::format("{} bytes behind the end of {}", offset - b->bytes, of)
+                              : fmt::format("byte {} of {}{}", offset, of, b->writable() ? "" : ", an input");
   }
+  return "";
 }
 
 void Case::expect(const char* what, size_t index, float got, const Expected& want) {
@@ -309,7 +281,7 @@ void Case::expect(const char* what, size_t index, float got, const Expected& wan
     if (std::isnan(value) && std::isnan(got)) {
       return;
     }
-    throw Mismatch(fmt::format("{}[{}] is {} ({:a}), expected {} ({:a})", what, index, got, got, value, value));
+    throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {} ({:a})", what, index, got, got, value, value));
   }
   // Halfway between FLT_MAX and 2^128 rounds to Inf (IEEE 754, section 4.3.1).
   constexpr double kOverflow = 0x1.ffffffp127;
@@ -317,19 +289,22 @@ void Case::expect(const char* what, size_t index, float got, const Expected& wan
     if (std::signbit(value) == std::signbit(got) && std::fabs(value) + bound >= kOverflow) {
       return;
     }
-    throw Mismatch(fmt::format("{}[{}] is {}, expected {} ({:a}) within {:.3g}", what, index, got, value, value, bound));
+    throw Mismatch("value", fmt::format("{}[{}] is {}, expected {} ({:a}) within {:.3g}", what, index, got, value, value, bound));
   }
   if (std::isinf(value)) {
-    throw Mismatch(fmt::format("{}[{}] is {} ({:a}), expected {}", what, index, got, got, value));
+    throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {}", what, index, got, got, value));
   }
   const double error = std::fabs(static_cast<double>(got) - value);
   if (!(error <= bound)) {
-    throw Mismatch(fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) within {:.3g}: error {:.3g}, {:.3g} x the bound", what,
+    throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) within {:.3g}: error {:.3g}, {:.3g} x the bound", what,
                                index, got, got, value, value, bound, error, error / bound));
   }
   if (bound > 0) {
     stats_->worst_over_bound = std::max(stats_->worst_over_bound, error / bound);
-    stats_->max_ulp = std::max(stats_->max_ulp, error / ulp_of(value));
+    // Where the bound is far from relative (cancellation), ULPs of what is left say nothing.
+    if (bound <= std::fabs(value) * 0x1p-10) {
+      stats_->max_ulp = std::max(stats_->max_ulp, error / ulp_of(value));
+    }
   }
 }
 
@@ -337,12 +312,12 @@ void Case::expect_bits(const char* what, size_t index, float got, float want) {
   if ((std::isnan(got) && std::isnan(want)) || std::bit_cast<uint32_t>(got) == std::bit_cast<uint32_t>(want)) {
     return;
   }
-  throw Mismatch(fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) exactly", what, index, got, got, want, want));
+  throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) exactly", what, index, got, got, want, want));
 }
 
 void Case::expect_equal(const char* what, size_t index, int64_t got, int64_t want) {
   if (got != want) {
-    throw Mismatch(fmt::format("{}[{}] is {} ({:#x}), expected {} ({:#x})", what, index, got, got, want, want));
+    throw Mismatch("value", fmt::format("{}[{}] is {} ({:#x}), expected {} ({:#x})", what, index, got, got, want, want));
   }
 }
 
@@ -350,7 +325,7 @@ void Case::expect_untouched(const char* what, const float* p, size_t count) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(p);
   for (size_t i = 0; i < count * sizeof(float); ++i) {
     if (bytes[i] != kPoison) {
-      throw Mismatch(fmt::format("{}: element {} of a part that is not the kernel's to write was written", what,
+      throw Mismatch("gap", fmt::format("{}: element {} of a part that is not the kernel's to write was written", what,
                                  i / sizeof(float)));
     }
   }

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "harness/checked_call.h"
 #include "harness/guarded_memory.h"
 #include "harness/jit_code.h"
 #include "harness/registry.h"
@@ -48,9 +49,11 @@ struct CaseId {
 std::string to_string(const CaseId& id);
 CaseId case_from(std::string_view text);  ///< throws InputError
 
-/// Thrown by the judging functions: the variant broke its contract.
+/// The variant broke its contract.
 struct Mismatch : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit Mismatch(const std::string& text) : Mismatch("value", text) {}
+  Mismatch(std::string which, const std::string& text) : std::runtime_error(text), check(std::move(which)) {}
+  std::string check;  ///< which check saw it: "value", "canary", "determinism", "register", ...
 };
 
 /// The largest errors seen so far. max_ulp counts only finite nonzero-bound comparisons of floats.
@@ -90,9 +93,15 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng);
 void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
 
 /// One sample of one variant: makes guarded buffers, calls, judges. Trials use it; see Trial::run.
+///
+/// A fuzzed call is made twice or more, each time from other garbage in registers, stack, outputs and scratch, through
+/// checked_call: the machine state is checked each time, and the results must be the same bits. On samples that
+/// follow from the seed, there is more: a call on other data in between; a call that is interrupted after every
+/// instruction (each SIGTRAP's frame overwrites what lies below the red zone) and re-entered on other data at a few of
+/// them; calls while another thread runs the same variant on other data.
 class Case {
  public:
-  /// For fuzzing. `caught_by` is unused; `stats` receives the errors.
+  /// For fuzzing. `stats` receives the errors.
   Case(const Variant& variant, const CaseId& id, GuardedPool& pool, ErrorStats& stats);
   /// For timing: aligned buffers from `store`, class normal, nothing is judged.
   Case(const Variant& variant, const Shape& shape, BenchStore& store, CallTimer& timer);
@@ -143,6 +152,12 @@ class Case {
     return reinterpret_cast<T*>(bytes(make_buffer(name, count * sizeof(T), alignment, Role::output)));
   }
 
+  /// A buffer of uninitialised memory that the kernel may use as it likes.
+  template <class T>
+  T* scratch(const char* name, size_t count, size_t alignment = alignof(T)) {
+    return reinterpret_cast<T*>(bytes(make_buffer(name, count * sizeof(T), alignment, Role::scratch)));
+  }
+
   /// Memory that is filled once by the variant's own set-up step (pack) and read-only for the kernel. Kept
   /// between repetitions while timing; `fill` writes it through the pointer it gets.
   void* packed(const char* name, size_t bytes, const std::function<void(void*)>& fill);
@@ -150,29 +165,43 @@ class Case {
   /// Calls the kernel: everything about the call that is checked is checked here.
   template <class F, class... A>
   auto call(F* f, A... args) -> std::invoke_result_t<F*, A...> {
-    arm();
-    if (timer_ != nullptr) {
-      timer_->time([=](size_t iterations) {
-        for (size_t i = 0; i < iterations; ++i) {
-          if constexpr (std::is_void_v<std::invoke_result_t<F*, A...>>) {
+    using Result = std::invoke_result_t<F*, A...>;
+    if constexpr (std::is_void_v<Result>) {
+      if (timer_ != nullptr) {
+        timer_->time([=](size_t iterations) {
+          for (size_t i = 0; i < iterations; ++i) {
             f(args...);
-          } else {
-            auto result = f(args...);
-            asm volatile("" : : "x"(result) : "memory");
+            asm volatile("" : : : "memory");
           }
-          asm volatile("" : : : "memory");
-        }
-      });
-    }
-    if constexpr (std::is_void_v<std::invoke_result_t<F*, A...>>) {
-      f(args...);
-      disarm();
+        });
+      } else {
+        run_checked(reinterpret_cast<const void*>(f), [&](bool single_step) { checked_call(f, single_step, call_rng_, args...); }, nullptr, 0);
+      }
     } else {
-      auto result = f(args...);
-      disarm();
+      Result result{};
+      if (timer_ != nullptr) {
+        timer_->time([=](size_t iterations) {
+          for (size_t i = 0; i < iterations; ++i) {
+            auto timed = f(args...);
+            asm volatile("" : : "x"(timed) : "memory");
+          }
+        });
+      } else {
+        run_checked(reinterpret_cast<const void*>(f), [&](bool single_step) { result = checked_call(f, single_step, call_rng_, args...); },
+                    &result, sizeof result);
+      }
       return result;
     }
   }
+
+  /// The case whose kernel is being called in this thread; nullptr if none is.
+  static const Case* at_work();
+  /// " (dot_f32/avx2+0x1f)" for an address in the variant's code.
+  std::string offset_text(uint64_t address) const;
+  /// The generated code around `address`, disassembled; "" if it lies elsewhere.
+  std::string jit_disassembly(uint64_t address) const;
+  /// Where `address` lies: "8 bytes behind the end of x (68 bytes)"; "" if near no buffer.
+  std::string locate(const void* address) const;
 
   /// Judges one float. Throws Mismatch.
   void expect(const char* what, size_t index, float got, const Expected& want);
@@ -184,7 +213,7 @@ class Case {
   void expect_untouched(const char* what, const float* p, size_t count);
 
  private:
-  enum class Role { input, output };
+  enum class Role { input, output, scratch };
   struct Buffer;
 
   AnyFn resolve(const Key& key);
@@ -194,12 +223,19 @@ class Case {
   const uint8_t* original(size_t id);
   void keep_original(size_t id);
   uint8_t* make_writable(size_t id);
-  void arm();     ///< inputs read-only, slack filled with canaries
-  void disarm();  ///< canaries checked. Throws Mismatch
+  void reset(uint8_t poison);  ///< every buffer as before the call, outputs and scratch poisoned, inputs read-only
+  void check_canaries();       ///< Throws Mismatch
+  std::vector<uint8_t> written(const void* result, size_t result_bytes);  ///< what the kernel wrote, without scratch
+  void run_checked(const void* target, const std::function<void(bool single_step)>& call, const void* result, size_t result_bytes);
+  void run_on_other_data(uint64_t salt);
+  void step_through(const void* target, const std::function<void()>& call);
+  void run_beside_a_thread(const std::function<void()>& call_and_compare);
 
   const Variant& variant_;
   CaseId id_;
   Rng rng_;
+  Rng call_rng_;         ///< garbage of the calls: apart, so that it does not move the inputs
+  bool nested_ = false;  ///< made by another Case's check: called once, with nothing on top
   GuardedPool* pool_ = nullptr;
   ErrorStats* stats_ = nullptr;
   BenchStore* store_ = nullptr;

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -19,6 +19,7 @@ struct Verdict {
   std::string kernel, variant;
   Status status = Status::not_runnable;
   std::string reason;      ///< why it is not runnable, or what went wrong
+  std::string caught_by;   ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
   std::string reproduce;   ///< the command that fails again
   uint64_t samples = 0;
   ErrorStats errors;

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <string>
+#include <nlohmann/json.hpp>
 
 #include "harness/check.h"
 #include "harness/commands.h"

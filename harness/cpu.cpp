@@ -13,6 +13,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <nlohmann/json.hpp>
 
 #include "harness/atomic_file.h"
 #include "harness/error.h"

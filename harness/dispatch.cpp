@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "harness/error.h"
+#include "harness/profile.h"
 
 namespace assay {
 namespace {
@@ -49,7 +50,7 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
       if (const std::string why = refusal(profile, cpu); !why.empty()) {
         notice(fmt::format("profile {} is refused: {}; using the best ISA unmeasured; `assay tune` makes a new one", path, why));
       } else {
-        choices_ = std::move(profile.choices);
+        choices_ = std::make_shared<const std::vector<Choice>>(std::move(profile.choices));
       }
     } catch (const InputError& e) {
       if (!options.profile.empty()) {
@@ -111,7 +112,8 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape) const {
   }
   const Choice* best = nullptr;
   double nearest = std::numeric_limits<double>::infinity();
-  for (const auto& c : choices_) {
+  static const std::vector<Choice> kNone;
+  for (const auto& c : choices_ ? *choices_ : kNone) {
     // A profile is a file: what it names must still run here.
     if (c.kernel == kernel.name && distance(c.shape, shape) < nearest && isa_status(cpu_, c.variant).runnable) {
       nearest = distance(c.shape, shape);

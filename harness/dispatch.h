@@ -9,10 +9,12 @@
 
 #include "harness/cpu.h"
 #include "harness/jit_code.h"
-#include "harness/profile.h"
 #include "harness/registry.h"
+#include "harness/trial.h"
 
 namespace assay {
+
+struct Choice;
 
 /// A function that dispatch chose. Calling it counts, so that tests can ask what really ran.
 template <class F>
@@ -82,7 +84,7 @@ class Dispatch {
   void apply_force(const std::string& force, const std::string& origin);
 
   Cpu cpu_;
-  std::vector<Choice> choices_;
+  std::shared_ptr<const std::vector<Choice>> choices_;  // of the profile; nullptr: none
   std::map<std::string, std::pair<std::string, std::string>> forced_;  // kernel -> (variant, origin)
   mutable std::mutex mutex_;
   std::map<std::string, Decision> decisions_;

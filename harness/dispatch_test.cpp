@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "harness/error.h"
+#include "harness/profile.h"
 #include "kernels/dot_f32/kernel.h"
 
 namespace assay {

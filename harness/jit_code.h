@@ -23,6 +23,7 @@ class JitCode {
 
   AnyFn entry() const;
   size_t size() const { return size_; }
+  bool contains(uint64_t address) const { return address - reinterpret_cast<uint64_t>(memory_) < size_; }
   double generation_seconds() const { return generation_seconds_; }
 
  private:

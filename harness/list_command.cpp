@@ -17,7 +17,7 @@ void print_json(const Cpu& cpu) {
     for (const auto& v : kernel.variants) {
       const IsaStatus status = isa_status(cpu, v.isa);
       json.push_back({{"kernel", v.kernel},
-                      {"variant", v.isa},
+                      {"variant", v.label()},
                       {"isa", v.isa},
                       {"compiled", true},
                       {"runnable", status.runnable},

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   assay::add_cpu_command(app, status);
   assay::add_list_command(app, status);
   assay::add_check_command(app, status);
+  assay::add_selftest_command(app, status);
   assay::add_bench_command(app, status);
   assay::add_tune_command(app, status);
   assay::add_run_command(app, status);

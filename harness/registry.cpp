@@ -11,8 +11,8 @@
 
 namespace assay {
 
-const Variant* Kernel::find(std::string_view isa) const {
-  const auto it = std::ranges::find(variants, isa, &Variant::isa);
+const Variant* Kernel::find(std::string_view label) const {
+  const auto it = std::ranges::find(variants, label, &Variant::label);
   return it == variants.end() ? nullptr : &*it;
 }
 
@@ -22,7 +22,7 @@ const std::vector<Kernel>& kernels() {
     std::ranges::sort(list, {}, &Kernel::name);
     const auto rank = [](const Variant& v) { return std::ranges::find(isa_names(), v.isa) - isa_names().begin(); };
     for (auto& kernel : list) {
-      std::ranges::sort(kernel.variants, {}, rank);
+      std::ranges::stable_sort(kernel.variants, {}, rank);
     }
     return list;
   }();
@@ -52,7 +52,7 @@ const Variant& find_variant(std::string_view name) {
   }
   std::vector<std::string> names;
   for (const auto& v : kernel.variants) {
-    names.push_back(v.isa);
+    names.push_back(v.label());
   }
   throw InputError(fmt::format("kernel {} has no variant '{}'; it has: {}", kernel.name, name.substr(slash + 1),
                                fmt::join(names, ", ")));
@@ -60,6 +60,10 @@ const Variant& find_variant(std::string_view name) {
 
 bool glob_match(const std::string& pattern, const std::string& name) {
   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+}
+
+bool glob_match(const std::string& pattern, const Variant& variant) {
+  return (variant.defect.empty() || pattern.find('!') != std::string::npos) && glob_match(pattern, variant.label());
 }
 
 }  // namespace assay

@@ -162,8 +162,8 @@ Table draw_table(const Cpu& cpu, const std::string& variant_glob, Rng& rng) {
   for (const char* kernel : {"add_f32", "attention_f32", "gelu_f32", "layer_norm_f32", "matmul_f32", "matmul_q1_0", "quantize_q8_0"}) {
     std::vector<std::string> runnable;
     for (const auto& v : find_kernel(kernel).variants) {
-      if (glob_match(variant_glob, v.isa) && isa_status(cpu, v.isa).runnable) {
-        runnable.push_back(v.isa);
+      if (glob_match(variant_glob, v) && isa_status(cpu, v.isa).runnable) {
+        runnable.push_back(v.label());
       }
     }
     if (runnable.empty()) {

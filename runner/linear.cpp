@@ -90,7 +90,7 @@ Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, siz
 }
 
 const uint8_t* Linear::packed_by(const Variant& variant) {
-  auto [it, is_new] = packed_.try_emplace(variant.isa);
+  auto [it, is_new] = packed_.try_emplace(variant.label());
   if (is_new) {
     if (is_q1()) {
       auto* pack = reinterpret_cast<matmul_q1_0_pack_fn*>(variant.pack);

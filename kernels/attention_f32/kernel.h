@@ -22,11 +22,19 @@ struct attention_f32_args {
 /// NaN, Inf   as softmax_f32 and dot_f32 compose: a NaN or +Inf score gives a row of NaN; a score of -Inf is
 ///            masked, except that 0 * Inf and 0 * NaN in v is NaN (the sum runs over every visible key).
 ///            A row whose scores are all -Inf has weights 0 (so 0 where v is finite).
+/// Domain     no scale * sum_e |q_e k_je| of finite products, nor the sum itself, exceeds FLT_MAX / 2 (or the score may
+///            overflow and its row be anything). Where |v_je| exceeds FLT_MAX / 2 an intermediate of the weighted sum
+///            may overflow: Inf or NaN is then allowed. A v of Inf under a weight that may round to 0 (exact
+///            weight * e^-A < 2^-140) gives Inf or NaN.
 /// Error      with p = exact weights, S_j = scale * sum_e |q_e k_je|, c = ceil(d/16) + 20:
 ///            score error  E_j <= c u S_j;  E = max_j E_j over visible j;
-///            |out_e - exact_e| <= (2 E + u (2 M + ceil(m/8) + 40)) * sum_j p_j |v_je| + m * 2^-148,
+///            |out_e - exact_e| <= (e^A - 1) * sum_j p_j |v_je| + 2^-147 * sum_j |v_je| + m * 2^-148,
+///            and never over (2 + u (ceil(m/8) + 40)) * max_j |v_je| + m * 2^-148;
+///            A = 2 E + u (2 M + ceil(m/8) + 40),
 ///            u = 2^-24, m = pos + i + 1, M = 6 max_j |scale q.k_j|: score errors and the roundings of
-///            softmax_f32 act as relative errors of the weights; then m products are summed.
+///            softmax_f32 act as factors of the weights, of at most e^A; then m products are summed. A weight is a
+///            float, 2^-147 off at worst where it is subnormal, whatever the v that it weighs. Weights are over 0
+///            and sum to nearly 1, so out is a mean of v even where the scores are lost in their own error.
 typedef void attention_f32_fn(const struct attention_f32_args* args);
 
 /// JIT generator: writes position-independent code for key = {d} to code[0..capacity); returns the

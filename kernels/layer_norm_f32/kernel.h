@@ -9,11 +9,19 @@
 /// Aliasing   y may equal x; w and b overlap neither.
 /// Domain     eps finite and > 0.
 /// NaN, Inf   any NaN or Inf in x makes every y NaN; NaN or Inf in w and b as IEEE 754. Subnormals are kept.
-/// Error      with s = sqrt(v + eps), A = mean |x|, c = ceil(n/16) + 20, u = 2^-24:
-///            dm = c u A (error of the mean), dv = 2 dm^2 + (c + 6) u v (error of the variance, of which the first
-///            order in dm vanishes as the deviations sum to 0), g = dv / (2 (v + eps)) + 6u;
-///            |y - exact| <= |w| / s * (dm + 2u|x - m| + |x - m| g) * (1 + g) + 3u (|exact| + |b|) + 2^-148.
-///            Where |x| sums or squares exceed FLT_MAX, Inf, 0 or NaN is allowed (the row is out of range).
+/// Error      u = 2^-24, c = ceil(n/16) + 20 (at least 16 partial sums), A = mean |x|, t = v + eps, s = sqrt(t):
+///            dm = c u A + 2^-149              error of the mean m': its sum, its division, which may underflow
+///            dl = (c + 6) u v + 2^-149        how far the variance may be too small
+///            dh = dl + 2 dm^2                 how far it may be too large: mean (x - m')^2 = v + (m' - m)^2 exactly,
+///                                             as the deviations sum to 0
+///            g  = max(sqrt(t / max(eps, t - dl)) - 1, 1 - sqrt(t / (t + dh))) + 6u      relative error of 1/s
+///            |y - exact| <= |w| / s * (dm + 2u|x - m| + |x - m| g) * (1 + g) + 3u (|exact| + |b|)
+///                           + (1 + |w|) 2^-149     ((x - m) / s may underflow before w multiplies it)
+///            The row is out of range where n A (1 + c u), n (v + dm^2) (1 + (c + 6) u) or t (1 + (c + 6) u) exceeds
+///            FLT_MAX: b[i] (as 1/s becomes 0) or NaN is then allowed too. Where |w| / s * (...) alone exceeds FLT_MAX,
+///            Inf is allowed, or NaN if b is Inf.
+///            Where w is Inf and x - m may be 0 in float, |x - m| <= dm or |x - m| / sqrt(t + dh) < 2^-148, NaN or
+///            either Inf is allowed.
 typedef void layer_norm_f32_fn(float* y, const float* x, const float* w, const float* b, float eps,
                                size_t n);
 

@@ -24,7 +24,10 @@ struct matmul_f32_args {
 /// NaN, Inf   as IEEE 754; the payload of a NaN is free. Rows and tokens never mix: a NaN in one
 ///            row of w or one token of x reaches that row's or token's results only. Subnormals are kept.
 /// Error      |y - exact| <= c * u * (sum_c |w x| + |bias|) + (cols + 1) * 2^-149, u = 2^-24, c = cols + 1: one
-///            running sum for each result, as register tiling has it. Where the sum of |w x| + |bias| exceeds
+///            running sum for each result, as register tiling has it. An inner product of n terms, here cols + 1
+///            with the bias, has this bound for any order of its additions and without terms in u^2 (Jeannerod
+///            and Rump, Improved error bounds for inner products in floating-point arithmetic, SIAM J. Matrix
+///            Anal. Appl. 34, 2013). Partial sums are rounded too: where (1 + c * u) * (sum_c |w x| + |bias|) exceeds
 ///            FLT_MAX, Inf or NaN is allowed.
 typedef void matmul_f32_fn(const struct matmul_f32_args* args);
 

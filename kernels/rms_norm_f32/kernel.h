@@ -9,11 +9,14 @@
 /// Domain     eps finite and > 0.
 /// NaN, Inf   a NaN in x makes every y NaN. An Inf in x gives NaN at that element, and +-0 (NaN where w is Inf or
 ///            NaN) at the finite ones. NaN or Inf in w as IEEE 754. Subnormals are kept.
-/// Error      |y - exact| <= |exact| * u * (c(n) / 2 + 8) + 2^-148, u = 2^-24, c(n) = ceil(n/16) + 20: half the
-///            relative error of the sum of squares (square root), then five roundings.
-///            Where the sum of squares exceeds FLT_MAX, 0 or NaN is allowed (the row is out of range);
-///            where it is under FLT_MIN * n and eps is also, squares may be lost to underflow: then
-///            the error of the mean square is n * 2^-149 absolute.
+/// Error      |y - exact| <= |exact| * (h (1 + e) + e) + (1 + |w|) 2^-149, with u = 2^-24:
+///            h = u * (c / 2 + 8), c = ceil(n/16) + 20 (at least 16 partial sums): half the relative error of the sum
+///            of squares (square root), then five roundings;
+///            e = sqrt(t / max(eps, t - 2^-149)) - 1, t = mean(x^2) + eps: squares and their mean may underflow, by
+///            2^-149 in the mean; it matters where t is near FLT_MIN or less;
+///            the last term: x / sqrt(t) may underflow before w multiplies it, and so may the product.
+///            The row is out of range where the sum of squares or t, times 1 + c u, exceeds FLT_MAX: +-0 (NaN where w
+///            is Inf) is then allowed too. Where w is Inf and |x| / sqrt(t) < 2^-148, NaN is allowed too.
 typedef void rms_norm_f32_fn(float* y, const float* x, const float* w, float eps, size_t n);
 
 /// JIT generator: writes position-independent code for key = {n} to code[0..capacity); returns the

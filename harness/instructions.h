@@ -1,0 +1,19 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace assay {
+
+/// The instruction at `address` as text, for people; its bytes in hex where the build has no Zydis (the static preset: Debian
+/// has no static library of it).
+std::string disassemble(uint64_t address);
+
+/// `count` instructions from `address` on, one a line, with addresses relative to `base`.
+std::string disassemble_block(uint64_t address, size_t bytes, uint64_t base, size_t count);
+
+/// Why a variant of `isa` may not execute the instruction at `address`; "" if it may. Only code of this executable and JIT
+/// code is judged: the C library chooses its own code for the CPU at hand. Always "" without Zydis; then an emulated
+/// CPU's SIGILL is the check.
+std::string foreign_instruction(const std::string& isa, uint64_t address, bool is_jit_code);
+
+}  // namespace assay

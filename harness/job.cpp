@@ -1,0 +1,111 @@
+#include "harness/job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "harness/crash.h"
+#include "harness/error.h"
+#include "harness/trial.h"
+
+namespace assay {
+
+void copy_text(char* to, size_t size, const std::string& from) {
+  const size_t n = std::min(size - 1, from.size());
+  std::memcpy(to, from.data(), n);
+  to[n] = '\0';
+}
+
+void Progress::fail(const std::string& which_check, const std::string& text) {
+  copy_text(check, sizeof check, which_check);
+  copy_text(message, sizeof message, text);
+  failed = true;
+}
+
+std::vector<Selected> select(const CheckOptions& options, bool only_unary) {
+  std::vector<Selected> selected;
+  for (const auto& kernel : kernels()) {
+    if (!glob_match(options.kernel_glob, kernel.name) || (only_unary && kernel.trial->unary_reference() == nullptr)) {
+      continue;
+    }
+    for (const auto& variant : kernel.variants) {
+      if (glob_match(options.variant_glob, variant)) {
+        selected.push_back({&kernel, &variant});
+      }
+    }
+  }
+  if (selected.empty()) {
+    throw InputError(fmt::format("no variant matches --kernel '{}' --variant '{}'{}; `assay list` shows them all", options.kernel_glob,
+                                 options.variant_glob, only_unary ? " with an exhaustive mode" : ""));
+  }
+  return selected;
+}
+
+Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu) {
+  Verdict v;
+  v.kernel = variant.kernel;
+  v.variant = variant.label();
+  v.seed = seed;
+  const IsaStatus status = isa_status(cpu, variant.isa);
+  if (!status.runnable) {
+    v.reason = status.reason;
+  } else {
+    v.status = Status::fail;  // until a child says otherwise
+  }
+  return v;
+}
+
+unsigned job_count(unsigned asked) { return asked != 0 ? asked : std::max(1u, std::thread::hardware_concurrency()); }
+
+Job::Job(size_t result_index, const std::function<void(Progress&)>& work)
+    : index(result_index), memory(sizeof(Progress)), progress(*static_cast<Progress*>(memory.get())), child([&] {
+        report_crashes_to(progress);
+        work(progress);
+      }) {}
+
+bool Job::poll(double timeout, Verdict& verdict) {
+  const uint64_t samples = progress.samples.load(std::memory_order_relaxed);
+  std::string problem;
+  std::string caught_by;
+  if (child.poll()) {
+    problem = progress.failed ? progress.message : child.end();
+    caught_by = progress.failed ? progress.check : problem.empty() ? "" : "crash";
+  } else {
+    const auto now = std::chrono::steady_clock::now();
+    if (samples != last_samples) {
+      last_samples = samples;
+      last_sign = now;
+      return false;
+    }
+    if (std::chrono::duration<double>(now - last_sign).count() < timeout) {
+      return false;
+    }
+    child.kill();
+    problem = fmt::format("hang: no sample finished within {} s", timeout);
+    caught_by = "hang";
+  }
+  verdict.samples = progress.samples;
+  verdict.errors = progress.errors;
+  verdict.worst_case = progress.worst;
+  if (problem.empty() && verdict.samples == 0) {
+    problem = "no sample was run";  // nothing run is never a pass
+    caught_by = "no-sample";
+  }
+  verdict.status = problem.empty() ? Status::pass : Status::fail;
+  if (!problem.empty()) {
+    verdict.reason = problem;
+    verdict.caught_by = caught_by;
+    verdict.reproduce = progress.current;
+  }
+  return true;
+}
+
+void Job::wait(double timeout, Verdict& verdict) {
+  while (!poll(timeout, verdict)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+}  // namespace assay

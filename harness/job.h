@@ -1,0 +1,60 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/check.h"
+#include "harness/child.h"
+
+namespace assay {
+
+/// What a child process tells its parent, in shared memory: readable also after a crash.
+struct Progress {
+  std::atomic<uint64_t> samples;  ///< finished ones; also the sign of life
+  ErrorStats errors;
+  bool failed;
+  char check[32];    ///< which check failed: "value", "memory", ...
+  char current[512]; ///< the case at work
+  char worst[512];
+  char message[2048];
+
+  void fail(const std::string& which_check, const std::string& text);
+};
+
+/// Copies text into a fixed buffer, cut to fit.
+void copy_text(char* to, size_t size, const std::string& from);
+
+/// A variant that was asked for.
+struct Selected {
+  const Kernel* kernel;
+  const Variant* variant;
+};
+/// Those that match the options' globs, of kernels with an exhaustive mode if `only_unary`. Throws InputError for none.
+std::vector<Selected> select(const CheckOptions& options, bool only_unary);
+
+/// Not-runnable with its reason, or failed until a child says otherwise.
+Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu);
+
+/// 0: one for each logical CPU.
+unsigned job_count(unsigned asked);
+
+/// A child at work and what is known of it.
+struct Job {
+  Job(size_t result_index, const std::function<void(Progress&)>& work);
+
+  /// True once there is a verdict: the child has ended, or no sample finished for `timeout` seconds.
+  bool poll(double timeout, Verdict& verdict);
+  /// Polls until then.
+  void wait(double timeout, Verdict& verdict);
+
+  size_t index;
+  SharedMemory memory;
+  Progress& progress;
+  Child child;
+  uint64_t last_samples = 0;
+  std::chrono::steady_clock::time_point last_sign = std::chrono::steady_clock::now();
+};
+
+}  // namespace assay

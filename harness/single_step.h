@@ -1,0 +1,15 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+
+namespace assay {
+
+/// Whether the trap flag raises SIGTRAP here (an emulator may not do it). Tried once.
+bool single_step_available();
+
+/// Runs `call`, which must make one call through assay_checked_call with single_step set: `visit` is called in a signal
+/// handler on the kernel's own stack before each of its instructions, up to `limit` of them (the rest then runs at full
+/// speed). `visit` may do anything that does not throw: what it interrupts is the kernel, never the harness.
+void single_step(uint64_t limit, const std::function<void()>& call, const std::function<void(uint64_t rip)>& visit);
+
+}  // namespace assay

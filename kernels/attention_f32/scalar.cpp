@@ -1,0 +1,182 @@
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/attention_f32/kernel.h"
+
+extern "C" attention_f32_fn attention_f32_scalar;
+
+namespace {
+
+constexpr size_t kWide =
+    32;  // partial maxima and sums: the compiler (auto_v2 .. auto_v4) may keep them in vectors
+constexpr size_t kKeys =
+    16;  // keys summed before they are added to out: running sums would grow the error with m
+constexpr float kNegInf = -__builtin_inff();
+
+// Halves with constant lengths, which the compiler adds as vectors; a loop over the lengths stays a
+// loop.
+inline float sum_of(float (&sums)[kWide]) {
+  for (size_t j = 0; j < 16; ++j) {
+    sums[j] += sums[j + 16];
+  }
+  for (size_t j = 0; j < 8; ++j) {
+    sums[j] += sums[j + 8];
+  }
+  for (size_t j = 0; j < 4; ++j) {
+    sums[j] += sums[j + 4];
+  }
+  return (sums[0] + sums[2]) + (sums[1] + sums[3]);
+}
+
+inline float dot(const float* x, const float* y, size_t n) {
+  float sums[kWide] = {};
+  size_t i = 0;
+  for (; i + kWide <= n; i += kWide) {
+    for (size_t j = 0; j < kWide; ++j) {
+      sums[j] += x[i + j] * y[i + j];
+    }
+  }
+  for (size_t j = 0; i < n; ++i, ++j) {
+    sums[j] += x[i] * y[i];
+  }
+  return sum_of(sums);
+}
+
+inline void dots(float* out, const float* q, const float* k, size_t ldk, size_t n, float scale) {
+  float sums[4][16] = {};
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (size_t r = 0; r < 4; ++r) {
+      for (size_t j = 0; j < 16; ++j) {
+        sums[r][j] += q[i + j] * k[r * ldk + i + j];
+      }
+    }
+  }
+  for (size_t j = 0; i < n; ++i, ++j) {
+    for (size_t r = 0; r < 4; ++r) {
+      sums[r][j] += q[i] * k[r * ldk + i];
+    }
+  }
+  for (size_t r = 0; r < 4; ++r) {
+    for (size_t j = 0; j < 8; ++j) {
+      sums[r][j] += sums[r][j + 8];
+    }
+    for (size_t j = 0; j < 4; ++j) {
+      sums[r][j] += sums[r][j + 4];
+    }
+    out[r] = scale * ((sums[r][0] + sums[r][2]) + (sums[r][1] + sums[r][3]));
+  }
+}
+
+// 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for
+// NaN. z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact
+// (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is the minimax of (e^r
+// - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most. 2^64 keeps every result normal:
+// the caller's last product, by 2^-64 over the sum, is the one that may be subnormal.
+inline float exp64(float z) {
+  z = z < -110.0f ? -110.0f : z;
+  // 1.5 * 2^23 rounds to an integer n; with n + 64 + 127 in the low bits of the sum, a shift gives
+  // 2^(n + 64).
+  const float shifted = z * 0x1.715476p0f + (0x1.8p23f + 191);
+  const float n = shifted - (0x1.8p23f + 191);
+  int32_t bits;
+  memcpy(&bits, &shifted, 4);
+  bits = static_cast<int32_t>(static_cast<uint32_t>(bits) << 23);
+  float power;
+  memcpy(&power, &bits, 4);
+  const float r = (z - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 0x1.6a23d0p-10f;
+  p = p * r + 0x1.123a20p-7f;
+  p = p * r + 0x1.5558f2p-5f;
+  p = p * r + 0x1.555492p-3f;
+  p = p * r + 0x1.fffffcp-2f;
+  return ((r * r) * p + r + 1.0f) * power;
+}
+
+// In place: scores to weights.
+inline void softmax(float* s, size_t n) {
+  float maxima[kWide];
+  for (size_t j = 0; j < kWide; ++j) {
+    maxima[j] = kNegInf;
+  }
+  size_t i = 0;
+  for (; i + kWide <= n; i += kWide) {
+    for (size_t j = 0; j < kWide; ++j) {
+      maxima[j] =
+          s[i + j] > maxima[j] ? s[i + j] : maxima[j];  // passes over NaN, which the sum will meet
+    }
+  }
+  for (size_t j = 0; i < n; ++i, ++j) {
+    maxima[j] = s[i] > maxima[j] ? s[i] : maxima[j];
+  }
+  float max = kNegInf;
+  for (size_t j = 0; j < kWide; ++j) {
+    max = maxima[j] > max ? maxima[j] : max;
+  }
+  const bool masked = max == kNegInf;
+  const float zero = masked ? 0.0f : max;
+  float sums[kWide] = {};
+  for (i = 0; i + kWide <= n; i += kWide) {
+    for (size_t j = 0; j < kWide; ++j) {
+      const float e = exp64(s[i + j] - zero);
+      s[i + j] = e;
+      sums[j] += e;
+    }
+  }
+  for (size_t j = 0; i < n; ++i, ++j) {
+    s[i] = exp64(s[i] - zero);
+    sums[j] += s[i];
+  }
+  const float sum = sum_of(sums);
+  const float reciprocal = masked ? 0.0f * sum : 1.0f / sum;  // 0 * sum is NaN if a score is
+  for (i = 0; i < n; ++i) {
+    s[i] *= reciprocal;
+  }
+}
+
+// out = the sum of w[j] * v[j] over n rows, n <= kKeys, or added to what out holds.
+inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d,
+                  bool add) {
+  size_t e = 0;
+  for (; e + kWide <= d; e += kWide) {
+    float sums[kWide] = {};
+    for (size_t j = 0; j < n; ++j) {
+      for (size_t t = 0; t < kWide; ++t) {
+        sums[t] += w[j] * v[j * ldv + e + t];
+      }
+    }
+    for (size_t t = 0; t < kWide; ++t) {
+      out[e + t] = add ? out[e + t] + sums[t] : sums[t];
+    }
+  }
+  for (; e < d; ++e) {
+    float sum = 0;
+    for (size_t j = 0; j < n; ++j) {
+      sum += w[j] * v[j * ldv + e];
+    }
+    out[e] = add ? out[e] + sum : sum;
+  }
+}
+
+}  // namespace
+
+extern "C" void attention_f32_scalar(const attention_f32_args* args) {
+  const attention_f32_args a = *args;
+  for (size_t i = 0; i < a.n_q; ++i) {
+    const size_t m = a.pos + i + 1;
+    const float* q = a.q + i * a.ldq;
+    size_t j = 0;
+    for (; j + 4 <= m; j += 4) {
+      dots(a.scratch + j, q, a.k + j * a.ldk, a.ldk, a.d, a.scale);
+    }
+    for (; j < m; ++j) {
+      a.scratch[j] = a.scale * dot(q, a.k + j * a.ldk, a.d);
+    }
+    softmax(a.scratch, m);
+    for (j = 0; j < m; j += kKeys) {
+      const size_t n = m - j < kKeys ? m - j : kKeys;
+      weigh(a.out + i * a.ldo, a.scratch + j, a.v + j * a.ldv, a.ldv, n, a.d, j > 0);
+    }
+  }
+}

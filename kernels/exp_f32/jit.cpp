@@ -1,0 +1,259 @@
+#include <string.h>
+#include <xbyak/xbyak.h>
+
+#include "kernels/exp_f32/kernel.h"
+
+extern "C" exp_f32_gen exp_f32_jit_avx2;
+extern "C" exp_f32_gen exp_f32_jit_avx512;
+
+namespace {
+
+struct Ymm : Xbyak::Ymm {
+  static constexpr int kLanes = 8;
+  using Xbyak::Ymm::Ymm;
+};
+struct Zmm : Xbyak::Zmm {
+  static constexpr int kLanes = 16;
+  using Xbyak::Zmm::Zmm;
+};
+
+// In order of use in the loop: the first ones get the free registers, the others are read from memory.
+enum Constant {
+  kMagic, kOne, kLog2e, kC6, kC5, kLn2High, kLn2Low, kC4, kC3, kC2, kLow, kHigh, kMagicAny, kNear, kConstants
+};
+
+// Code for one n: a constant trip count, then straight-line code for what is left. The algorithm is that of avx2.cpp
+// and avx512.cpp. Arguments: rdi = y, rsi = x; n is not read.
+template <class Vec>
+class Generator : public Xbyak::CodeGenerator {
+ public:
+  Generator(void* code, size_t capacity, size_t n) : CodeGenerator(capacity, code) {
+    const size_t rest = n % Vec::kLanes;
+    const size_t vectors = n / Vec::kLanes;
+    if (n != 0) {
+      for (int c = 0; c < kHeld; ++c) {
+        vmovaps(held(c), in_memory(c));
+      }
+    }
+    Xbyak::Label loop;
+    Xbyak::Label next;
+    Xbyak::Label extreme;
+    const size_t rounds = vectors / kUnroll;
+    if (rounds > 0) {
+      mov(rax, rounds);
+      align(32);
+      L(loop);
+      if constexpr (kWide) {
+        load(kUnroll, false);
+        exp_any(kUnroll);
+      } else {
+        load_near(extreme);
+        exp_near(kUnroll);
+      }
+      store(kUnroll, false);
+      L(next);
+      add(rsi, kUnroll * kBytes);
+      add(rdi, kUnroll * kBytes);
+      dec(rax);
+      jnz(loop, T_NEAR);
+    }
+    if (const int tail = static_cast<int>(vectors % kUnroll); tail > 0) {
+      load(tail, false);
+      exp_any(tail);
+      store(tail, false);
+      add(rsi, tail * kBytes);
+      add(rdi, tail * kBytes);
+    }
+    if (rest != 0) {
+      if constexpr (kWide) {
+        mov(eax, (1u << rest) - 1);
+        kmovw(k1, eax);
+      }
+      load(1, true);
+      exp_any(1);
+      store(1, true);
+    }
+    vzeroupper();
+    ret();
+    if (!kWide && rounds > 0) {
+      L(extreme);
+      exp_any(kUnroll);
+      store(kUnroll, false);
+      jmp(next, T_NEAR);
+    }
+    if (n != 0) {
+      write_constants(rest);
+    }
+  }
+
+ private:
+  static constexpr bool kWide = Vec::kLanes == 16;
+  static constexpr int kBytes = 4 * Vec::kLanes;
+    static constexpr int kUnroll = 4;
+  static constexpr int kHeld = kWide ? static_cast<int>(kMagicAny) : 16 - 3 * kUnroll;
+
+  // Each vector has three registers; r begins as x, and p and the whole part n share one.
+  static Vec r(int j) { return Vec(j); }
+  static Vec shifted(int j) { return Vec(kUnroll + j); }
+  static Vec p(int j) { return Vec(2 * kUnroll + j); }
+  static Vec held(int c) { return Vec(3 * kUnroll + c); }
+  Xbyak::Address in_memory(int c) { return ptr[rip + constants_ + c * kBytes]; }
+
+  Vec in_register(int c, const Vec& scratch) {
+    if (c < kHeld) {
+      return held(c);
+    }
+    vmovaps(scratch, in_memory(c));
+    return scratch;
+  }
+
+  // Calls emit(j, operand) for vectors 0 .. count - 1 with the register that holds constant c, or its place in memory.
+  // Stage by stage for all vectors: that hides the latency of each.
+  template <class Emit>
+  void each(int count, int c, Emit&& emit) {
+    for (int j = 0; j < count; ++j) {
+      if (c < kHeld) {
+        emit(j, held(c));
+      } else {
+        emit(j, in_memory(c));
+      }
+    }
+  }
+  template <class Emit>
+  void each(int count, Emit&& emit) {
+    for (int j = 0; j < count; ++j) {
+      emit(j);
+    }
+  }
+
+  void load(int count, bool masked) {
+    if (!masked) {
+      each(count, [&](int j) { vmovups(r(j), ptr[rsi + j * kBytes]); });
+    } else if constexpr (kWide) {
+      vmovups(r(0) | k1 | T_z, ptr[rsi]);
+    } else {
+      vmovups(p(0), ptr[rip + mask_]);
+      vmaskmovps(r(0), p(0), ptr[rsi]);
+    }
+  }
+
+  void store(int count, bool masked) {
+    if (!masked) {
+      each(count, [&](int j) { vmovups(ptr[rdi + j * kBytes], p(j)); });
+    } else if constexpr (kWide) {
+      vmovups(ptr[rdi] | k1, p(0));
+    } else {
+      vmovups(r(0), ptr[rip + mask_]);
+      vmaskmovps(ptr[rdi], r(0), p(0));
+    }
+  }
+
+  // Loads kUnroll vectors and jumps if any |x| > 86; a NaN compares as large. x + x as integers is without the sign.
+  void load_near(const Xbyak::Label& extreme) {
+    load(kUnroll, false);
+    each(kUnroll, [&](int j) { vpaddd(p(j), r(j), r(j)); });
+    for (int j = 1; j < kUnroll; ++j) {
+      vpmaxud(p(0), p(0), p(j));
+    }
+    vpsrld(p(0), p(0), 1);
+    vmovaps(p(1), in_memory(kNear));
+    vpsubd(p(0), p(1), p(0));
+    vmovmskps(ecx, p(0));
+    test(ecx, ecx);
+    jnz(extreme, T_NEAR);
+  }
+
+  // p = e^(x - n ln 2), n = shifted - magic.
+  void exp_of_rest(int count, int magic) {
+    each(count, kLog2e, [&](int j, const auto& c) { vmovaps(shifted(j), c); });
+    each(count, magic, [&](int j, const auto& c) { vfmadd213ps(shifted(j), r(j), c); });
+    each(count, magic, [&](int j, const auto& c) { vsubps(p(j), shifted(j), c); });
+    each(count, kLn2High, [&](int j, const auto& c) { vfnmadd231ps(r(j), p(j), c); });
+    each(count, kLn2Low, [&](int j, const auto& c) { vfnmadd231ps(r(j), p(j), c); });
+    if constexpr (kWide) {
+      each(count, [&](int j) { vmovaps(shifted(j), p(j)); });  // n, for VSCALEFPS
+    }
+    each(count, kC6, [&](int j, const auto& c) { vmovaps(p(j), c); });
+    for (const int k : {kC5, kC4, kC3, kC2, kOne, kOne}) {
+      each(count, k, [&](int j, const auto& c) { vfmadd213ps(p(j), r(j), c); });
+    }
+  }
+
+  void exp_near(int count) {
+    exp_of_rest(count, kMagic);
+    each(count, [&](int j) { vpslld(shifted(j), shifted(j), 23); });
+    each(count, [&](int j) { vpaddd(p(j), p(j), shifted(j)); });
+  }
+
+  void exp_any(int count) {
+    // VMAXPS and VMINPS give their second operand where one is a NaN.
+    each(count, [&](int j) { vmaxps(r(j), in_register(kLow, p(j)), r(j)); });
+    each(count, [&](int j) { vminps(r(j), in_register(kHigh, p(j)), r(j)); });
+    exp_of_rest(count, kWide ? kMagic : kMagicAny);
+    if constexpr (kWide) {
+      each(count, [&](int j) { vscalefps(p(j), p(j), shifted(j)); });
+    } else {
+      each(count, [&](int j) { vpsrld(r(j), shifted(j), 1); });
+      each(count, [&](int j) { vpslld(r(j), r(j), 23); });
+      each(count, [&](int j) { vpslld(shifted(j), shifted(j), 23); });
+      each(count, [&](int j) { vpsubd(shifted(j), shifted(j), r(j)); });
+      each(count, [&](int j) { vmulps(p(j), p(j), r(j)); });
+      each(count, [&](int j) { vmulps(p(j), p(j), shifted(j)); });
+    }
+  }
+
+  void write_constants(size_t rest) {
+    float values[kConstants] = {};
+    values[kMagic] = 0x1.8p23f;
+    values[kLow] = -104;
+    values[kHigh] = 89;
+    values[kLog2e] = 0x1.715476p0f;
+    values[kC6] = 0x1.6a2332p-10f;
+    values[kC5] = 0x1.1239c4p-7f;
+    values[kLn2High] = 0x1.62e43p-1f;
+    values[kLn2Low] = -0x1.05c61p-29f;
+    values[kC4] = 0x1.5558d2p-5f;
+    values[kC3] = 0x1.555492p-3f;
+    values[kC2] = 0x1.fffffcp-2f;
+    values[kOne] = 1;
+    values[kMagicAny] = 0x1.8p23f + 254;
+    values[kNear] = 86;
+    align(64);
+    L(constants_);
+    for (const float value : values) {
+      uint32_t bits;
+      memcpy(&bits, &value, sizeof bits);
+      for (int i = 0; i < Vec::kLanes; ++i) {
+        dd(bits);
+      }
+    }
+    if (!kWide && rest != 0) {
+      L(mask_);
+      for (size_t i = 0; i < 8; ++i) {
+        dd(i < rest ? 0xffffffffu : 0u);
+      }
+    }
+  }
+
+  Xbyak::Label constants_;
+  Xbyak::Label mask_;
+};
+
+template <class Vec>
+size_t generate(void* code, size_t capacity, const size_t* key) {
+  try {
+    return Generator<Vec>(code, capacity, key[0]).getSize();
+  } catch (const Xbyak::Error&) {
+    return 0;  // capacity is too small
+  }
+}
+
+}  // namespace
+
+extern "C" size_t exp_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
+  return generate<Ymm>(code, capacity, key);
+}
+
+extern "C" size_t exp_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
+  return generate<Zmm>(code, capacity, key);
+}

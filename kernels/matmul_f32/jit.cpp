@@ -1,0 +1,440 @@
+#include <stddef.h>
+#include <xbyak/xbyak.h>
+
+#include "kernels/matmul_f32/kernel.h"
+
+extern "C" matmul_f32_gen matmul_f32_jit_avx2;
+extern "C" matmul_f32_gen matmul_f32_jit_avx512;
+extern "C" matmul_f32_pack_fn matmul_f32_pack_jit_avx2;
+extern "C" matmul_f32_pack_fn matmul_f32_pack_jit_avx512;
+
+namespace {
+
+struct Ymm : Xbyak::Ymm {
+  static constexpr int kLanes = 8;
+  static constexpr int kTile = 6;  // tokens: 2 x 6 sums, 2 vectors of weights and 2 broadcast tokens in 16 registers
+  static constexpr int kRegisters = 16;
+  using Xbyak::Ymm::Ymm;
+};
+struct Zmm : Xbyak::Zmm {
+  static constexpr int kLanes = 16;
+  static constexpr int kTile = 14;  // 2 x 14 sums, and the same four, in 32 registers
+  static constexpr int kRegisters = 32;
+  using Xbyak::Zmm::Zmm;
+};
+
+// Packed: panels of two vectors of rows, column by column. The rows that the last panel lacks are zeros; nothing that they
+// give is stored.
+template <class Vec>
+size_t pack(void* packed, const float* w, size_t rows, size_t cols) {
+  constexpr size_t kPanel = 2 * Vec::kLanes;
+  if (packed != nullptr) {
+    float* to = static_cast<float*>(packed);
+    for (size_t row = 0; row < rows; row += kPanel) {
+      for (size_t c = 0; c < cols; ++c, to += kPanel) {
+        for (size_t r = 0; r < kPanel; ++r) {
+          to[r] = row + r < rows ? w[(row + r) * cols + c] : 0;
+        }
+      }
+    }
+  }
+  return (rows + kPanel - 1) / kPanel * kPanel * cols * sizeof(float);
+}
+
+// Code for one {rows, cols, tokens}: trip counts, the sizes of the tiles, what is left over and its masks are constants.
+// The blocking is that of avx2.cpp and avx512.cpp: a block of columns; in it a group of panels whose weights stay in L2;
+// for each tile of tokens, copied so that their distance is a constant, the panels of the group.
+//
+//   rdi  arguments              r13  first column of the block     rbp  y of the tile's first token
+//   r8   bytes of ldy           r14  first row of the group        r10  y of the panel
+//   r9   bytes of ldx           rcx  end of the group              r11  bias of the panel, or NULL
+//   r12  x of the tile          r15  first row of the panel        rbx  tiles left
+//   rsi  weights                rdx  token in the copy             rax  what is needed for a moment
+template <class Vec>
+class Generator : public Xbyak::CodeGenerator {
+ public:
+  Generator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens)
+      : CodeGenerator(capacity, code), rows_(rows), cols_(cols), rest_(static_cast<int>(rows % kPanel)) {
+    if (rows == 0 || tokens == 0) {
+      ret();
+      return;
+    }
+    const Xbyak::Reg64 saved[] = {rbx, rbp, r12, r13, r14, r15};
+    for (const auto& r : saved) {
+      push(r);
+    }
+    mov(r8, argument(offsetof(matmul_f32_args, ldy)));
+    shl(r8, 2);
+    mov(r9, argument(offsetof(matmul_f32_args, ldx)));
+    shl(r9, 2);
+    if constexpr (kZmm) {
+      if (rest_ != 0) {
+        set_mask(k1, rest_ < kLanes ? rest_ : kLanes);
+        set_mask(k2, rest_ < kLanes ? 0 : rest_ - kLanes);
+      }
+      if (cols % kLanes != 0) {
+        set_mask(k3, static_cast<int>(cols % kLanes));
+      }
+    }
+    if (tokens == 1) {
+      decode();
+    } else {
+      prefill(tokens);
+    }
+    for (int i = 5; i >= 0; --i) {
+      pop(saved[i]);
+    }
+    vzeroupper();
+    ret();
+    if constexpr (!kZmm) {
+      emit_mask(low_mask_, rest_);
+      emit_mask(high_mask_, rest_ - kLanes);
+      emit_mask(copy_mask_, static_cast<int>(cols % kLanes));
+    }
+  }
+
+ private:
+  static constexpr int kLanes = Vec::kLanes;
+  static constexpr bool kZmm = kLanes == 16;
+  static constexpr int kBytes = 4 * kLanes;
+  static constexpr int kPanel = 2 * kLanes;
+  static constexpr int kPanelBytes = 4 * kPanel;  // of one column
+  static constexpr size_t kBlock = 256;           // columns
+  static constexpr int kStride = 4 * (static_cast<int>(kBlock) + 16);  // bytes between the copied tokens: a line more than a block
+  static constexpr int kGroup = 8;                // panels
+  // The weights are prefetched from L2 or beyond, this many bytes ahead: 2 to 3 % measured on Zen 5, but for one token
+  // with narrow loads, which it slows.
+  static constexpr int kAhead = 2048;
+  // The copy, and what rsp was.
+  static constexpr int kFrame = Vec::kTile * kStride + 64;
+
+  Xbyak::Address argument(size_t offset) { return ptr[rdi + static_cast<int>(offset)]; }
+
+  void set_mask(const Xbyak::Opmask& k, int lanes) {
+    mov(eax, (1u << lanes) - 1);
+    kmovw(k, eax);
+  }
+
+  void emit_mask(Xbyak::Label& label, int lanes) {
+    align(32);
+    L(label);
+    for (int i = 0; i < kLanes; ++i) {
+      dd(i < lanes ? 0xffffffffu : 0u);
+    }
+  }
+
+  void decode() {
+    Xbyak::Label loop;
+    Xbyak::Label done;
+    mov(r15, argument(offsetof(matmul_f32_args, row_begin)));
+    mov(rcx, argument(offsetof(matmul_f32_args, row_end)));
+    mov(rbp, argument(offsetof(matmul_f32_args, y)));
+    xor_(r13d, r13d);
+    cmp(r15, rcx);
+    jae(done, T_NEAR);
+    L(loop);
+    set_panel();
+    mov(rdx, argument(offsetof(matmul_f32_args, x)));
+    tile(1, cols_, false);
+    add(r15, kPanel);
+    cmp(r15, rcx);
+    jb(loop, T_NEAR);
+    L(done);
+  }
+
+  void prefill(size_t tokens) {
+    mov(rax, rsp);
+    and_(rsp, -64);
+    sub(rsp, kFrame);
+    mov(ptr[rsp + kFrame - 64], rax);
+    xor_(r13d, r13d);
+    const size_t full = cols_ / kBlock * kBlock;
+    if (full != 0) {
+      Xbyak::Label loop;
+      L(loop);
+      block(tokens, kBlock);
+      add(r13, static_cast<int>(kBlock));
+      if (full > kBlock) {
+        mov(rax, full);
+        cmp(r13, rax);
+        jb(loop, T_NEAR);
+      }
+    }
+    if (cols_ == 0 || cols_ != full) {
+      block(tokens, cols_ - full);
+    }
+    mov(rsp, ptr[rsp + kFrame - 64]);
+  }
+
+  void block(size_t tokens, size_t cols) {
+    Xbyak::Label group;
+    Xbyak::Label done;
+    mov(r14, argument(offsetof(matmul_f32_args, row_begin)));
+    L(group);
+    mov(rcx, argument(offsetof(matmul_f32_args, row_end)));
+    cmp(r14, rcx);
+    jae(done, T_NEAR);
+    lea(rax, ptr[r14 + kGroup * kPanel]);
+    cmp(rcx, rax);
+    cmova(rcx, rax);
+    mov(r12, argument(offsetof(matmul_f32_args, x)));
+    lea(r12, ptr[r12 + 4 * r13]);
+    mov(rbp, argument(offsetof(matmul_f32_args, y)));
+    // Tiles of two sizes, one token apart.
+    const size_t tiles = (tokens + Vec::kTile - 1) / Vec::kTile;
+    const size_t large = tokens % tiles;
+    const int small = static_cast<int>(tokens / tiles);
+    tiles_of(small + 1, large, cols);
+    tiles_of(small, tiles - large, cols);
+    add(r14, kGroup * kPanel);
+    jmp(group, T_NEAR);
+    L(done);
+  }
+
+  // `count` tiles of `size` tokens on all panels of the group.
+  void tiles_of(int size, size_t count, size_t cols) {
+    if (count == 0) {
+      return;
+    }
+    Xbyak::Label loop;
+    Xbyak::Label panel;
+    mov(rbx, count);
+    L(loop);
+    copy(size, cols);
+    mov(r15, r14);
+    L(panel);
+    set_panel();
+    mov(rdx, rsp);
+    tile(size, cols, cols_ > kBlock);
+    add(r15, kPanel);
+    cmp(r15, rcx);
+    jb(panel, T_NEAR);
+    imul(rax, r8, size);
+    add(rbp, rax);
+    dec(rbx);
+    jnz(loop, T_NEAR);
+  }
+
+  // The block's columns of `size` tokens from r12 on to the stack; r12 goes on to the next token.
+  void copy(int size, size_t cols) {
+    const int vectors = static_cast<int>(cols / kLanes);
+    const bool rest = cols % kLanes != 0;
+    Xbyak::Label loop;
+    mov(rdx, rsp);
+    mov(eax, size);
+    if (!kZmm && rest) {
+      vmovups(Vec(4), ptr[rip + copy_mask_]);
+    }
+    L(loop);
+    for (int i = 0; i < vectors; ++i) {
+      vmovups(Vec(i % 4), ptr[r12 + i * kBytes]);
+      vmovaps(ptr[rdx + i * kBytes], Vec(i % 4));
+    }
+    if (rest) {
+      if constexpr (kZmm) {
+        vmovups(Vec(0) | k3 | T_z, ptr[r12 + vectors * kBytes]);
+      } else {
+        vmaskmovps(Vec(0), Vec(4), ptr[r12 + vectors * kBytes]);
+      }
+      vmovaps(ptr[rdx + vectors * kBytes], Vec(0));
+    }
+    add(r12, r9);
+    add(rdx, kStride);
+    dec(eax);
+    jnz(loop, T_NEAR);
+  }
+
+  // The pointers to the panel's weights, bias and y.
+  void set_panel() {
+    Xbyak::Label none;
+    mov(rsi, 4 * cols_);
+    imul(rsi, r15);
+    mov(rax, r13);
+    shl(rax, kZmm ? 7 : 6);  // kPanelBytes
+    add(rsi, rax);
+    add(rsi, argument(offsetof(matmul_f32_args, packed)));
+    lea(r10, ptr[rbp + 4 * r15]);
+    mov(r11, argument(offsetof(matmul_f32_args, bias)));
+    test(r11, r11);
+    jz(none);
+    lea(r11, ptr[r11 + 4 * r15]);
+    L(none);
+  }
+
+  // y of `size` tokens and one panel. Few tokens have too few sums to hide the latency of an FMA, so consecutive columns
+  // then go to different ones.
+  void tile(int size, size_t cols, bool several_blocks) {
+    const int split = cols < 4 ? 1 : size == 1 ? 4 : size <= 3 ? 2 : 1;
+    const auto sum = [&](int s, int t, int half) { return Vec((s * size + t) * 2 + half); };
+    for (int i = 0; i < split * size * 2; ++i) {
+      vxorps(Xbyak::Xmm(i), Xbyak::Xmm(i), Xbyak::Xmm(i));
+    }
+    Xbyak::Label from_y;
+    Xbyak::Label run;
+    if (several_blocks) {
+      test(r13, r13);
+      jnz(from_y, T_NEAR);
+    }
+    test(r11, r11);
+    jz(run, T_NEAR);
+    for_panel([&](bool partial) {
+      for (int t = 0; t < size; ++t) {
+        load(sum(0, t, 0), sum(0, t, 1), r11, partial);
+      }
+    });
+    if (several_blocks) {
+      jmp(run, T_NEAR);
+      L(from_y);
+      for_panel([&](bool partial) {
+        mov(rax, r10);
+        for (int t = 0; t < size; ++t) {
+          load(sum(0, t, 0), sum(0, t, 1), rax, partial);
+          add(rax, r8);
+        }
+      });
+    }
+    L(run);
+
+    const int unroll = size > 6 ? 2 : size > 1 ? 4 : 8;
+    const auto column = [&](int u) {
+      const int s = u % split;
+      const Vec w0(Vec::kRegisters - 4);
+      const Vec w1(Vec::kRegisters - 3);
+      for (int line = 0; (size > 1 || kZmm) && line < kPanelBytes; line += 64) {
+        prefetcht0(ptr[rsi + u * kPanelBytes + line + kAhead]);
+      }
+      if (size > 1) {
+        vmovaps(w0, ptr[rsi + u * kPanelBytes]);
+        vmovaps(w1, ptr[rsi + u * kPanelBytes + kBytes]);
+      }
+      for (int t = 0; t < size; ++t) {
+        const Vec x(Vec::kRegisters - 2 + (size > 1 ? t : u) % 2);
+        vbroadcastss(x, ptr[rdx + t * kStride + 4 * u]);
+        if (size > 1) {
+          vfmadd231ps(sum(s, t, 0), x, w0);
+          vfmadd231ps(sum(s, t, 1), x, w1);
+        } else {
+          vfmadd231ps(sum(s, t, 0), x, ptr[rsi + u * kPanelBytes]);
+          vfmadd231ps(sum(s, t, 1), x, ptr[rsi + u * kPanelBytes + kBytes]);
+        }
+      }
+    };
+    const size_t rounds = cols / static_cast<size_t>(unroll);
+    if (rounds > 0) {
+      Xbyak::Label loop;
+      mov(rax, rounds);
+      align(32);
+      L(loop);
+      for (int u = 0; u < unroll; ++u) {
+        column(u);
+      }
+      add(rsi, unroll * kPanelBytes);
+      add(rdx, unroll * 4);
+      dec(rax);
+      jnz(loop, T_NEAR);
+    }
+    for (int u = 0; u < static_cast<int>(cols % static_cast<size_t>(unroll)); ++u) {
+      column(u);
+    }
+
+    for (int half_split = split / 2; half_split > 0; half_split /= 2) {
+      for (int s = 0; s < half_split; ++s) {
+        for (int t = 0; t < size; ++t) {
+          vaddps(sum(s, t, 0), sum(s, t, 0), sum(s + half_split, t, 0));
+          vaddps(sum(s, t, 1), sum(s, t, 1), sum(s + half_split, t, 1));
+        }
+      }
+    }
+    for_panel([&](bool partial) {
+      for (int t = 0; t < size; ++t) {
+        store(r10, sum(0, t, 0), sum(0, t, 1), partial);
+        if (t + 1 < size) {
+          add(r10, r8);
+        }
+      }
+    });
+  }
+
+  // The code that `emit` writes: once for whole panels, and again for the last one if it is partial.
+  template <class Emit>
+  void for_panel(Emit&& emit) {
+    if (rest_ == 0) {
+      emit(false);
+      return;
+    }
+    Xbyak::Label partial;
+    Xbyak::Label done;
+    mov(rax, rows_ - static_cast<size_t>(rest_));
+    cmp(r15, rax);
+    je(partial, T_NEAR);
+    emit(false);
+    jmp(done, T_NEAR);
+    L(partial);
+    emit(true);
+    L(done);
+  }
+
+  void load(const Vec& low, const Vec& high, const Xbyak::Reg64& from, bool partial) {
+    if (!partial) {
+      vmovups(low, ptr[from]);
+      vmovups(high, ptr[from + kBytes]);
+    } else if constexpr (kZmm) {
+      vmovups(low | k1 | T_z, ptr[from]);
+      vmovups(high | k2 | T_z, ptr[from + kBytes]);
+    } else {
+      vmovups(ymm15, ptr[rip + low_mask_]);
+      vmaskmovps(low, ymm15, ptr[from]);
+      vmovups(ymm15, ptr[rip + high_mask_]);
+      vmaskmovps(high, ymm15, ptr[from + kBytes]);
+    }
+  }
+
+  void store(const Xbyak::Reg64& to, const Vec& low, const Vec& high, bool partial) {
+    if (!partial) {
+      vmovups(ptr[to], low);
+      vmovups(ptr[to + kBytes], high);
+    } else if constexpr (kZmm) {
+      vmovups(ptr[to] | k1, low);
+      vmovups(ptr[to + kBytes] | k2, high);
+    } else {
+      vmovups(ymm15, ptr[rip + low_mask_]);
+      vmaskmovps(ptr[to], ymm15, low);
+      vmovups(ymm15, ptr[rip + high_mask_]);
+      vmaskmovps(ptr[to + kBytes], ymm15, high);
+    }
+  }
+
+  size_t rows_;
+  size_t cols_;
+  int rest_;  // rows of the last panel if that is partial, else 0
+  Xbyak::Label low_mask_;
+  Xbyak::Label high_mask_;
+  Xbyak::Label copy_mask_;
+};
+
+template <class Vec>
+size_t generate(void* code, size_t capacity, const size_t* key) {
+  try {
+    return Generator<Vec>(code, capacity, key[0], key[1], key[2]).getSize();
+  } catch (const Xbyak::Error&) {
+    return 0;  // capacity is too small
+  }
+}
+
+}  // namespace
+
+extern "C" size_t matmul_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
+  return generate<Ymm>(code, capacity, key);
+}
+
+extern "C" size_t matmul_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
+  return generate<Zmm>(code, capacity, key);
+}
+
+extern "C" size_t matmul_f32_pack_jit_avx2(void* packed, const float* w, size_t rows, size_t cols) {
+  return pack<Ymm>(packed, w, rows, cols);
+}
+
+extern "C" size_t matmul_f32_pack_jit_avx512(void* packed, const float* w, size_t rows, size_t cols) {
+  return pack<Zmm>(packed, w, rows, cols);
+}

@@ -1,0 +1,313 @@
+#include <string.h>
+#include <xbyak/xbyak.h>
+
+#include "kernels/softmax_f32/kernel.h"
+
+extern "C" softmax_f32_gen softmax_f32_jit_avx2;
+extern "C" softmax_f32_gen softmax_f32_jit_avx512;
+
+namespace {
+
+struct Ymm : Xbyak::Ymm {
+  static constexpr int kLanes = 8;
+  using Xbyak::Ymm::Ymm;
+};
+struct Zmm : Xbyak::Zmm {
+  static constexpr int kLanes = 16;
+  using Xbyak::Zmm::Zmm;
+};
+
+// e^z = 2^n e^r for z <= 0, z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times
+// the first is exact (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is
+// the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most.
+enum Constant {
+  kFloor,
+  kLog2e,
+  kShift,
+  kLn2High,
+  kLn2Low,
+  kP4,
+  kP3,
+  kP2,
+  kP1,
+  kP0,
+  kOne,
+  kMinusInf,
+  kConstants
+};
+constexpr float kValues[kConstants] = {
+    -110.0f,  // e^-110 is nothing to softmax
+    0x1.715476p0f,
+    0x1.8p23f + 191,  // 1.5 * 2^23 rounds to an integer n; then n + 64 + 127 in the low bits,
+                      // shifted, are 2^(n + 64)
+    0.693359375f,     -2.12194440e-4f, 0x1.6a23d0p-10f, 0x1.123a20p-7f,
+    0x1.5558f2p-5f,   0x1.555492p-3f,  0x1.fffffcp-2f,  1.0f,
+    -__builtin_inff()};
+
+// Code for one n: constant trip counts, then straight-line code for what is left.
+// Arguments: rdi = y, rsi = x, xmm0 = scale; n is not read. rax is the offset in bytes, rcx the end
+// of the loops.
+template <class Vec>
+class Generator : public Xbyak::CodeGenerator {
+ public:
+  Generator(void* code, size_t capacity, size_t n)
+      : CodeGenerator(capacity, code),
+        rounds_(n / (kUnroll * Vec::kLanes)),
+        vectors_(static_cast<int>(n / Vec::kLanes % kUnroll)),
+        rest_(n % Vec::kLanes) {
+    if (n == 0) {
+      ret();
+      return;
+    }
+    vbroadcastss(scale_, Xbyak::Xmm(0));
+    load_constants();
+    if (rounds_ > 0) {
+      mov(rcx, rounds_ * kUnroll * kBytes);
+    }
+    for (int j = 0; j < kUnroll; ++j) {
+      vbroadcastss(Vec(kSums + j), constant(kMinusInf));
+    }
+    each([&](int j, int offset, bool masked) {
+      if (masked && kLanes == 8) {
+        load(Vec(6), rsi, offset, true);
+        vbroadcastss(Vec(7), constant(kMinusInf));
+        vblendvps(ymm6, ymm7, ymm6, ymm15);
+        vmaxps(Vec(kSums + j), Vec(6), Vec(kSums + j));
+      } else if (masked) {
+        vbroadcastss(Vec(6), constant(kMinusInf));
+        vmovups(Vec(6) | k1, ptr[rsi + rax + offset]);
+        vmaxps(Vec(kSums + j), Vec(6), Vec(kSums + j));
+      } else {
+        vmovups(Vec(6), ptr[rsi + rax + offset]);
+        vmaxps(Vec(kSums + j), Vec(6),
+               Vec(kSums + j));  // in this order it passes over NaN, which the sum will meet
+      }
+    });
+    reduce([&](const Xbyak::Xmm& a, const Xbyak::Xmm& b) { vmaxps(a, a, b); });
+    xor_(edx, edx);
+    Xbyak::Label some;
+    vmovss(xmm6, constant(kMinusInf));
+    vucomiss(xmm2, xmm6);
+    jne(some);
+    inc(edx);                  // every x is -Inf or NaN
+    vxorps(xmm2, xmm2, xmm2);  // -Inf less -Inf would be NaN
+    L(some);
+    vmulss(xmm2, xmm2, xmm0);
+    vbroadcastss(max_, xmm2);
+    for (int j = 0; j < kUnroll; ++j) {
+      vxorps(Xbyak::Xmm(kSums + j), Xbyak::Xmm(kSums + j), Xbyak::Xmm(kSums + j));
+    }
+    each([&](int j, int offset, bool masked) {
+      if (masked) {
+        load(Vec(6), rsi, offset, true);
+        vmulps(Vec(6), Vec(6), scale_);
+      } else {
+        vmulps(Vec(6), scale_, ptr[rsi + rax + offset]);
+      }
+      vsubps(Vec(6), Vec(6), max_);
+      exponential();
+      store(rdi, offset, Vec(6), masked);
+      if (masked && kLanes == 8) {
+        vandps(ymm6, ymm6, ymm15);
+      }
+      if (masked && kLanes == 16) {
+        vaddps(Vec(kSums + j) | k1, Vec(kSums + j), Vec(6));
+      } else {
+        vaddps(Vec(kSums + j), Vec(kSums + j), Vec(6));
+      }
+    });
+    reduce([&](const Xbyak::Xmm& a, const Xbyak::Xmm& b) { vaddps(a, a, b); });
+    Xbyak::Label divide;
+    Xbyak::Label scale;
+    test(edx, edx);
+    jz(divide);
+    vxorps(xmm6, xmm6, xmm6);
+    vmulss(xmm2, xmm2, xmm6);  // 0, or NaN if an x is
+    jmp(scale);
+    L(divide);
+    vmovss(xmm6, ptr[rip + table_ + kOne * kStep]);
+    vdivss(xmm2, xmm6, xmm2);
+    L(scale);
+    vbroadcastss(Vec(2), xmm2);
+    each([&](int, int offset, bool masked) {
+      if (masked) {
+        load(Vec(6), rdi, offset, true);
+        vmulps(Vec(6), Vec(6), Vec(2));
+      } else {
+        vmulps(Vec(6), Vec(2), ptr[rdi + rax + offset]);
+      }
+      store(rdi, offset, Vec(6), masked);
+    });
+    vzeroupper();
+    ret();
+    write_constants();
+  }
+
+ private:
+  static constexpr int kLanes = Vec::kLanes;
+  static constexpr int kBytes = 4 * kLanes;
+  static constexpr int kUnroll = 4;
+  static constexpr int kSums = 2;  // registers 2 .. 5
+  static constexpr int kStep =
+      kLanes == 8 ? 32 : 4;  // of the table: AVX2 has no operand that broadcasts
+
+  // AVX-512 keeps all constants in registers 16 .. 26, AVX2 the one that cannot be a memory
+  // operand.
+  void load_constants() {
+    if constexpr (kLanes == 16) {
+      for (int k = kFloor; k <= kOne; ++k) {
+        vbroadcastss(Vec(16 + k), constant(k));
+      }
+      if (rest_ != 0) {
+        mov(eax, (1u << rest_) - 1);
+        kmovw(k1, eax);
+      }
+    } else {
+      vmovups(ymm14, ptr[rip + table_ + kFloor * kStep]);
+      if (rest_ != 0) {
+        vmovups(ymm15, ptr[rip + mask_]);
+      }
+    }
+  }
+
+  Xbyak::Address constant(int k) { return ptr[rip + table_ + k * kStep]; }
+
+  auto operand(int k) {
+    if constexpr (kLanes == 16) {
+      return Vec(16 + k);
+    } else {
+      return constant(k);
+    }
+  }
+
+  void write_constants() {
+    align(32);
+    L(table_);
+    for (float value : kValues) {
+      uint32_t bits;
+      memcpy(&bits, &value, 4);
+      for (int i = 0; i < kStep; i += 4) {
+        dd(bits);
+      }
+    }
+    if (kLanes == 8 && rest_ != 0) {
+      L(mask_);
+      for (size_t i = 0; i < 8; ++i) {
+        dd(i < rest_ ? 0xffffffffu : 0u);
+      }
+    }
+  }
+
+  // body(j, offset, masked) over the whole row; rax + offset is where, j the accumulator.
+  template <class Body>
+  void each(Body body) {
+    xor_(eax, eax);
+    if (rounds_ > 0) {
+      Xbyak::Label loop;
+      align(32);
+      L(loop);
+      for (int j = 0; j < kUnroll; ++j) {
+        body(j, j * kBytes, false);
+      }
+      add(rax, kUnroll * kBytes);
+      cmp(rax, rcx);
+      jb(loop, T_NEAR);
+    }
+    for (int j = 0; j < vectors_; ++j) {
+      body(j, j * kBytes, false);
+    }
+    if (rest_ != 0) {
+      body(vectors_, vectors_ * kBytes, true);
+    }
+  }
+
+  // Register 6 := 2^64 * e^(register 6), in 7 to 9. 2^64 keeps every result normal: the last
+  // product, by 2^-64 over the sum, is the one that may be subnormal.
+  void exponential() {
+    const Vec z(6);
+    const Vec a(7);
+    const Vec b(8);
+    const Vec c(9);
+    vmaxps(z, Vec(kLanes == 16 ? 16 + kFloor : 14), z);  // in this order a NaN in z stays
+    vmovaps(a, operand(kShift));
+    vfmadd231ps(a, z, operand(kLog2e));
+    vsubps(b, a, operand(kShift));
+    vpslld(a, a, 23);
+    vfnmadd231ps(z, b, operand(kLn2High));
+    vfnmadd231ps(z, b, operand(kLn2Low));
+    vmovaps(b, operand(kP4));
+    vfmadd213ps(b, z, operand(kP3));
+    vfmadd213ps(b, z, operand(kP2));
+    vfmadd213ps(b, z, operand(kP1));
+    vfmadd213ps(b, z, operand(kP0));
+    vmulps(c, z, z);
+    vfmadd213ps(b, c, z);
+    vaddps(b, b, operand(kOne));
+    vmulps(z, b, a);
+  }
+
+  // Registers 2 .. 5 into the lowest lane of 2.
+  template <class Combine>
+  void reduce(Combine combine) {
+    combine(Vec(2), Vec(3));
+    combine(Vec(4), Vec(5));
+    combine(Vec(2), Vec(4));
+    if constexpr (kLanes == 16) {
+      vextractf64x4(ymm3, zmm2, 1);
+      combine(ymm2, ymm3);
+    }
+    vextractf128(xmm3, ymm2, 1);
+    combine(xmm2, xmm3);
+    vmovhlps(xmm3, xmm2, xmm2);
+    combine(xmm2, xmm3);
+    vmovshdup(xmm3, xmm2);
+    combine(xmm2, xmm3);
+  }
+
+  void load(const Vec& v, const Xbyak::Reg64& base, int offset, bool masked) {
+    if (!masked) {
+      vmovups(v, ptr[base + rax + offset]);
+    } else if constexpr (kLanes == 16) {
+      vmovups(v | k1 | T_z, ptr[base + rax + offset]);
+    } else {
+      vmaskmovps(v, ymm15, ptr[base + rax + offset]);
+    }
+  }
+
+  void store(const Xbyak::Reg64& base, int offset, const Vec& v, bool masked) {
+    if (!masked) {
+      vmovups(ptr[base + rax + offset], v);
+    } else if constexpr (kLanes == 16) {
+      vmovups(ptr[base + rax + offset] | k1, v);
+    } else {
+      vmaskmovps(ptr[base + rax + offset], ymm15, v);
+    }
+  }
+
+  const size_t rounds_;
+  const int vectors_;
+  const size_t rest_;
+  const Vec scale_{0};
+  const Vec max_{1};
+  Xbyak::Label table_;
+  Xbyak::Label mask_;
+};
+
+template <class Vec>
+size_t generate(void* code, size_t capacity, const size_t* key) {
+  try {
+    return Generator<Vec>(code, capacity, key[0]).getSize();
+  } catch (const Xbyak::Error&) {
+    return 0;  // capacity is too small
+  }
+}
+
+}  // namespace
+
+extern "C" size_t softmax_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
+  return generate<Ymm>(code, capacity, key);
+}
+
+extern "C" size_t softmax_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
+  return generate<Zmm>(code, capacity, key);
+}
