@@ -52,7 +52,14 @@ std::string to_string(const CaseId& id) {
   for (size_t i = 0; i < dims.size(); ++i) {
     text += fmt::format("{}={},", dims[i], id.shape[i]);
   }
-  return text + fmt::format("class={},alias={},seed={:#x}", to_string(id.input_class), trial.aliases()[id.alias], id.seed);
+  text += fmt::format("class={},alias={},seed={:#x}", to_string(id.input_class), trial.aliases()[id.alias], id.seed);
+  if (id.place != Place::drawn) {
+    text += id.place == Place::end ? ",place=end" : ",place=begin";
+  }
+  if (id.keep_from != 0 || id.keep_to != CaseId::kKeepAll) {
+    text += fmt::format(",keep_from={},keep_to={}", id.keep_from, id.keep_to);
+  }
+  return text + (id.small_integers ? ",values=small" : "");
 }
 
 CaseId case_from(std::string_view text) {
@@ -100,6 +107,20 @@ CaseId case_from(std::string_view text) {
       id.input_class = input_class_from(value);
     } else if (name == "seed") {
       id.seed = number();
+    } else if (name == "keep_from") {
+      id.keep_from = number();
+    } else if (name == "keep_to") {
+      id.keep_to = number();
+    } else if (name == "values") {
+      if (value != "small") {
+        throw bad(fmt::format("values '{}' is not 'small'", value));
+      }
+      id.small_integers = true;
+    } else if (name == "place") {
+      if (value != "end" && value != "begin") {
+        throw bad(fmt::format("place '{}' is not 'end' or 'begin'", value));
+      }
+      id.place = value == "end" ? Place::end : Place::begin;
     } else if (name == "alias") {
       const auto it = std::ranges::find(aliases, value);
       if (it == aliases.end()) {
@@ -214,7 +235,8 @@ size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role 
     uint8_t* begin = buffer->pages->begin();
     uint8_t* last = buffer->pages->end() - bytes;
     last -= reinterpret_cast<uintptr_t>(last) % alignment;
-    switch (rng_.below(3)) {
+    const uint64_t drawn = rng_.below(3);
+    switch (id_.place == Place::end ? 0 : id_.place == Place::begin ? 1 : drawn) {
       case 0: buffer->data = last; break;   // flush against the guard behind it
       case 1: buffer->data = begin; break;  // flush behind the guard before it
       default: buffer->data = begin + rng_.below(64 / std::min<size_t>(alignment, 64) + 1) * alignment; break;
@@ -223,6 +245,16 @@ size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role 
   }
   buffers_.push_back(std::move(buffer));
   return buffers_.size() - 1;
+}
+
+void Case::simplify(std::span<float> x) const {
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (i < id_.keep_from || i >= id_.keep_to) {
+      x[i] = 0;
+    } else if (id_.small_integers && std::isfinite(x[i])) {
+      x[i] = std::clamp(std::nearbyint(x[i]), -8.0f, 8.0f);
+    }
+  }
 }
 
 uint8_t* Case::bytes(size_t id) { return buffers_[id]->data; }

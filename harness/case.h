@@ -37,6 +37,13 @@ std::vector<InputClass> all_input_classes();
 std::string to_string(InputClass c);
 InputClass input_class_from(std::string_view name);  ///< throws InputError
 
+/// Where a case puts its buffers.
+enum class Place {
+  drawn,  ///< as the seed says
+  end,    ///< each flush against the guard page behind it
+  begin,  ///< each flush behind the guard page before it
+};
+
 /// What identifies a case: the same CaseId gives the same inputs, offsets and calls on every machine.
 struct CaseId {
   std::string variant;  ///< "dot_f32/avx2"
@@ -44,6 +51,13 @@ struct CaseId {
   InputClass input_class = InputClass::normal;
   size_t alias = 0;  ///< index into Trial::aliases()
   uint64_t seed = 0;
+  // What the shrinker simplifies: see shrink.h.
+  Place place = Place::drawn;
+  size_t keep_from = 0;                ///< elements of float inputs outside [keep_from, keep_to) become 0 ...
+  size_t keep_to = kKeepAll;
+  bool small_integers = false;         ///< ... and finite ones inside it integers of -8 .. 8
+
+  static constexpr size_t kKeepAll = SIZE_MAX;
 };
 /// "dot_f32/avx2:n=17,class=normal,alias=none,seed=0x1f": what `assay check --case` takes.
 std::string to_string(const CaseId& id);
@@ -138,6 +152,9 @@ class Case {
     const size_t id = make_buffer(name, count * sizeof(T), alignment, Role::input);
     if (auto* fresh = reinterpret_cast<T*>(fresh_bytes(id))) {
       fill(std::span<T>(fresh, count), rng_);
+      if constexpr (std::is_same_v<T, float>) {
+        simplify(std::span<float>(fresh, count));
+      }
       keep_original(id);
     }
     return {reinterpret_cast<const T*>(bytes(id)), reinterpret_cast<const T*>(original(id)), count, id};
@@ -217,6 +234,7 @@ class Case {
   struct Buffer;
 
   AnyFn resolve(const Key& key);
+  void simplify(std::span<float> x) const;  ///< as the shrinker asks
   size_t make_buffer(const char* name, size_t bytes, size_t alignment, Role role);
   uint8_t* bytes(size_t id);
   uint8_t* fresh_bytes(size_t id);  ///< nullptr if it is already filled (timing)

@@ -10,6 +10,7 @@
 #include "harness/checked_call.h"
 #include "harness/error.h"
 #include "harness/job.h"
+#include "harness/shrink.h"
 #include "harness/single_step.h"
 #include "harness/trial.h"
 
@@ -121,6 +122,9 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
     std::erase_if(running, [&](const std::unique_ptr<Job>& job) {
       if (!job->poll(options.timeout, verdicts[job->index])) {
         return false;
+      }
+      if (options.shrink) {
+        shrink_failure(cpu, verdicts[job->index]);
       }
       if (options.on_verdict) {
         options.on_verdict(verdicts[job->index]);

@@ -36,6 +36,7 @@ struct CheckOptions {
   double seconds = 0;       ///< if > 0: as many samples as fit instead
   unsigned jobs = 0;        ///< child processes at once; 0: one for each logical CPU
   double timeout = 30;      ///< seconds without a finished sample: a hang
+  bool shrink = true;       ///< reduce a failing case to the smallest that still fails (shrink.h)
   std::function<void(const Verdict&)> on_verdict;  ///< called as verdicts come, in any order
 };
 

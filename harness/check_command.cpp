@@ -8,6 +8,7 @@
 #include "harness/check.h"
 #include "harness/commands.h"
 #include "harness/error.h"
+#include "harness/saved_failure.h"
 #include "runner/block_check.h"
 
 namespace assay {
@@ -15,7 +16,7 @@ namespace {
 
 struct CheckArguments {
   CheckOptions options;
-  std::string case_text;
+  std::string case_text, replay, save;
   std::string block;
   bool exhaustive = false;
   bool json = false;
@@ -32,7 +33,7 @@ void print_verdict(const Verdict& v) {
     fmt::print("{:<34} {:<13} {:>10} {:>9} {:>11}  {}\n", name, to_string(v.status), 0, "-", "-", v.reason);
   } else {
     fmt::print("{:<34} {:<13} {:>10} {:>9.3g} {:>11.3g}  {}\n", name, to_string(v.status), v.samples, v.errors.max_ulp,
-               v.errors.worst_over_bound, v.reason);
+               v.errors.worst_over_bound, v.status == Status::fail ? fmt::format("[{}] {}", v.caught_by, v.reason) : v.reason);
     if (!v.reproduce.empty()) {
       fmt::print("    {}\n", v.reproduce);
     }
@@ -48,8 +49,9 @@ int run_check(const CheckArguments& a) {
     print_header();
     options.on_verdict = print_verdict;
   }
-  if (!a.case_text.empty()) {
-    verdicts.push_back(check_case(cpu, case_from(a.case_text), options.timeout));
+  if (!a.case_text.empty() || !a.replay.empty()) {
+    const CaseId id = a.replay.empty() ? case_from(a.case_text) : read_failure(a.replay);
+    verdicts.push_back(check_case(cpu, id, options.timeout));
     if (!a.json) {
       print_verdict(verdicts.back());
     }
@@ -68,10 +70,14 @@ int run_check(const CheckArguments& a) {
   } else {
     verdicts = check(cpu, options);
   }
+  std::vector<std::string> saved;
   size_t passed = 0;
   size_t failed = 0;
   auto json = nlohmann::json::array();
   for (const auto& v : verdicts) {
+    if (v.status == Status::fail && !a.save.empty()) {
+      saved.push_back(save_failure(a.save, cpu, v));
+    }
     passed += v.status == Status::pass;
     failed += v.status == Status::fail;
     json.push_back(to_json(v));
@@ -81,6 +87,9 @@ int run_check(const CheckArguments& a) {
   } else {
     fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(), passed + failed,
                passed, failed, verdicts.size() - passed - failed);
+  }
+  for (const auto& path : saved) {
+    fmt::print(stderr, "saved: {}\n", path);
   }
   if (failed > 0) {
     return 1;
@@ -109,6 +118,9 @@ void add_check_command(CLI::App& app, int& status) {
       ->check(CLI::Range(0.1, 1e6))->capture_default_str();
   command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")->check(CLI::IsMember({"gpt2"}));
   command->add_option("--case", a->case_text, "one case, as a failure prints it");
+  command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
+  command->add_option("--save", a->save, "a folder: each failure is written to a file there");
+  command->add_option("--replay", a->replay, "run the failure saved in this file again");
   command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
   command->add_flag("--json", a->json, "for programs");
   command->callback([a, samples, &status] {

@@ -47,6 +47,7 @@ std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& opti
       check_options.seed = options.first_seed + s;
       check_options.samples = options.samples;
       check_options.jobs = 1;
+      check_options.shrink = false;
       check_options.timeout = 5;  // a planted hang should not take half a minute
       const Verdict v = check(cpu, check_options).at(0);
       ++r.seeds;

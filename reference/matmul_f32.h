@@ -8,8 +8,8 @@ struct MatmulResult {
   double sum_abs;  ///< sum of |w[c] * x[c]| plus |bias|, over the finite ones
 };
 
-/// One result of a matrix product, in double: the row w of the weights and the token x, `cols` floats each. Products are
-/// exact, the sum's error is under (cols + 1) * 2^-53 * sum_abs.
+/// One result of a matrix product, in double: the row w of the weights and the token x, `cols` floats each. Products
+/// are exact, the sum's error is under (cols + 1) * 2^-53 * sum_abs.
 MatmulResult matmul_f32(const float* w, const float* x, size_t cols, float bias);
 
 }  // namespace reference

@@ -154,8 +154,8 @@ static void tile(const Tile* a) {
 static void (*const kTiles[kTile])(const Tile*) = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
 
 // One tile of `tokens` for the panels from row `begin` to `end`.
-static void panels(const struct matmul_f32_args* a, const float* x, size_t token, size_t tokens, size_t begin, size_t end,
-                   size_t column, size_t cols) {
+static void panels(const struct matmul_f32_args* a, const float* x, size_t token, size_t tokens, size_t begin,
+                   size_t end, size_t column, size_t cols) {
   Tile t;
   t.x = x;
   t.ldy = a->ldy;

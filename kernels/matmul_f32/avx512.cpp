@@ -128,8 +128,8 @@ static void (*const kTiles[kTile])(const Tile*) = {tile<1>, tile<2>, tile<3>, ti
                                                    tile<7>, tile<8>, tile<9>, tile<10>, tile<11>, tile<12>};
 
 // One tile of `tokens` for the panels from row `begin` to `end`.
-static void panels(const struct matmul_f32_args* a, const float* x, size_t token, size_t tokens, size_t begin, size_t end,
-                   size_t column, size_t cols) {
+static void panels(const struct matmul_f32_args* a, const float* x, size_t token, size_t tokens, size_t begin,
+                   size_t end, size_t column, size_t cols) {
   Tile t;
   t.x = x;
   t.ldy = a->ldy;

@@ -23,8 +23,8 @@ struct Zmm : Xbyak::Zmm {
   using Xbyak::Zmm::Zmm;
 };
 
-// Packed: panels of two vectors of rows, column by column. The rows that the last panel lacks are zeros; nothing that they
-// give is stored.
+// Packed: panels of two vectors of rows, column by column. The rows that the last panel lacks are zeros; nothing that
+// they give is stored.
 template <class Vec>
 size_t pack(void* packed, const float* w, size_t rows, size_t cols) {
   constexpr size_t kPanel = 2 * Vec::kLanes;
@@ -41,9 +41,9 @@ size_t pack(void* packed, const float* w, size_t rows, size_t cols) {
   return (rows + kPanel - 1) / kPanel * kPanel * cols * sizeof(float);
 }
 
-// Code for one {rows, cols, tokens}: trip counts, the sizes of the tiles, what is left over and its masks are constants.
-// The blocking is that of avx2.cpp and avx512.cpp: a block of columns; in it a group of panels whose weights stay in L2;
-// for each tile of tokens, copied so that their distance is a constant, the panels of the group.
+// Code for one {rows, cols, tokens}: trip counts, the sizes of the tiles, what is left over and its masks are
+// constants. The blocking is that of avx2.cpp and avx512.cpp: a block of columns; in it a group of panels whose weights
+// stay in L2; for each tile of tokens, copied so that their distance is a constant, the panels of the group.
 //
 //   rdi  arguments              r13  first column of the block     rbp  y of the tile's first token
 //   r8   bytes of ldy           r14  first row of the group        r10  y of the panel
@@ -100,7 +100,8 @@ class Generator : public Xbyak::CodeGenerator {
   static constexpr int kPanel = 2 * kLanes;
   static constexpr int kPanelBytes = 4 * kPanel;  // of one column
   static constexpr size_t kBlock = 256;           // columns
-  static constexpr int kStride = 4 * (static_cast<int>(kBlock) + 16);  // bytes between the copied tokens: a line more than a block
+  // Bytes between the copied tokens: a cache line more than a block.
+  static constexpr int kStride = 4 * (static_cast<int>(kBlock) + 16);
   static constexpr int kGroup = 8;                // panels
   // The weights are prefetched from L2 or beyond, this many bytes ahead: 2 to 3 % measured on Zen 5, but for one token
   // with narrow loads, which it slows.
@@ -261,8 +262,8 @@ class Generator : public Xbyak::CodeGenerator {
     L(none);
   }
 
-  // y of `size` tokens and one panel. Few tokens have too few sums to hide the latency of an FMA, so consecutive columns
-  // then go to different ones.
+  // y of `size` tokens and one panel. Few tokens have too few sums to hide the latency of an FMA, so consecutive
+  // columns then go to different ones.
   void tile(int size, size_t cols, bool several_blocks) {
     const int split = cols < 4 ? 1 : size == 1 ? 4 : size <= 3 ? 2 : 1;
     const auto sum = [&](int s, int t, int half) { return Vec((s * size + t) * 2 + half); };

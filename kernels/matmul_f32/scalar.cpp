@@ -5,12 +5,12 @@
 extern "C" matmul_f32_fn matmul_f32_scalar;
 extern "C" matmul_f32_pack_fn matmul_f32_pack_scalar;
 
-// Rows of a panel. Not fewer: GCC unrolls an inner loop of up to 16 rounds before it looks for vectors, and then finds none
-// in it (--param max-completely-peel-times).
+// Rows of a panel. Not fewer: GCC unrolls an inner loop of up to 16 rounds before it looks for vectors, and then finds
+// none in it (--param max-completely-peel-times).
 static constexpr size_t kPanel = 32;
 
-// Tokens of a tile, so that its running sums fit the registers of the level that this is compiled for (auto_v2 .. auto_v4
-// keep rows in vector lanes): 24 of 32, 12 of 16, 8 of 16.
+// Tokens of a tile, so that its running sums fit the registers of the level that this is compiled for (auto_v2 ..
+// auto_v4 keep rows in vector lanes): 24 of 32, 12 of 16, 8 of 16.
 #if defined(__AVX512F__)
 static constexpr size_t kTile = 12;
 #elif defined(__AVX2__)
@@ -107,8 +107,8 @@ static void tile_of(size_t tokens, const Tile& a) {
 }
 
 // One tile of `tokens` for the panels from row `begin` to `end`.
-static void panels(const struct matmul_f32_args* a, const float* x, size_t token, size_t tokens, size_t begin, size_t end,
-                   size_t column, size_t cols) {
+static void panels(const struct matmul_f32_args* a, const float* x, size_t token, size_t tokens, size_t begin,
+                   size_t end, size_t column, size_t cols) {
   for (size_t row = begin; row < end; row += kPanel) {
     tile_of<kTile>(tokens, {static_cast<const float*>(a->packed) + row * a->cols + column * kPanel, x,
                             a->y + token * a->ldy + row, a->bias != NULL ? a->bias + row : NULL, a->ldy, cols,

@@ -5,8 +5,8 @@
 extern "C" matmul_f32_fn matmul_f32_sse;
 extern "C" matmul_f32_pack_fn matmul_f32_pack_sse;
 
-// Packed: panels of 8 rows, column by column: 8 weights (two vectors, rows in lanes) for column 0, then for column 1, ...
-// The rows that the last panel lacks are zeros; nothing that they give is stored.
+// Packed: panels of 8 rows, column by column: 8 weights (two vectors, rows in lanes) for column 0, then for column 1,
+// ... The rows that the last panel lacks are zeros; nothing that they give is stored.
 static constexpr size_t kPanel = 8;
 
 // Tokens of a tile: 2 x 4 accumulators, and 8 registers for weights, broadcast tokens and products.
@@ -51,10 +51,11 @@ static inline void store(float* to, size_t rows, __m128 v) {
   }
 }
 
-// y of T tokens and one panel of which `rows` rows exist. Few tokens have too few accumulators to hide the latency of an
-// addition, so consecutive columns then go to different ones.
+// y of T tokens and one panel of which `rows` rows exist. Few tokens have too few accumulators to hide the latency of
+// an addition, so consecutive columns then go to different ones.
 template <int T>
-static void tile(const float* w, const float* x, size_t ldx, size_t cols, float* y, size_t ldy, const float* bias, size_t rows) {
+static void tile(const float* w, const float* x, size_t ldx, size_t cols, float* y, size_t ldy, const float* bias,
+                 size_t rows) {
   constexpr int kSplit = T == 1 ? 4 : T == 2 ? 2 : 1;
   __m128 sum[kSplit][T][2];
 #pragma GCC unroll 4

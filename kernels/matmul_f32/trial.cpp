@@ -38,7 +38,7 @@ class MatmulF32Trial : public Trial {
   std::vector<std::string> dims() const override { return {"rows", "cols", "tokens"}; }
 
   Shape draw_shape(Rng& rng, uint64_t index) const override {
-    // Past every tile: 1..3 panels of 32 rows, 1..2 tiles of up to 14 tokens; columns around the steps of the inner loops.
+    // Past every tile: panels of 8 to 32 rows, tiles of 1 to 14 tokens, steps of 1 to 8 columns, blocks of 256.
     if (index % 64 == 63) {  // several blocks of columns, many tiles
       return {rng.below(200), 200 + rng.below(450), rng.below(48)};
     }
@@ -57,8 +57,8 @@ class MatmulF32Trial : public Trial {
     for (size_t i = 0; i < 3; ++i) {
       const size_t j = (i + 1) % 3;
       if (shape[i] * shape[j] > (size_t{1} << 28)) {
-        throw InputError(fmt::format("{} x {} = {} x {} is over 2^28; a case that large does not fit the harness", names[i], names[j],
-                                     shape[i], shape[j]));
+        throw InputError(fmt::format("{} x {} = {} x {} is over 2^28; a case that large does not fit the harness",
+                                     names[i], names[j], shape[i], shape[j]));
       }
     }
   }
@@ -104,7 +104,9 @@ class MatmulF32Trial : public Trial {
     size_t bytes_again = bytes;
     const void* packed = c.packed("packed", bytes, [&](void* to) { bytes_again = pack(to, w.data, rows, cols); });
 
-    const matmul_f32_args args = {y, packed, x.data, has_bias ? bias.data : nullptr, ldy, ldx, rows, cols, tokens, row_begin, row_end};
+    const matmul_f32_args args = {y,   packed, x.data, has_bias ? bias.data : nullptr,
+                                  ldy, ldx,    rows,   cols,
+                                  tokens, row_begin, row_end};
     c.call(kernel, &args);
     if (c.timing()) {
       return;

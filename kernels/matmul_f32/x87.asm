@@ -1,5 +1,5 @@
-; The x87 variant. Packed: panels of 4 rows, column by column: 4 weights for column 0, then for column 1, ... The rows that
-; the last panel lacks are zeros; nothing that they give is stored.
+; Packed: panels of 4 rows, column by column: 4 weights for column 0, then for column 1, ... The rows that the last panel
+; lacks are zeros; nothing that they give is stored.
 ;
 ; struct matmul_f32_args, 8 bytes each: y packed x bias ldy ldx rows cols tokens row_begin row_end
 %define Y        [rdi]
@@ -60,7 +60,7 @@ matmul_f32_pack_x87:
 
 ; void matmul_f32_x87(const struct matmul_f32_args*)
 ;
-; Four running sums on the register stack, one for each row of the panel: their chains hide a part of the latency of FADD.
+; Four running sums on the register stack, one for each row of the panel: they hide a part of the latency of FADD.
 ;   rsi packed panel   rax weights     r8  x of the token     rdx x column
 ;   r9  y              r10 bias        rbx rows left in this panel
 ;   r12 row            r13 tokens left

@@ -102,18 +102,19 @@ class MatmulQ1Trial : public Trial {
   std::vector<std::string> dims() const override { return {"rows", "cols", "tokens"}; }
 
   Shape draw_shape(Rng& rng, uint64_t index) const override {
-    if (index % 128 == 127) {  // many tiles, blocks of columns and groups of tokens
-      return {rng.below(400), 128 * rng.below(24), rng.below(5)};
+    if (index % 128 == 127) {  // many tiles and steps of columns
+      return {rng.below(400), 128 * rng.below(24), rng.below(6)};
     }
-    if (index % 128 == 126) {
-      return {rng.below(150), 128 * rng.below(4), rng.below(20)};
+    if (index % 128 == 126) {  // many tokens
+      return {rng.below(150), 128 * rng.below(7), rng.below(20)};
     }
     switch (rng.below(8)) {
       case 0: return {rng.below(200), 128 * rng.below(8), 1};  // decode
       case 1: return {64 * rng.below(4), 128 * rng.below(4), rng.below(4)};
       case 2: return {rng.below(4), 128 * rng.below(3), rng.below(4)};
       case 3: return {rng.below(70), 128, rng.below(14)};
-      case 4: return {rng.below(3), 128 * rng.below(30), rng.below(3)};
+      case 4: return {rng.below(3), 128 * rng.below(40), rng.below(3)};
+      case 5: return {rng.below(40), 128 * rng.below(14), rng.below(9)};  // groups of tokens and steps of columns
       default: return {rng.below(140), 128 * rng.below(4), rng.below(7)};
     }
   }
