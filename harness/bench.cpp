@@ -88,6 +88,25 @@ void decide(ShapeTimings& shape) {
   }
 }
 
+ShapeTimings time_shape(const Kernel& kernel, const std::vector<const Variant*>& variants, const ShapeClass& shape_class,
+                        [[maybe_unused]] const BenchOptions& options, [[maybe_unused]] nlohmann::json& google) {
+  ShapeTimings shape;
+  shape.kernel = kernel.name;
+  shape.shape_class = shape_class;
+  shape.work = kernel.trial->work(shape_class.shape);
+#ifdef ASSAY_HAS_BENCHMARK
+  run_on_google_benchmark(kernel, variants, options, shape, google);
+#else
+  throw MachineError("this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
+#endif
+  for (auto& t : shape.timings) {
+    summarise(t);
+  }
+  summarise(shape.control);
+  decide(shape);
+  return shape;
+}
+
 BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
   std::set<std::string> passed;
   for (const auto& v : verdicts) {
@@ -111,27 +130,15 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
       continue;
     }
     for (const auto& shape_class : kernel.trial->shape_classes(cpu.caches)) {
-      ShapeTimings shape;
-      shape.kernel = kernel.name;
-      shape.shape_class = shape_class;
-      shape.work = kernel.trial->work(shape_class.shape);
-      if (options.quick && shape.work.bytes > static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20))) {
+      const Work work = kernel.trial->work(shape_class.shape);
+      if (options.quick && work.bytes > static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20))) {
         continue;
       }
-#ifdef ASSAY_HAS_BENCHMARK
-      run_on_google_benchmark(kernel, variants, options, shape, result.google);
-#else
-      throw MachineError("this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
-#endif
+      ShapeTimings shape = time_shape(kernel, variants, shape_class, options, result.google);
       if (shape.timings.empty()) {
         continue;  // the filter left nothing
       }
-      for (auto& t : shape.timings) {
-        summarise(t);
-      }
-      summarise(shape.control);
       set_limit(shape, result.peak, cpu.caches);
-      decide(shape);
       if (options.on_timings) {
         options.on_timings(shape);
       }

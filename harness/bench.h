@@ -68,6 +68,13 @@ void decide(ShapeTimings& shape);
 
 nlohmann::json to_json(const ShapeTimings& shape);
 
+/// A Variant with this as its `defect` is timed with a tenth more calls than are counted: exactly 10% slower.
+inline constexpr const char* kSlowed = "slowed";
+
+/// Times `variants` at one shape: medians, intervals and the decision. No timings if the filter leaves none.
+ShapeTimings time_shape(const Kernel& kernel, const std::vector<const Variant*>& variants, const ShapeClass& shape_class,
+                        const BenchOptions& options, nlohmann::json& google);
+
 /// One group on Google Benchmark: fills timings' samples and the control's. bench_google.cpp.
 void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Variant*>& variants,
                              const BenchOptions& options, ShapeTimings& shape, nlohmann::json& google);

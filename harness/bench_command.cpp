@@ -6,7 +6,9 @@
 #include <memory>
 
 #include "harness/atomic_file.h"
+#include "harness/audit.h"
 #include "harness/bench.h"
+#include "harness/bench_selftest.h"
 #include "harness/commands.h"
 #include "harness/error.h"
 #include "harness/profile.h"
@@ -21,11 +23,12 @@ struct BenchArguments {
   uint64_t check_samples = 300;
   uint64_t seed = 1;
   bool json = false;
+  bool selftest = false;
   std::string json_file, markdown_file;
 };
 
 struct TuneArguments {
-  bool quick = false;
+  bool quick = false, audit = false;
   std::string out;
   bool json = false;
   uint64_t seed = 1;
@@ -56,6 +59,10 @@ int run_bench(const BenchArguments& a) {
   check_options.samples = a.check_samples;
   check_options.seed = a.seed;
   const auto verdicts = check_first(cpu, check_options, progress, true);
+  if (a.selftest) {
+    progress.clear();
+    return print_bench_selftest(bench_selftest(cpu, verdicts, a.options)) ? 0 : 1;
+  }
   BenchOptions options = a.options;
   options.on_timings = [&](const ShapeTimings& s) {
     progress.clear();
@@ -88,6 +95,11 @@ int run_tune(const TuneArguments& a) {
   check_options.samples = a.quick ? 300 : 2000;
   check_options.seed = a.seed;
   const auto verdicts = check_first(cpu, check_options, progress, true);
+  if (a.audit) {
+    progress.clear();
+    print_audit(audit(cpu, verdicts, a.out));
+    return count_failed(verdicts) > 0 ? 1 : 0;
+  }
   BenchOptions options;
   options.quick = a.quick;
   options.repetitions = a.quick ? 7 : 15;
@@ -135,6 +147,7 @@ void add_bench_command(CLI::App& app, int& status) {
   command->add_option("--out", a->json_file, "write the JSON report to this file");
   command->add_option("--markdown", a->markdown_file, "write the report for people to this file");
   command->add_flag("--json", a->json, "the JSON report on stdout");
+  command->add_flag("--selftest", a->selftest, "instead: how often is a variant found faster than itself, and a slowed one slower?");
   command->callback([a, &status] { status = run_bench(*a); });
 }
 
@@ -142,6 +155,7 @@ void add_tune_command(CLI::App& app, int& status) {
   auto a = std::make_shared<TuneArguments>();
   auto* command = app.add_subcommand("tune", "check, bench and choose: writes the profile that `run` uses");
   command->add_flag("--quick", a->quick, "fewer samples, fewer repetitions, shapes within the L2 cache");
+  command->add_flag("--audit", a->audit, "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
   command->add_option("--seed", a->seed, "of the check")->capture_default_str();
   command->add_flag("--json", a->json, "the choices for programs");

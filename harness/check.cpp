@@ -20,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// Runs one case in this process. False: it failed, as progress tells.
-bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, Progress& progress) {
+bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, SampleLog& progress) {
   const std::string text = to_string(id);
   copy_text(progress.current, sizeof progress.current, fmt::format("assay check --case '{}'", text));
   const double worst_before = progress.errors.worst_over_bound;
@@ -103,7 +103,7 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
           options.on_verdict(verdicts.back());
         }
       } else {
-        running.push_back(std::make_unique<Job>(next, [&](Progress& progress) {
+        running.push_back(std::make_unique<Job>(next, [&](SampleLog& progress) {
           GuardedPool pool;
           const auto begin = Clock::now();
           for (uint64_t i = 0;; ++i) {
@@ -144,7 +144,7 @@ Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout) {
   if (verdict.status == Status::not_runnable) {
     return verdict;
   }
-  Job job(0, [&](Progress& progress) {
+  Job job(0, [&](SampleLog& progress) {
     GuardedPool pool;
     run_sample(variant, id, pool, progress);
   });
@@ -156,7 +156,7 @@ namespace {
 
 class ProgressReporter : public SampleReporter {
  public:
-  explicit ProgressReporter(Progress& progress) : progress_(progress) {}
+  explicit ProgressReporter(SampleLog& progress) : progress_(progress) {}
   void begin(const std::string& reproduce) override {
     copy_text(progress_.current, sizeof progress_.current, reproduce);
   }
@@ -172,7 +172,7 @@ class ProgressReporter : public SampleReporter {
   }
 
  private:
-  Progress& progress_;
+  SampleLog& progress_;
 };
 
 }  // namespace
@@ -182,7 +182,7 @@ Verdict run_in_child(const std::string& kernel, const std::string& variant, doub
   Verdict verdict;
   verdict.kernel = kernel;
   verdict.variant = variant;
-  Job job(0, [&](Progress& progress) {
+  Job job(0, [&](SampleLog& progress) {
     ProgressReporter reporter(progress);
     work(reporter);
   });

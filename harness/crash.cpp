@@ -16,7 +16,7 @@ namespace assay {
 namespace {
 
 constexpr std::array kSignals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
-Progress* progress_of_this_process = nullptr;
+SampleLog* progress_of_this_process = nullptr;
 
 void on_crash(int signal, siginfo_t* info, void* context) {
   // Not async-signal-safe, and need not be: the kernel was at work, not the allocator; if it was, the hang is cut off.
@@ -57,7 +57,7 @@ void on_crash(int signal, siginfo_t* info, void* context) {
 
 }  // namespace
 
-void report_crashes_to(Progress& progress) {
+void report_crashes_to(SampleLog& progress) {
   progress_of_this_process = &progress;
   constexpr size_t kStack = size_t{256} << 10;
   stack_t stack{};

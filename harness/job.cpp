@@ -18,7 +18,7 @@ void copy_text(char* to, size_t size, const std::string& from) {
   to[n] = '\0';
 }
 
-void Progress::fail(const std::string& which_check, const std::string& text) {
+void SampleLog::fail(const std::string& which_check, const std::string& text) {
   copy_text(check, sizeof check, which_check);
   copy_text(message, sizeof message, text);
   failed = true;
@@ -59,8 +59,8 @@ Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu) {
 
 unsigned job_count(unsigned asked) { return asked != 0 ? asked : std::max(1u, std::thread::hardware_concurrency()); }
 
-Job::Job(size_t result_index, const std::function<void(Progress&)>& work)
-    : index(result_index), memory(sizeof(Progress)), progress(*static_cast<Progress*>(memory.get())), child([&] {
+Job::Job(size_t result_index, const std::function<void(SampleLog&)>& work)
+    : index(result_index), memory(sizeof(SampleLog)), progress(*static_cast<SampleLog*>(memory.get())), child([&] {
         report_crashes_to(progress);
         work(progress);
       }) {}

@@ -11,7 +11,7 @@
 namespace assay {
 
 /// What a child process tells its parent, in shared memory: readable also after a crash.
-struct Progress {
+struct SampleLog {
   std::atomic<uint64_t> samples;  ///< finished ones; also the sign of life
   ErrorStats errors;
   bool failed;
@@ -42,7 +42,7 @@ unsigned job_count(unsigned asked);
 
 /// A child at work and what is known of it.
 struct Job {
-  Job(size_t result_index, const std::function<void(Progress&)>& work);
+  Job(size_t result_index, const std::function<void(SampleLog&)>& work);
 
   /// True once there is a verdict: the child has ended, or no sample finished for `timeout` seconds.
   bool poll(double timeout, Verdict& verdict);
@@ -51,7 +51,7 @@ struct Job {
 
   size_t index;
   SharedMemory memory;
-  Progress& progress;
+  SampleLog& progress;
   Child child;
   uint64_t last_samples = 0;
   std::chrono::steady_clock::time_point last_sign = std::chrono::steady_clock::now();
