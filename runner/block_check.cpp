@@ -182,41 +182,55 @@ std::string describe(const Table& table) {
   return text;
 }
 
-/// Which kernel's variant is at fault: with it on scalar, the sample passes.
-std::string blame(const Cpu& cpu, const Sample& sample, const Table& table) {
+/// Which kernel's variant is at fault: with it on scalar, the sample passes. Each trial in a child process: the fault may be a
+/// crash or a hang.
+std::string blame(const Cpu& cpu, uint64_t seed, const Table& table) {
   std::string guilty;
   for (const auto& [kernel, variant] : table) {
+    if (variant == "scalar") {
+      continue;
+    }
     Table swapped = table;
     swapped[kernel] = "scalar";
-    if (variant != "scalar" && sample.run(cpu, swapped).failure.empty()) {
+    constexpr double kTimeout = 5;
+    const Verdict v = run_in_child("block", "gpt2", kTimeout, [&](SampleReporter& report) {
+      const Outcome outcome = Sample(seed).run(cpu, swapped);
+      outcome.failure.empty() ? report.done(outcome.error_over_bound) : report.fail(outcome.failure);
+    });
+    if (v.status == Status::pass) {
       guilty += fmt::format("{}{}/{}", guilty.empty() ? "" : ", ", kernel, variant);
     }
   }
   return guilty.empty() ? "no single kernel: several are wrong, or scalar or the graph is" : guilty;
 }
 
+/// The variants of the sample that `seed` makes.
+Table table_of(const Cpu& cpu, const std::string& variant_glob, uint64_t seed) {
+  Rng rng(mix_seed(seed, 0x7461626c65));
+  return draw_table(cpu, variant_glob, rng);
+}
+
 }  // namespace
 
 Verdict check_gpt2_block(const Cpu& cpu, const BlockCheckOptions& options) {
-  {
-    Rng rng(0);
-    draw_table(cpu, options.variant_glob, rng);  // an empty choice is the caller's error, not a verdict
-  }
+  table_of(cpu, options.variant_glob, options.seed);  // an empty choice is the caller's error, not a verdict
   Verdict verdict = run_in_child("block", "gpt2", options.timeout, [&](SampleReporter& report) {
     for (uint64_t i = 0; i < options.samples; ++i) {
       const uint64_t seed = options.seed + i;
-      Rng rng(mix_seed(seed, 0x7461626c65));
-      const Table table = draw_table(cpu, options.variant_glob, rng);
       report.begin(fmt::format("assay check --block gpt2 --variant '{}' --seed {} --samples 1", options.variant_glob, seed));
-      const Sample sample(seed);
-      const Outcome outcome = sample.run(cpu, table);
+      const Outcome outcome = Sample(seed).run(cpu, table_of(cpu, options.variant_glob, seed));
       if (!outcome.failure.empty()) {
-        report.fail(fmt::format("{}; to blame: {}; variants: {}", outcome.failure, blame(cpu, sample, table), describe(table)));
+        report.fail(outcome.failure);
         return;
       }
       report.done(outcome.error_over_bound);
     }
   });
+  if (verdict.status == Status::fail) {
+    const uint64_t seed = options.seed + verdict.samples;
+    const Table table = table_of(cpu, options.variant_glob, seed);
+    verdict.reason += fmt::format("; to blame: {}; variants: {}", blame(cpu, seed, table), describe(table));
+  }
   verdict.seed = options.seed;
   return verdict;
 }
