@@ -132,15 +132,15 @@ static inline void run_tile(float* const* y, const uint8_t* packed, const uint8_
         const __m256i s0 = _mm256_maddubs_epi16(_mm256_unpacklo_epi8(l[t], h[t]), weights);
         const __m256i s1 = _mm256_maddubs_epi16(_mm256_unpackhi_epi8(l[t], h[t]), weights);
         const __m256 d8 = _mm256_set1_ps(scale->d8);
-        const __m256 zero = _mm256_set1_ps(8388608.0f);
+        const __m256 zero = _mm256_set1_ps(scale->zero);
         const __m256 i0 = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpacklo_epi16(s0, magic)), zero);
         const __m256 i1 = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(s0, magic)), zero);
         const __m256 i2 = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpacklo_epi16(s1, magic)), zero);
         const __m256 i3 = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(s1, magic)), zero);
-        part[t][0] = _mm256_fnmadd_ps(d8, _mm256_set1_ps(scale->zero - 8388608.0f), _mm256_fmadd_ps(d8, i0, part[t][0]));
-        part[t][1] = _mm256_fnmadd_ps(d8, _mm256_set1_ps(scale->zero - 8388608.0f), _mm256_fmadd_ps(d8, i1, part[t][1]));
-        part[t][2] = _mm256_fnmadd_ps(d8, _mm256_set1_ps(scale->zero - 8388608.0f), _mm256_fmadd_ps(d8, i2, part[t][2]));
-        part[t][3] = _mm256_fnmadd_ps(d8, _mm256_set1_ps(scale->zero - 8388608.0f), _mm256_fmadd_ps(d8, i3, part[t][3]));
+        part[t][0] = _mm256_fmadd_ps(d8, i0, part[t][0]);
+        part[t][1] = _mm256_fmadd_ps(d8, i1, part[t][1]);
+        part[t][2] = _mm256_fmadd_ps(d8, i2, part[t][2]);
+        part[t][3] = _mm256_fmadd_ps(d8, i3, part[t][3]);
       }
     }
 #pragma GCC unroll 4

@@ -202,7 +202,7 @@ static void run_tokens(const struct matmul_q1_0_args* a, size_t token) {
         float* y = a->y + (token + t) * a->ldy + r;
         const float* from = g == 0 ? a->bias + r : y;
         const __m512 before = g == 0 && a->bias == NULL ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, from);
-        _mm512_mask_storeu_ps(y, (__mmask16)(mask | mask << 1), _mm512_add_ps(before, out[t]));
+        _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(before, out[t]));
       }
     }
     g += step;

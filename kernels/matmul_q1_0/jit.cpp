@@ -162,7 +162,6 @@ class Generator : public Xbyak::CodeGenerator {
   // `repeat` times `count` tokens.
   void some_tokens(int count, size_t repeat) {
     int step = static_cast<int>(groups_ < 16 ? groups_ : 16) * 2 / count;
-    step *= count == 4 ? 2 : 1;
     step = step > kMaxGroups / count ? kMaxGroups / count : step;
     const size_t token_bytes = groups_ * 4 * 34;
     Xbyak::Label token_loop;

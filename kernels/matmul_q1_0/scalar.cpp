@@ -101,7 +101,7 @@ void tokens_at(const matmul_q1_0_args* a, size_t t0) {
   for (size_t t = 0; t < kTokens; ++t) {
     widen(blocks + t * block_count, static_cast<const uint8_t*>(a->x) + (t0 + t) * block_count * 34, block_count);
   }
-  for (size_t r0 = 0; r0 < a->row_end; r0 += kTile) {
+  for (size_t r0 = a->row_begin; r0 < a->row_end; r0 += kTile) {
     const size_t count = a->row_end - r0 < kTile ? a->row_end - r0 : kTile;
     float sums[kTokens * kTile] = {};
     if (a->bias != nullptr) {

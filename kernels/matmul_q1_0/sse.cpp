@@ -74,7 +74,7 @@ static inline void build_tables(uint8_t* table, struct Scale* scale, const uint8
   const __m128i bits01 = _mm_set_epi32(0x01010100, 0x00010000, 0x01010100, 0x00010000);
   const __m128i bit2 = _mm_set_epi32(0x00010001, 0x00010001, 0, 0);
   const __m128i bit3 = _mm_set1_epi16(0x0100);
-  const __m128i offset = _mm_set1_epi16(511);
+  const __m128i offset = _mm_set1_epi16(512);
   const __m128i low = _mm_set1_epi16(31);
   for (size_t b = 0; b < blocks; ++b, x += 34) {
     int sum = 0;
@@ -87,10 +87,10 @@ static inline void build_tables(uint8_t* table, struct Scale* scale, const uint8
       const __m128i s3 = _mm_add_epi16(s, _mm_maddubs_epi16(bit3, q23));
       _mm_store_si128((__m128i*)table, _mm_packus_epi16(_mm_and_si128(s, low), _mm_and_si128(s3, low)));
       _mm_store_si128((__m128i*)(table + 16), _mm_packus_epi16(_mm_srli_epi16(s, 5), _mm_srli_epi16(s3, 5)));
-      sum += _mm_extract_epi16(s3, 7) - 511;  // the entry with every bit set
+      sum += _mm_extract_epi16(s3, 7) - 512;  // the entry with every bit set
     }
     scale[b].d8 = half_to_float(x);
-    scale[b].zero = (float)(8388608 + 8176 + sum);
+    scale[b].zero = (float)(8388608 + 8192 + sum);
   }
 }
 

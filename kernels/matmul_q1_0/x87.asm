@@ -46,7 +46,6 @@ half_to_float:
         or      eax, r10d
         ret
 .subnormal:
-        xor r11d, r11d
         mov     [rsp - 4], r11d
         fild    dword [rsp - 4]
         fmul    dword [rel two_to_minus_24]
