@@ -2,9 +2,10 @@
 # labelled with its ISA: `ctest -L avx2`. Where the CPU lacks the ISA, `assay check` exits with 3: skipped, not passed.
 file(GLOB test_sources CONFIGURE_DEPENDS harness/*_test.cpp runner/*_test.cpp reference/*_test.cpp reports/*_test.cpp)
 add_executable(assay_tests ${test_sources})
-target_compile_definitions(assay_tests PRIVATE ASSAY_BINARY="$<TARGET_FILE:assay>" ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+target_compile_definitions(assay_tests PRIVATE ASSAY_BINARY="$<TARGET_FILE:assay>"
+                           ASSAY_SELFTEST_BINARY="$<TARGET_FILE:assay_selftest>" ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 target_link_libraries(assay_tests PRIVATE assay_core assay_variants GTest::gtest GTest::gtest_main)
-add_dependencies(assay_tests assay)
+add_dependencies(assay_tests assay assay_selftest)
 target_link_options(assay_tests PRIVATE -Wl,--build-id=sha1)
 include(GoogleTest)
 gtest_discover_tests(assay_tests DISCOVERY_TIMEOUT 60 TEST_FILTER "-Slow*" PROPERTIES LABELS unit TIMEOUT 300)
@@ -22,6 +23,11 @@ foreach(kernel ${kernels})
     endforeach()
   endforeach()
 endforeach()
+
+# The harness's own test: planted defects are caught, by the check that should, with 20 seeds; true variants are not accused.
+add_test(NAME selftest/planted_defects COMMAND assay_selftest selftest --seeds 20)
+add_test(NAME selftest/false_alarms COMMAND assay_selftest selftest --false-alarms 3 --samples 300 --seed 1000)
+set_tests_properties(selftest/planted_defects selftest/false_alarms PROPERTIES LABELS "selftest;slow" TIMEOUT 1500)
 
 # No variant may define a symbol that the linker could share with a file of other flags.
 add_test(NAME house/no_shared_symbols COMMAND ${CMAKE_SOURCE_DIR}/ci/no_shared_symbols.sh ${variant_objects})

@@ -20,12 +20,9 @@ namespace {
 constexpr std::array<const char*, 10> kClassNames = {"normal",  "wide", "integers", "cancellation", "subnormals", "zeros",
                                                      "huge", "special",  "extreme",      "constant"};
 
-double ulp_of(double value) {
-  const double magnitude = std::max(std::fabs(value), 0x1p-126);
-  return std::ldexp(1.0, std::max(std::ilogb(magnitude) - 23, -149));
-}
-
 }  // namespace
+
+double float_ulp(double value) { return std::ldexp(1.0, std::max(std::ilogb(value), -126) - 23); }
 
 std::vector<InputClass> all_input_classes() {
   std::vector<InputClass> all;
@@ -335,7 +332,7 @@ void Case::expect(const char* what, size_t index, float got, const Expected& wan
     stats_->worst_over_bound = std::max(stats_->worst_over_bound, error / bound);
     // Where the bound is far from relative (cancellation), ULPs of what is left say nothing.
     if (bound <= std::fabs(value) * 0x1p-10) {
-      stats_->max_ulp = std::max(stats_->max_ulp, error / ulp_of(value));
+      stats_->max_ulp = std::max(stats_->max_ulp, error / float_ulp(value));
     }
   }
 }

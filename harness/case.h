@@ -76,6 +76,9 @@ struct ErrorStats {
   double worst_over_bound = 0;
 };
 
+/// The distance between floats at `value`, which is finite: 2^-149 for subnormals and 0.
+double float_ulp(double value);
+
 /// What one element should be.
 struct Expected {
   double value;           ///< the reference's result; NaN: any NaN is right

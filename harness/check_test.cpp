@@ -19,12 +19,15 @@ TEST(CaseText, RoundTrip) {
   EXPECT_EQ(id.shape, (Shape{17}));
   EXPECT_EQ(id.alias, 1u);
   EXPECT_EQ(to_string(id), text);
+  const std::string shrunk = text + ",place=end,keep_from=3,keep_to=4,values=small";
+  EXPECT_EQ(to_string(case_from(shrunk)), shrunk);
 }
 
 TEST(CaseText, WrongOnesAreErrors) {
   for (const char* text : {"", "dot_f32", "dot_f32/scalar", "dot_f32/scalar:", "dot_f32/scalar:n", "dot_f32/scalar:n=x", "dot_f32/scalar:m=1",
                            "dot_f32/scalar:n=1,class=odd", "dot_f32/scalar:n=1,alias=odd", "dot_f32/avx3:n=1", "dot/scalar:n=1",
-                           "dot_f32/scalar:n=99999999999999999999", "dot_f32/scalar:n=4611686018427387904"}) {
+                           "dot_f32/scalar:n=99999999999999999999", "dot_f32/scalar:n=4611686018427387904", "dot_f32/scalar:n=1,place=middle",
+                           "dot_f32/scalar:n=1,values=large", "dot_f32/scalar:n=1,keep_to=-1"}) {
     EXPECT_THROW(case_from(text), InputError) << text;
   }
 }

@@ -38,8 +38,7 @@ using Unary = void(float*, const float*, size_t);
 
 void judge_exhaustively(ExhaustiveResult& r, float x, float got, double want, double limit) {
   ++r.samples;
-  const double magnitude = std::max(std::fabs(want), 0x1p-126);
-  const double ulp = std::isfinite(want) ? std::ldexp(1.0, std::max(std::ilogb(magnitude) - 23, -149)) : 0;
+  const double ulp = std::isfinite(want) ? float_ulp(want) : 0;
   bool good = false;
   if (std::isnan(want) || std::isnan(got)) {
     good = std::isnan(want) && std::isnan(got);
@@ -47,7 +46,8 @@ void judge_exhaustively(ExhaustiveResult& r, float x, float got, double want, do
     good = std::signbit(got) == std::signbit(want) && std::fabs(want) + limit * ulp >= 0x1.ffffffp127;
   } else if (std::isfinite(want)) {
     const double error = std::fabs(got - want) / ulp;
-    good = error <= limit;
+    // Under half of the least float the result is 0; zeros have the sign of the exact result.
+    good = error <= limit && (got != 0 || std::signbit(got) == std::signbit(want)) && (std::fabs(want) >= 0x1p-150 || got == 0);
     if (error > r.errors.max_ulp) {
       r.errors.max_ulp = error;
       r.errors.worst_over_bound = error / limit;
