@@ -99,12 +99,13 @@ def kernel():
     return cached(KERNEL + ".vmlinuz", make)
 
 
-def guest_init():
-    source = os.path.join(HERE, "guest_init.c")
+def compiled(name):
+    """Path of the static program made from ci/NAME.c."""
+    source = os.path.join(HERE, name + ".c")
     with open(source, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()[:16]
-    return cached(f"guest_init-{digest}",
-                  lambda path: subprocess.run(["gcc", "-std=c17", "-Os", "-static", "-s", "-o", path, source], check=True))
+    return cached(f"{name}-{digest}", lambda path:
+                  subprocess.run(["gcc", "-std=c17", "-Os", "-static", "-s", "-o", path, source], check=True))
 
 
 def nul_ended(words):
@@ -158,7 +159,7 @@ class Machine:
         for path in self.inputs:
             os.makedirs(os.path.dirname(root + path), exist_ok=True)
             shutil.copy(path, root + path)
-        shutil.copy(guest_init(), os.path.join(root, "init"))
+        shutil.copy(compiled("guest_init"), os.path.join(root, "init"))
         with open(os.path.join(root, "assay/commands"), "wb") as file:
             file.write(nul_ended([os.getcwd()]) + b"".join(nul_ended([str(len(c)), *c]) for c in self.commands))
         with open(os.path.join(root, "assay/outputs"), "wb") as file:

@@ -58,11 +58,12 @@ def missing_packages(cpu):
     return bochs.missing_packages()
 
 
-def run_in_qemu(cpu, command, timeout, **streams):
-    """Returns (exit status or minus signal, standard output, standard error); None unless `streams` asks for pipes."""
-    # A core dump of the emulator is of no use, and the emulated program must not outlive a killed script.
-    whole = ["setpriv", "--pdeathsig", "KILL", qemu_program(), "-cpu", cpu.model, *command]
-    process = subprocess.Popen(whole, stdin=subprocess.DEVNULL, start_new_session=True,
+def run_process(cpu, command, timeout, **streams):
+    """Through qemu-user, or on this machine where cpu is None. Returns (exit status or minus signal, standard output, standard
+    error); None for what `streams` does not ask for. Status 124: cut off."""
+    emulator = [qemu_program(), "-cpu", cpu.model] if cpu else []
+    # A core dump of the emulator is of no use, and the program must not outlive a killed script.
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *emulator, *command], stdin=subprocess.DEVNULL, start_new_session=True,
                                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)), **streams)
     try:
         out, err = process.communicate(timeout=timeout)
@@ -74,6 +75,10 @@ def run_in_qemu(cpu, command, timeout, **streams):
         os.killpg(process.pid, signal.SIGKILL)
         raise
     return process.returncode, out, err
+
+
+def run_captured(cpu, command, timeout):
+    return run_process(cpu, command, timeout, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def resolve(program):
@@ -148,7 +153,7 @@ def main(words):
     if not os.path.isfile(command[0]):
         fail(f"{command[0]}: no such program", 127)
     if cpu.emulator == "qemu-user":
-        status, _, _ = run_in_qemu(cpu, command, timeout)
+        status, _, _ = run_process(cpu, command, timeout)
         for name in options["out"]:
             if not os.path.exists(name):
                 print(f"emulate: the program wrote no file {name}", file=sys.stderr)
