@@ -1,5 +1,5 @@
-"""A Debian kernel in Bochs 2.7, booted once to run any number of command lines of static programs: CPUs with AVX-512 on any
-host. What the pieces say to each other is in guest_init.c."""
+"""A Debian kernel in Bochs 2.7, booted once to run any number of command lines of static programs: CPUs with AVX-512 on
+any host. What the pieces say to each other is in guest_init.c."""
 import fcntl
 import glob
 import hashlib
@@ -21,14 +21,16 @@ VGA_BIOS = "/usr/share/vgabios/vgabios.bin"
 # The metapackage of the kernel made for virtual machines: serial port and initial RAM disk are built in.
 KERNEL = "linux-image-cloud-amd64"
 
-# Leaf 0xD of the CPUID of Bochs 2.7 is wrong: without the cleared bits the kernel drops AVX altogether or hangs. The rest
-# saves emulated instructions or keeps time and addresses the same in every run.
-KERNEL_LINE = ("console=ttyS0,115200 quiet nosmp mitigations=off nokaslr tsc=reliable random.trust_cpu=on panic=-1 reboot=t "
-               "rdinit=/init cryptomgr.notests lsm= audit=0 clearcpuid=fsrm,pku,xsavec,xsaves "
-               "initcall_blacklist=trace_eval_init,load_system_certificate_list,ksm_init,cubictcp_register")
+# Leaf 0xD of the CPUID of Bochs 2.7 is wrong: without the cleared bits the kernel drops AVX altogether or hangs. The
+# rest saves emulated instructions or keeps time and addresses the same in every run.
+KERNEL_LINE = (
+    "console=ttyS0,115200 quiet nosmp mitigations=off nokaslr tsc=reliable random.trust_cpu=on panic=-1 reboot=t "
+    "rdinit=/init cryptomgr.notests lsm= audit=0 clearcpuid=fsrm,pku,xsavec,xsaves "
+    "initcall_blacklist=trace_eval_init,load_system_certificate_list,ksm_init,cubictcp_register"
+)
 
-# The emulated clock counts instructions, 100 million a second. Without the sound line 2.7 aborts where there is no ALSA.
-# The display is a VNC server that nobody need look at; a network of its own hides its port (see Machine.run).
+# The emulated clock counts instructions, 100 million a second. Without the sound line 2.7 aborts where there is no
+# ALSA. The display is a VNC server that nobody need look at; a network of its own hides its port (see Machine.run).
 CONFIGURATION = """config_interface: textconfig
 display_library: rfb, options="timeout=0"
 cpu: model={model}, count=1, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
@@ -61,10 +63,17 @@ class MachineFailed(Exception):
 
 def missing_packages():
     """Of Debian, by the files that they bring."""
-    needs = [("bochs bochs-term", shutil.which("bochs-bin")), ("bochsbios", os.path.exists(BIOS)),
-             ("vgabios", os.path.exists(VGA_BIOS)), ("isolinux", os.path.exists(ISOLINUX)),
-             ("syslinux-common", os.path.exists(LDLINUX)), ("genisoimage", shutil.which("genisoimage")),
-             ("cpio", shutil.which("cpio")), ("gcc", shutil.which("gcc")), ("apt", shutil.which("apt-get"))]
+    needs = [
+        ("bochs bochs-term", shutil.which("bochs-bin")),
+        ("bochsbios", os.path.exists(BIOS)),
+        ("vgabios", os.path.exists(VGA_BIOS)),
+        ("isolinux", os.path.exists(ISOLINUX)),
+        ("syslinux-common", os.path.exists(LDLINUX)),
+        ("genisoimage", shutil.which("genisoimage")),
+        ("cpio", shutil.which("cpio")),
+        ("gcc", shutil.which("gcc")),
+        ("apt", shutil.which("apt-get")),
+    ]
     return [package for package, there in needs if not there]
 
 
@@ -84,6 +93,7 @@ def cached(name, make):
 
 def kernel():
     """Path of the kernel, unpacked and not installed: its package would put a boot loader's hooks to work."""
+
     def make(path):
         folder = os.path.dirname(path)
         depends = subprocess.run(["apt-cache", "depends", KERNEL], capture_output=True, text=True).stdout
@@ -96,6 +106,7 @@ def kernel():
             raise MissingPackage(f"apt-get cannot download the package {found[1]}: {download.stderr.strip()}")
         subprocess.run(["dpkg", "-x", packages[0], os.path.join(folder, "unpacked")], check=True)
         os.rename(glob.glob(os.path.join(folder, "unpacked/boot/vmlinuz-*"))[0], path)
+
     return cached(KERNEL + ".vmlinuz", make)
 
 
@@ -104,8 +115,10 @@ def compiled(name):
     source = os.path.join(HERE, name + ".c")
     with open(source, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()[:16]
-    return cached(f"{name}-{digest}", lambda path:
-                  subprocess.run(["gcc", "-std=c17", "-Os", "-static", "-s", "-o", path, source], check=True))
+    return cached(
+        f"{name}-{digest}",
+        lambda path: subprocess.run(["gcc", "-std=c17", "-Os", "-static", "-s", "-o", path, source], check=True),
+    )
 
 
 def nul_ended(words):
@@ -113,16 +126,16 @@ def nul_ended(words):
 
 
 class Machine:
-    """One boot. `commands` are lists of words, `inputs` files that appear in the guest at the same absolute path, `outputs`
-    files that come back to the same path."""
+    """One boot. `commands` are lists of words, `inputs` files that appear in the guest at the same absolute path,
+    `outputs` files that come back to the same path."""
 
     def __init__(self, model, commands, inputs, outputs):
         self.model, self.commands, self.outputs = model, commands, outputs
         self.inputs = {os.path.abspath(path) for path in [*inputs, *(c[0] for c in commands)]}
         self.statuses = [None] * len(commands)  # exit status or minus signal; None: not ended
-        self.notes = []                         # what went wrong without ending the machine
+        self.notes = []  # what went wrong without ending the machine
         self.timed_out = False
-        self.booted_after = None                # seconds
+        self.booted_after = None  # seconds
 
     def run(self, timeout, on_frame):
         """Calls on_frame(kind, index, bytes) for the output of the commands as it comes: O, E and S of guest_init.c."""
@@ -136,11 +149,19 @@ class Machine:
             apart = ["unshare", "--map-root-user", "--net"]
             if subprocess.run([*apart, "true"], stderr=subprocess.DEVNULL).returncode == 0:
                 command = apart + command  # else Bochs takes the next free port from 5900 on
-            process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.DEVNULL, start_new_session=True)
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
             try:
                 if not self._read_frames(process.stdout, timeout, on_frame):
-                    raise MachineFailed(f"the emulated machine ({self.model}) ended before its programs did:\n{self._last_words(folder)}")
+                    raise MachineFailed(
+                        f"the emulated machine ({self.model}) ended too early:\n{self._last_words(folder)}"
+                    )
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -164,25 +185,54 @@ class Machine:
             file.write(nul_ended([os.getcwd()]) + b"".join(nul_ended([str(len(c)), *c]) for c in self.commands))
         with open(os.path.join(root, "assay/outputs"), "wb") as file:
             file.write(nul_ended(os.path.abspath(path) for path in self.outputs))
-        names = [os.path.relpath(os.path.join(at, name), root) for at, folders, files in os.walk(root) for name in folders + files]
+        names = [
+            os.path.relpath(os.path.join(at, name), root)
+            for at, folders, files in os.walk(root)
+            for name in folders + files
+        ]
         with open(os.path.join(disc, "initrd"), "wb") as archive:
-            subprocess.run(["cpio", "--create", "--format=newc", "--owner=0:0", "--null", "--quiet"], check=True, cwd=root,
-                           input=nul_ended(names), stdout=archive)
+            subprocess.run(
+                ["cpio", "--create", "--format=newc", "--owner=0:0", "--null", "--quiet"],
+                check=True,
+                cwd=root,
+                input=nul_ended(names),
+                stdout=archive,
+            )
         size = os.path.getsize(os.path.join(disc, "initrd")) >> 20
         if size > MEMORY_MIB // 4:  # the archive and its unpacked files are there at once
-            raise MachineFailed(f"the program and its files are {size} MiB; the emulated machine takes {MEMORY_MIB // 4} MiB")
+            raise MachineFailed(
+                f"the program and its files are {size} MiB; the emulated machine takes {MEMORY_MIB // 4} MiB"
+            )
         shutil.copy(kernel(), os.path.join(disc, "vmlinuz"))
         shutil.copy(ISOLINUX, os.path.join(disc, "isolinux"))
         shutil.copy(LDLINUX, os.path.join(disc, "isolinux"))
         with open(os.path.join(disc, "isolinux/isolinux.cfg"), "w") as file:
-            file.write(f"default assay\nprompt 0\nlabel assay\nkernel /vmlinuz\ninitrd /initrd\nappend {KERNEL_LINE}\n")
-        subprocess.run(["genisoimage", "-quiet", "-o", os.path.join(folder, "boot.iso"), "-b", "isolinux/isolinux.bin", "-c",
-                        "isolinux/boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", disc], check=True)
+            file.write(
+                f"default assay\nprompt 0\nlabel assay\nkernel /vmlinuz\ninitrd /initrd\nappend {KERNEL_LINE}\n"
+            )
+        subprocess.run(
+            [
+                "genisoimage",
+                "-quiet",
+                "-o",
+                os.path.join(folder, "boot.iso"),
+                "-b",
+                "isolinux/isolinux.bin",
+                "-c",
+                "isolinux/boot.cat",
+                "-no-emul-boot",
+                "-boot-load-size",
+                "4",
+                "-boot-info-table",
+                disc,
+            ],
+            check=True,
+        )
         shutil.rmtree(root)
         shutil.rmtree(disc)
 
     def _read_frames(self, stream, timeout, on_frame):
-        """False: the machine ended without saying so. Between the frames come words of Bochs itself: they are skipped."""
+        """False: the machine ended without saying so. What Bochs itself says between the frames is skipped."""
         begin = time.monotonic()
         text = b""
         files = {}
@@ -201,7 +251,7 @@ class Machine:
                 end = head.end() + int(head[3])
                 if len(text) < end:
                     break
-                kind, index, payload = head[1].decode(), int(head[2]), text[head.end():end]
+                kind, index, payload = head[1].decode(), int(head[2]), text[head.end() : end]
                 text = text[end:]
                 if kind == "B":
                     self.booted_after = time.monotonic() - begin

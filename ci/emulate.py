@@ -3,10 +3,10 @@
   ci/emulate.sh [--in FILE]... [--out FILE]... [--timeout SECONDS] CPU -- PROGRAM ARGUMENTS...
   ci/emulate.sh --list
 
-The program sees the folder it is started in and its files at the same paths as here. Under Bochs it runs in a machine of
-its own, into which go the program, every argument that names a file, and each --in FILE (say, one named inside a longer
-argument); each --out FILE that it wrote comes back. Standard input is empty. Its standard output, standard error and exit
-status come through; a signal N is named on standard error and gives the status 128+N.
+The program sees the folder it is started in and its files at the same paths as here. Under Bochs it runs in a machine
+of its own, into which go the program, every argument that names a file, and each --in FILE (say, one named inside a
+longer argument); each --out FILE that it wrote comes back. Standard input is empty. Its standard output, standard error
+and exit status come through; a signal N is named on standard error and gives the status 128+N.
 
 Other exit statuses: 124 cut off after the timeout, 125 the emulated machine itself failed, 127 the program cannot be
 started, 2 wrong usage, 3 a package is missing.
@@ -30,22 +30,25 @@ class EmulatedCpu:
     model: str
 
 
-# qemu-user 7.2 takes CPUID from the model and raises SIGILL for what the model lacks. It has no AVX-512, and its masked loads
-# of AVX (VMASKMOVPS, VPMASKMOVD) read the whole vector: they fault where a CPU would not, so CPUs with AVX2 go to Bochs too.
-# "check=off" keeps it from warning of features that a program in user mode never sees. Bochs 2.7 has all up to Tiger Lake
-# (`bochs-bin --help cpu`); its one recent AMD CPU is Zen 1, which has the ISAs of Zen 3, though not its VAES.
-CPUS = {cpu.name: cpu for cpu in (
-    EmulatedCpu("x86-64", "SSE2", "qemu-user", "qemu64,-sse3,-cx16,-lahf-lm"),
-    EmulatedCpu("conroe", "SSSE3", "qemu-user", "Conroe,check=off"),
-    EmulatedCpu("nehalem", "SSE4.2, POPCNT: x86-64-v2", "qemu-user", "Nehalem,check=off"),
-    EmulatedCpu("sandybridge", "AVX", "qemu-user", "SandyBridge,check=off"),
-    EmulatedCpu("haswell", "AVX2, FMA, F16C, BMI2: x86-64-v3", "bochs", "corei7_haswell_4770"),
-    EmulatedCpu("zen3", "AVX2, FMA, F16C, BMI2: x86-64-v3, AMD's", "bochs", "ryzen"),
-    EmulatedCpu("skylake-x", "AVX-512 F CD BW DQ VL: x86-64-v4", "bochs", "corei7_skylake_x"),
-    EmulatedCpu("cannonlake", "and IFMA VBMI", "bochs", "corei3_cnl"),
-    EmulatedCpu("icelake", "and VBMI2 VNNI BITALG VPOPCNTDQ GFNI VAES", "bochs", "corei7_icelake_u"),
-    EmulatedCpu("tigerlake", "and VP2INTERSECT", "bochs", "tigerlake"),
-)}
+# qemu-user 7.2 takes CPUID from the model and raises SIGILL for what the model lacks. It has no AVX-512, and its masked
+# loads of AVX (VMASKMOVPS, VPMASKMOVD) read the whole vector: they fault where a CPU would not, so CPUs with AVX2 go to
+# Bochs too. "check=off" keeps it from warning of features that a program in user mode never sees. Bochs 2.7 has all up
+# to Tiger Lake (`bochs-bin --help cpu`); its one recent AMD CPU is Zen 1, with the ISAs of Zen 3, though not its VAES.
+CPUS = {
+    cpu.name: cpu
+    for cpu in (
+        EmulatedCpu("x86-64", "SSE2", "qemu-user", "qemu64,-sse3,-cx16,-lahf-lm"),
+        EmulatedCpu("conroe", "SSSE3", "qemu-user", "Conroe,+cx16,check=off"),
+        EmulatedCpu("nehalem", "SSE4.2, POPCNT: x86-64-v2", "qemu-user", "Nehalem,check=off"),
+        EmulatedCpu("sandybridge", "AVX", "qemu-user", "SandyBridge,check=off"),
+        EmulatedCpu("haswell", "AVX2, FMA, F16C, BMI2: x86-64-v3", "bochs", "corei7_haswell_4770"),
+        EmulatedCpu("zen3", "AVX2, FMA, F16C, BMI2: x86-64-v3, AMD's", "bochs", "ryzen"),
+        EmulatedCpu("skylake-x", "AVX-512 F CD BW DQ VL: x86-64-v4", "bochs", "corei7_skylake_x"),
+        EmulatedCpu("cannonlake", "and IFMA VBMI", "bochs", "corei3_cnl"),
+        EmulatedCpu("icelake", "and VBMI2 VNNI BITALG VPOPCNTDQ GFNI VAES", "bochs", "corei7_icelake_u"),
+        EmulatedCpu("tigerlake", "and VP2INTERSECT", "bochs", "tigerlake"),
+    )
+}
 
 
 def qemu_program():
@@ -60,12 +63,17 @@ def missing_packages(cpu):
 
 
 def run_process(cpu, command, timeout, **streams):
-    """Through qemu-user, or on this machine where cpu is None. Returns (exit status or minus signal, standard output, standard
-    error); None for what `streams` does not ask for. Status 124: cut off."""
+    """Through qemu-user, or on this machine where cpu is None. Returns (exit status or minus signal, standard output,
+    standard error); None for what `streams` does not ask for. Status 124: cut off."""
     emulator = [qemu_program(), "-cpu", cpu.model] if cpu else []
     # A core dump of the emulator is of no use, and the program must not outlive a killed script.
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *emulator, *command], stdin=subprocess.DEVNULL, start_new_session=True,
-                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)), **streams)
+    process = subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", *emulator, *command],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+        **streams,
+    )
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -124,7 +132,10 @@ def parse(words):
                 fail(f"--{name} needs a value", 2)
             options[name] = options[name] + [value] if name != "timeout" else value
         elif word.startswith("-") or options["cpu"]:
-            fail(f"unexpected '{word}'; usage: ci/emulate.sh [--in FILE] [--out FILE] [--timeout SECONDS] CPU -- PROGRAM ARGUMENTS...", 2)
+            fail(
+                f"unexpected '{word}'; usage: ci/emulate.sh [--in FILE] [--out FILE] [--timeout S] CPU -- PROGRAM...",
+                2,
+            )
         else:
             options["cpu"] = word
     command = list(rest)
@@ -179,10 +190,13 @@ def main(words):
         status = machine.statuses[0] if not machine.timed_out else 124
         status = status or (125 if machine.notes else 0)
     if status == 124:
-        print(f"emulate: cut off: {command[0]} had not ended on the emulated {cpu.name} after {timeout:g} s (--timeout)", file=sys.stderr)
+        print(
+            f"emulate: cut off: {command[0]} had not ended on the emulated {cpu.name} after {timeout:g} s (--timeout)",
+            file=sys.stderr,
+        )
     elif status < 0:
-        print(f"emulate: {command[0]} was ended by signal {-status} ({signal.strsignal(-status)}) on the emulated {cpu.name}",
-              file=sys.stderr)
+        how = f"signal {-status} ({signal.strsignal(-status)})"
+        print(f"emulate: {command[0]} was ended by {how} on the emulated {cpu.name}", file=sys.stderr)
         status = 128 - status
     return status
 

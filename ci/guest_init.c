@@ -1,9 +1,9 @@
-// The first and only process of the emulated machine that ci/bochs.py boots: runs the command lines of /assay/commands in
-// order and sends what they write, how they end and the files asked for through port 0xE9, which Bochs copies to its
-// standard output. Built statically by ci/bochs.py, for the x86-64 baseline.
+// The first process of the emulated machine that ci/bochs.py boots: runs the command lines of /assay/commands in order
+// and sends what they write, how they end and the files asked for through port 0xE9, which Bochs copies to its standard
+// output. Built statically by ci/bochs.py, for the x86-64 baseline.
 //
-// A frame is "\x1e" KIND " " INDEX " " LENGTH "\n" and LENGTH bytes. Kinds: B booted (the index is meaningless), O and E
-// standard output and error of command INDEX, S how it ended ("exit 3", "signal 4"), F a part of output file
+// A frame is "\x1e" KIND " " INDEX " " LENGTH "\n" and LENGTH bytes. Kinds: B booted (the index is meaningless), O and
+// E standard output and error of command INDEX, S how it ended ("exit 3", "signal 4"), F a part of output file
 // INDEX, M output file INDEX is missing (its reason), Q the end.
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,6 +1,6 @@
-// Prints which instruction-set extensions this CPU executes: one instruction of each, whatever CPUID says. ci/matrix.py holds
-// it against what the CPU must have: proof that an emulator refuses what its model lacks. LZCNT, TZCNT and MOVBE are no
-// use here: older CPUs run their bytes as other instructions.
+// Prints which instruction-set extensions this CPU executes: one instruction of each, whatever CPUID says. ci/matrix.py
+// holds it against what the CPU must have: proof that an emulator refuses what its model lacks. LZCNT, TZCNT and MOVBE
+// are no use here: older CPUs run their bytes as other instructions.
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <signal.h>
@@ -38,6 +38,7 @@ static void on_trap(int number) {
   X(avx512_vnni, "vpdpbusd %%zmm1, %%zmm2, %%zmm0") \
   X(avx512_bitalg, "vpopcntb %%zmm1, %%zmm0") \
   X(avx512_vpopcntdq, "vpopcntd %%zmm1, %%zmm0") \
+  X(avx512_vp2intersect, "vp2intersectd %%zmm1, %%zmm2, %%k1") \
   X(avx512_bf16, "vdpbf16ps %%zmm1, %%zmm2, %%zmm0") \
   X(avx_vnni, "%{vex%} vpdpbusd %%ymm1, %%ymm2, %%ymm0") \
   X(gfni, "gf2p8mulb %%xmm1, %%xmm0") \
