@@ -21,11 +21,12 @@ VGA_BIOS = "/usr/share/vgabios/vgabios.bin"
 # The metapackage of the kernel made for virtual machines: serial port and initial RAM disk are built in.
 KERNEL = "linux-image-cloud-amd64"
 
-# Leaf 0xD of the CPUID of Bochs 2.7 is wrong: without the cleared bits the kernel drops AVX altogether or hangs. The
-# rest saves emulated instructions or keeps time and addresses the same in every run.
+# Leaf 0xD of the CPUID of Bochs 2.7 is wrong: without the cleared bits the kernel drops AVX altogether or hangs. On
+# AMD it delays by MWAITX, from which Bochs never wakes. The rest saves emulated instructions or keeps time and addresses
+# the same in every run.
 KERNEL_LINE = (
     "console=ttyS0,115200 quiet nosmp mitigations=off nokaslr tsc=reliable random.trust_cpu=on panic=-1 reboot=t "
-    "rdinit=/init cryptomgr.notests lsm= audit=0 clearcpuid=fsrm,pku,xsavec,xsaves "
+    "rdinit=/init cryptomgr.notests lsm= audit=0 clearcpuid=fsrm,pku,xsavec,xsaves,mwaitx "
     "initcall_blacklist=trace_eval_init,load_system_certificate_list,ksm_init,cubictcp_register"
 )
 
