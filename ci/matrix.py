@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import resource
+import signal
 import sys
 import time
 
@@ -273,4 +274,5 @@ def main(words):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # leaves no temporary folder behind
     sys.exit(main(sys.argv[1:]))
