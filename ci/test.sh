@@ -2,7 +2,8 @@
 # Installs what is missing, builds the presets `test` and `static`, and runs every test: the quick ones first.
 set -eu
 cd "$(dirname "$0")/.."
-ci/install.sh qemu-user
+# For the emulated CPUs: qemu-user up to AVX2, Bochs and the pieces of its boot disc for AVX-512.
+ci/install.sh python3 qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio
 cmake --preset test >/dev/null
 cmake --build --preset test
 cmake --preset static >/dev/null

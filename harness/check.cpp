@@ -111,7 +111,7 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
                                     : i >= options.samples) {
               return;
             }
-            if (!run_sample(*variant, sample_case(*kernel, *variant, options.seed, i), pool, progress)) {
+            if (!run_sample(*variant, sample_case(*kernel, *variant, options.seed, i * options.stride), pool, progress)) {
               return;
             }
           }

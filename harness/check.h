@@ -33,6 +33,7 @@ struct CheckOptions {
   std::string variant_glob = "*";
   uint64_t seed = 1;
   uint64_t samples = 2000;  ///< for each variant
+  uint64_t stride = 1;      ///< try every stride-th case only: a short check that still gets to the long shapes
   double seconds = 0;       ///< if > 0: as many samples as fit instead
   unsigned jobs = 0;        ///< child processes at once; 0: one for each logical CPU
   double timeout = 30;      ///< seconds without a finished sample: a hang

@@ -7,6 +7,7 @@
 
 #include "harness/check.h"
 #include "harness/commands.h"
+#include "harness/emulate.h"
 #include "harness/error.h"
 #include "harness/saved_failure.h"
 #include "runner/block_check.h"
@@ -18,6 +19,7 @@ struct CheckArguments {
   CheckOptions options;
   std::string case_text, replay, save;
   std::string block;
+  std::string cpu;
   bool exhaustive = false;
   bool json = false;
   bool samples_given = false;
@@ -42,6 +44,9 @@ void print_verdict(const Verdict& v) {
 }
 
 int run_check(const CheckArguments& a) {
+  if (!a.cpu.empty()) {
+    continue_on_emulated_cpu(a.cpu);
+  }
   const Cpu cpu = detect_cpu();
   std::vector<Verdict> verdicts;
   CheckOptions options = a.options;
@@ -112,6 +117,8 @@ void add_check_command(CLI::App& app, int& status) {
                       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))->capture_default_str();
   command->add_option("--seconds", a->options.seconds, "for each variant, instead of --samples")
       ->check(CLI::Range(0.001, 1e6))->excludes(samples);
+  command->add_option("--stride", a->options.stride, "try every STRIDE-th case: a short check that gets to the long shapes")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))->capture_default_str();
   command->add_option("--jobs", a->options.jobs, "child processes at once (0: one for each CPU)")
       ->check(CLI::Range(0, 1024))->capture_default_str();
   command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
@@ -121,6 +128,7 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
   command->add_option("--save", a->save, "a folder: each failure is written to a file there");
   command->add_option("--replay", a->replay, "run the failure saved in this file again");
+  command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");
   command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
   command->add_flag("--json", a->json, "for programs");
   command->callback([a, samples, &status] {

@@ -1,0 +1,276 @@
+"""Every variant on every CPU: the tests labelled `emulated`.
+
+  ci/matrix.py check CPU ASSAY RESULTS      CPU: `native` or one of `ci/emulate.sh --list`; ASSAY: the static build
+  ci/matrix.py summary ASSAY RESULTS        one table of all that was checked
+
+`check` asks ASSAY on that CPU what it offers, holds that and what the CPU really executes against ci/expected_cpus.py,
+checks each variant that must run there, lets the shipped model add two numbers, and writes RESULTS/CPU.json.
+Exit status: 0 good, 1 something failed, 2 wrong usage, 3 a package is missing: the CPU was not tried.
+"""
+import collections
+import dataclasses
+import hashlib
+import json
+import os
+import resource
+import sys
+import time
+
+import bochs
+import emulate
+import expected_cpus as expected
+
+MODEL = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "models/sums.gguf")
+LIMIT = 1700  # seconds for one CPU: more is a hang, not a slow machine
+ALL_CPUS = ["native", *emulate.CPUS]
+
+
+def budget(cpu, isa):
+    """(samples, stride) that fit. The first 260 cases of most kernels are the lengths 0 to 259 in turn; every 5th or
+    13th of them still meets every remainder of 16. AVX-512 runs nowhere else on most hosts, so it gets the most; code
+    older than the CPU, which others check, only shows that it runs there."""
+    if cpu == "native" or (cpu in ("skylake-x", "icelake") and isa not in expected.V3):
+        return 280, 1
+    level = expected.LEVELS.index(expected.ISAS[cpu])
+    return (24, 13) if level > 0 and isa in expected.LEVELS[level - 1] else (60, 5)
+
+
+@dataclasses.dataclass
+class Result:
+    """Of one command on the CPU."""
+
+    status: object = None  # exit status or minus signal; None: it never ended
+    out: bytes = b""
+    err: bytes = b""
+
+    def json(self):
+        try:
+            return json.loads(self.out)
+        except ValueError:
+            return None
+
+    def __str__(self):
+        return f"status {self.status} {self.err.decode(errors='replace').strip()[-300:]}"
+
+
+def run_all(cpu, commands):
+    """Runs the commands on that CPU, in Bochs all in one boot. Returns (results, what went wrong)."""
+    results = [Result() for _ in commands]
+    if cpu != "native" and emulate.CPUS[cpu].emulator == "bochs":
+
+        def gather(kind, index, payload):
+            results[index].out += payload if kind == "O" else b""
+            results[index].err += payload if kind == "E" else b""
+
+        machine = bochs.Machine(emulate.CPUS[cpu].model, commands, [MODEL], [])
+        try:
+            machine.run(LIMIT, gather)
+        except bochs.MachineFailed as failure:
+            return results, [str(failure)]
+        for result, status in zip(results, machine.statuses):
+            result.status = status
+        return results, [f"cut off after {LIMIT} s"] if machine.timed_out else []
+    end = time.monotonic() + LIMIT
+    for command, result in zip(commands, results):
+        left = end - time.monotonic()
+        if left <= 0:
+            return results, [f"cut off after {LIMIT} s"]
+        result.status, result.out, result.err = emulate.run_captured(emulate.CPUS.get(cpu), command, left)
+    return results, []
+
+
+def hash_of(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def compiled_variants(assay):
+    """The JSON of `assay list`, from this machine: the static build starts on any x86-64."""
+    return json.loads(emulate.run_captured(None, [assay, "list", "--json"], LIMIT)[1])
+
+
+def problems_of_the_emulator(cpu, probe):
+    """It must execute what the CPU has and trap on the rest: else a variant that uses too new an instruction passes."""
+    lines = [line.split() for line in probe.out.decode(errors="replace").splitlines()]
+    if probe.status != 0 or not lines:
+        return [f"isa_probe: {probe}"]
+    must = expected.executes(cpu)
+    return [
+        f"the emulator {how} on {name}, and must {'run' if name in must else 'trap'}"
+        for name, how in lines
+        if (how == "runs") != (name in must)
+    ]
+
+
+def problems_of_the_features(cpu, identity):
+    features = set((identity.json() or {"features": []})["features"]) - expected.COMMON
+    must = expected.FEATURES[cpu]
+    return [f"`assay cpu` sees {name}, which {cpu} lacks" for name in sorted(features - must)] + [
+        f"`assay cpu` does not see {name}, which {cpu} has" for name in sorted(must - features)
+    ]
+
+
+def problems_of_the_list(cpu, listed, must):
+    if listed.json() is None:
+        return [f"`assay list`: {listed}"]
+    known = [*expected.VNNI, *expected.NOWHERE]
+    return [
+        f"{v['kernel']}/{v['variant']} is "
+        + ("offered and must not be" if v["runnable"] else "not offered and must be")
+        for v in listed.json()
+        if v["runnable"] != (v["isa"] in must)
+    ] + [
+        f"ci/expected_cpus.py does not know the ISA {isa}: say there which CPUs have it"
+        for isa in {v["isa"] for v in listed.json()}
+        if isa not in known
+    ]
+
+
+def problems_of_the_model(isa, result):
+    """It must have run through `isa` alone; None: any."""
+    lines = result.out.decode(errors="replace").splitlines()
+    if result.status != 0 or not lines or lines[0] != "12":
+        return [f"the model through {isa} answers '5+7=' with '{lines[0] if lines else ''}': {result}"]
+    # Below the answer and a heading: kernel, shape, variant, why.
+    used = {word for line in lines[2:] for word in line.split() if word in expected.VNNI or word in expected.NOWHERE}
+    if not used or (isa and used != {isa}):
+        return [f"the model ran through {', '.join(sorted(used)) or 'nothing'}, and must through {isa} alone"]
+    return []
+
+
+def cells_of(cpu, isa, kernels, result):
+    """One for each kernel that has the ISA: the verdict, as `assay check --json` has it, and what is wrong with it."""
+    verdicts = {v["kernel"]: v for v in result.json() or []}
+    samples, _ = budget(cpu, isa)
+    for kernel in kernels:
+        none = {"status": "fail", "samples": 0, "reproduce": "", "reason": f"no verdict: {result}"}
+        verdict = verdicts.get(kernel, none)
+        if verdict["status"] == "pass" and verdict["samples"] != samples:
+            verdict |= {"status": "fail", "reason": f"{verdict['samples']} samples were run, not {samples}"}
+        problem = None
+        if verdict["status"] != "pass":
+            problem = f"{kernel}/{isa}: {verdict['status']}: {verdict['reason']}"
+            if verdict["reproduce"]:
+                problem += f"\n    {verdict['reproduce']}" + ("" if cpu == "native" else f" --cpu {cpu}")
+        yield f"{kernel}/{isa}", {"status": verdict["status"], "samples": verdict["samples"]}, problem
+
+
+def check(cpu, assay, folder):
+    begin = time.monotonic()
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, cpu + ".json")
+    if os.path.exists(path):
+        os.remove(path)  # what an earlier run found is no evidence for this one
+    missing = [] if cpu == "native" else emulate.missing_packages(emulate.CPUS[cpu])
+    if missing:
+        print(f"{cpu}: not tried: missing Debian packages: {' '.join(missing)}")
+        return 3
+    compiled = compiled_variants(assay)
+    kernels_of = collections.defaultdict(list)
+    for v in compiled:
+        kernels_of[v["isa"]].append(v["kernel"])
+    must = [v["isa"] for v in compiled if v["runnable"]] if cpu == "native" else expected.ISAS[cpu]
+    isas = [isa for isa in kernels_of if isa in must]
+
+    run = [assay, "run", "--quiet", "--list-choices", "--threads", "1", "-m", MODEL, "--prompt", "5+7="]
+    jit = [isa for isa in isas if isa.startswith("jit_")]
+    commands = [[assay, "list", "--json"], [assay, "cpu", "--json"], [bochs.compiled("isa_probe")], run]
+    commands += [[*run, "--force", f"*={isa}"] for isa in jit]
+    for isa in isas:
+        samples, stride = budget(cpu, isa)
+        options = ["--samples", str(samples), "--seed", str(stride), "--jobs", "1", "--timeout", "600"]
+        commands.append([assay, "check", "--json", "--variant", isa, *options])
+    try:
+        results, problems = run_all(cpu, commands)
+    except bochs.MissingPackage as missing_package:
+        print(f"{cpu}: not tried: {missing_package}")
+        return 3
+
+    listed, identity, probe, best, *others = results
+    problems += problems_of_the_list(cpu, listed, must)
+    if cpu != "native":
+        problems += problems_of_the_features(cpu, identity) + problems_of_the_emulator(cpu, probe)
+    of_the_model = problems_of_the_model(expected.BEST.get(cpu), best)
+    for isa, result in zip(jit, others):
+        of_the_model += problems_of_the_model(isa, result)
+    cells = {}
+    for isa, result in zip(isas, others[len(jit) :]):
+        for name, cell, problem in cells_of(cpu, isa, kernels_of[isa], result):
+            cells[name] = cell
+            problems += [problem] if problem else []
+    for v in listed.json() or []:
+        if not v["runnable"]:
+            cells.setdefault(f"{v['kernel']}/{v['isa']}", {"status": "not-runnable", "samples": 0})
+    problems += of_the_model
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = {
+        "cpu": cpu,
+        "assay": hash_of(assay),
+        "model": "12" if not of_the_model else "FAILED",
+        "seconds": time.monotonic() - begin,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "problems": problems,
+        "cells": cells,
+    }
+    with open(path, "w") as file:
+        json.dump(result, file, indent=1)
+    count = collections.Counter(cell["status"] for cell in cells.values())
+    print(f"{cpu}: {count['pass']} variants passed, {count['fail']} failed, {count['not-runnable']} cannot run there")
+    print(f"the model: {result['model']}; {result['seconds']:.0f} s, {result['cpu_seconds']:.0f} s of CPU time")
+    for problem in problems:
+        print(f"  {problem}")
+    return 1 if problems or not count["pass"] else 0
+
+
+def summary(assay, folder):
+    compiled = [f"{v['kernel']}/{v['variant']}" for v in compiled_variants(assay)]
+    build = hash_of(assay)
+    tried = {}
+    for cpu in ALL_CPUS:
+        path = os.path.join(folder, cpu + ".json")
+        if os.path.exists(path):
+            with open(path) as file:
+                result = json.load(file)
+            if result["assay"] == build:
+                tried[cpu] = result
+    untried = [cpu for cpu in ALL_CPUS if cpu not in tried]
+
+    def cell(cpu, name):
+        found = tried[cpu]["cells"].get(name, {"status": "?"})
+        return {"pass": str(found.get("samples")), "fail": "FAILED", "not-runnable": "-"}.get(found["status"], "?")
+
+    width = max(map(len, compiled))
+
+    def print_row(name, text_of):
+        print(f"{name:<{width}}" + "".join(f" {text_of(cpu) if cpu in tried else '?':>11}" for cpu in ALL_CPUS))
+
+    print(f"{'variant':<{width}}" + "".join(f" {cpu:>11}" for cpu in ALL_CPUS))
+    for name in compiled:
+        print_row(name, lambda cpu: cell(cpu, name))
+    print_row("the model's 5+7", lambda cpu: tried[cpu]["model"])
+    print_row("seconds", lambda cpu: f"{tried[cpu]['seconds']:.0f}")
+    print_row("CPU seconds", lambda cpu: f"{tried[cpu]['cpu_seconds']:.0f}")
+    print("\na number: passed with so many samples; -: cannot run on this CPU; ?: not tried, or not with this build")
+    never = [name for name in compiled if not any(cell(cpu, name).isdigit() for cpu in tried)]
+    print(f"variants never run anywhere: {len(never)}" + (f" ({', '.join(never)})" if never else ""))
+    failed = [f"{cpu}: {problem}" for cpu in tried for problem in tried[cpu]["problems"]]
+    for text in failed:
+        print(f"failed on {text}")
+    if untried:
+        print(f"CPUs not tried: {', '.join(untried)}")
+    if failed or (never and not untried):
+        return 1
+    return 3 if untried else 0
+
+
+def main(words):
+    if len(words) == 4 and words[0] == "check" and words[1] in ALL_CPUS and os.path.isfile(words[2]):
+        return check(words[1], os.path.abspath(words[2]), words[3])
+    if len(words) == 3 and words[0] == "summary" and os.path.isfile(words[1]):
+        return summary(os.path.abspath(words[1]), words[2])
+    print(f"matrix: unusable arguments: {' '.join(words)}\n{__doc__.strip()}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
