@@ -400,4 +400,12 @@ const JitCode& BenchStore::code(const Variant& variant, const Key& key) {
   return *code;
 }
 
+std::vector<const JitCode*> BenchStore::codes() const {
+  std::vector<const JitCode*> all;
+  for (const auto& [name, code] : code_) {
+    all.push_back(code.get());
+  }
+  return all;
+}
+
 }  // namespace assay

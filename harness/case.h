@@ -274,6 +274,8 @@ class BenchStore {
   uint8_t* get(const std::string& name, size_t bytes, bool& fresh);
   /// Code kept between repetitions.
   const JitCode& code(const Variant& variant, const Key& key);
+  /// All of it.
+  std::vector<const JitCode*> codes() const;
 
  private:
   std::map<std::string, std::unique_ptr<Block>> blocks_;

@@ -11,6 +11,7 @@ void add_list_command(CLI::App& app, int& status);
 void add_check_command(CLI::App& app, int& status);
 void add_bench_command(CLI::App& app, int& status);
 void add_tune_command(CLI::App& app, int& status);
+void add_predict_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);
 void add_selftest_command(CLI::App& app, int& status);
 void add_quantize_command(CLI::App& app, int& status);

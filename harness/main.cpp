@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   assay::add_selftest_command(app, status);
   assay::add_bench_command(app, status);
   assay::add_tune_command(app, status);
+  assay::add_predict_command(app, status);
   assay::add_run_command(app, status);
   assay::add_quantize_command(app, status);
   try {

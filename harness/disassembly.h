@@ -1,0 +1,62 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+struct Instruction {
+  static constexpr uint64_t kNoTarget = ~uint64_t{0};
+
+  uint64_t address = 0;
+  std::string text;             ///< AT&T syntax, without comments and symbols: "vmovups (%rdi), %ymm0"
+  uint64_t target = kNoTarget;  ///< of a direct branch or call
+  std::string target_name;      ///< the symbol that begins there; "" if none does
+
+  std::string_view mnemonic() const;
+  bool is_jump() const;  ///< conditional or not
+  bool is_call() const;
+};
+
+struct Function {
+  std::string name;
+  uint64_t address = 0;
+  std::vector<Instruction> code;  ///< in the order of addresses
+
+  /// The instruction at this address, or code.size().
+  size_t index_of(uint64_t address) const;
+};
+
+/// A loop that contains no other: its instructions are those of `function` from `first` to `last`, which jumps back.
+struct Loop {
+  const Function* function;
+  size_t first, last;
+
+  uint64_t begin() const { return function->code[first].address; }
+  uint64_t end() const { return function->code[last].address; }  ///< of the jump back
+  size_t size() const { return last - first + 1; }
+  /// Bytes that one iteration's vector and memory instructions handle: the larger, the more it is the main loop. A
+  /// guess from the code alone, for code that cannot run here.
+  double weight() const;
+  /// "" or what a prediction from its instructions in a row leaves out: calls, branches that skip part of it, a longer
+  /// loop with the same head, whose passes count as this one's.
+  std::string caveat() const;
+};
+
+/// What llvm-objdump prints for -d --no-show-raw-insn. Lines that are none are passed over; throws MachineError if
+/// there is no function at all.
+std::vector<Function> parse_disassembly(std::string_view text);
+
+/// The functions of these symbols and the ones they call directly in the same file, to a depth of three.
+std::vector<Function> disassemble_file(const std::string& objdump, const std::string& file,
+                                       const std::vector<std::string>& symbols);
+
+/// Code without a file: assembled as bytes into an object and disassembled from there. Addresses count from 0.
+Function disassemble_bytes(const std::string& mc, const std::string& objdump, std::span<const uint8_t> code);
+
+std::vector<Loop> innermost_loops(const Function& function);
+
+}  // namespace assay
