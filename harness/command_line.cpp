@@ -44,7 +44,7 @@ bool finite_number(std::string_view text) {
 /// By the type that CLI11 derives from the variable behind an option.
 void check_values_of(CLI::Option& option) {
   const std::string type = option.get_type_name().substr(0, option.get_type_name().find(':'));
-  const auto reject = [](const std::string& text, const char* wanted) { return fmt::format("{} is not {}", quoted(text), wanted); };
+  const auto reject = [](const std::string& text, const char* wanted) { return fmt::format("{} is not {}", assay::quoted(text), wanted); };
   if (type == "UINT") {
     // Written back as decimal: CLI11 would take 010 for 8.
     option.transform(CLI::Validator([reject](std::string& text) {

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <span>
 #include <sstream>
 
 #include "harness/atomic_file.h"
@@ -150,8 +151,22 @@ InputError bad_dump(const std::string& path, size_t line, const std::string& why
   return InputError(fmt::format("{}:{}: {}; expected a libcpuid raw dump, as `cpuid_tool --save=FILE` writes it", path, line, why));
 }
 
-/// libcpuid's own reader ignores what it does not understand: a truncated or wrong file would pass as an old CPU.
-void validate_dump(const std::string& path, const std::string& text) {
+/// The registers of group `name` (its lines are name[0]... in a dump) and how many there are.
+std::span<uint32_t[4]> group_of(cpu_raw_data_t& raw, std::string_view name) {
+  if (name == "basic_cpuid") return raw.basic_cpuid;
+  if (name == "ext_cpuid") return raw.ext_cpuid;
+  if (name == "intel_fn4") return raw.intel_fn4;
+  if (name == "intel_fn11") return raw.intel_fn11;
+  if (name == "intel_fn12h") return raw.intel_fn12h;
+  if (name == "intel_fn14h") return raw.intel_fn14h;
+  if (name == "amd_fn8000001dh") return raw.amd_fn8000001dh;
+  return {};
+}
+
+/// libcpuid's own reader ignores what it does not understand, so a truncated or wrong file would pass as an old CPU; and
+/// that of 0.6 copies the version line into 8 bytes of its stack, however long it is.
+cpu_raw_data_t parse_dump(const std::string& path, const std::string& text) {
+  cpu_raw_data_t raw{};
   std::istringstream in(text);
   std::string line;
   size_t number = 0;
@@ -172,18 +187,19 @@ void validate_dump(const std::string& path, const std::string& text) {
     unsigned index = 0;
     uint32_t r[4];
     int used = 0;
-    if (std::sscanf(line.c_str(), "%31[a-z0-9_][%u]=%8x %8x %8x %8x%n", name, &index, &r[0], &r[1], &r[2], &r[3], &used) != 6 ||
+    // Digits only: sscanf takes signs and spaces for parts of a number. Four digits of an index do not overflow.
+    if (line.find_first_of(" \t+-") != line.find(' ', line.find('=')) ||
+        std::sscanf(line.c_str(), "%31[a-z0-9_][%4u]=%8x %8x %8x %8x%n", name, &index, &r[0], &r[1], &r[2], &r[3], &used) != 6 ||
         static_cast<size_t>(used) != line.size()) {
       throw bad_dump(path, number, fmt::format("'{}' is no line of CPUID registers", printable(line.c_str(), std::min<size_t>(line.size(), 60))));
     }
-    if (index >= MAX_CPUID_LEVEL) {
-      throw bad_dump(path, number, fmt::format("index {} is over {}", index, MAX_CPUID_LEVEL - 1));
-    }
     ++leaf_lines;
     const std::string_view kind = name;
-    if (kind != "basic_cpuid" && kind != "ext_cpuid" && !kind.starts_with("intel_fn") && !kind.starts_with("amd_fn")) {
-      throw bad_dump(path, number, fmt::format("unknown group '{}'", kind));
+    const auto group = group_of(raw, kind);
+    if (index >= group.size()) {
+      throw bad_dump(path, number, group.empty() ? fmt::format("unknown group '{}'", kind) : fmt::format("index {} of {} is over {}", index, kind, group.size() - 1));
     }
+    std::ranges::copy(r, group[index]);
     leaf0 = leaf0 || (kind == "basic_cpuid" && index == 0 && r[eax] != 0);
     leaf1 = leaf1 || (kind == "basic_cpuid" && index == 1 && r[eax] != 0);
     ext0 = ext0 || (kind == "ext_cpuid" && index == 1);
@@ -191,6 +207,7 @@ void validate_dump(const std::string& path, const std::string& text) {
   if (!leaf0 || !leaf1 || !ext0) {
     throw bad_dump(path, number, fmt::format("the file ends after {} register lines without basic_cpuid[0], basic_cpuid[1] and ext_cpuid[1]: it is truncated or no dump", leaf_lines));
   }
+  return raw;
 }
 
 }  // namespace
@@ -217,12 +234,7 @@ Cpu detect_cpu() {
 
 Cpu read_cpu_dump(const std::string& path) {
   constexpr size_t kLargest = size_t{1} << 20;
-  validate_dump(path, read_small_file(path, kLargest));
-  cpu_raw_data_t raw{};
-  if (cpuid_deserialize_raw_data(&raw, path.c_str()) != 0) {
-    throw bad_dump(path, 1, fmt::format("libcpuid cannot read it: {}", cpuid_error()));
-  }
-  return decode(raw, {});
+  return decode(parse_dump(path, read_small_file(path, kLargest)), {});
 }
 
 IsaStatus isa_status(const Cpu& cpu, std::string_view name) {

@@ -99,7 +99,7 @@ Profile parse_profile(const std::string& path, std::string_view text) {
   const auto line = [&](const nlohmann::json& object, const char* field) {
     const auto& value = object.at(field).get_ref<const std::string&>();
     if (one_line(value, kLongestText) != value) {
-      throw bad(fmt::format("the {} {} is no line of at most {} bytes of text", field, quoted(value), kLongestText));
+      throw bad(fmt::format("the {} {} is no line of at most {} bytes of text", field, assay::quoted(value), kLongestText));
     }
     return value;
   };

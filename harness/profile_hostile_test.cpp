@@ -179,7 +179,7 @@ TEST(HostileCpuDump, LinesThatAreNone) {
         std::string("basic_cpuid[0]=0 0 0 0\0x", 24), std::string(100'000, 'a'), std::string("basic_cpuid[") + std::string(100'000, '1'), std::string("\x1b[2J")}) {
     write_all(path, example() + line + "\n");
     const std::string message = dump_error(path);
-    EXPECT_NE(message, "") << quoted(line);
+    EXPECT_NE(message, "") << assay::quoted(line);
     expect_clear(message, path + ":");
   }
 }

@@ -122,7 +122,7 @@ inline void expect_refused(const std::vector<std::string>& arguments, const std:
   const Run run = run_assay(arguments);
   std::string line = "assay";
   for (const auto& a : arguments) {
-    line += " " + quoted(a);
+    line += " " + assay::quoted(a);
   }
   EXPECT_EQ(run.status, 2) << line << "\n" << run.err;
   EXPECT_EQ(run.out, "") << line;

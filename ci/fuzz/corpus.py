@@ -128,31 +128,61 @@ def registers(text):
     return struct.unpack("<3I", text.encode())
 
 
-def dump(vendor, signature, leaf1_ecx, leaf7_ebx, groups):
+def leaves(vendor, signature, leaf1_ecx, leaf7_ebx, cache, threads):
+    """By group, what is not zero: index -> registers."""
     ebx, edx, ecx = registers(vendor)
     basic = {0: (0xd, ebx, ecx, edx), 1: (signature, 0x00100800, leaf1_ecx, 0x178bfbff), 7: (0, leaf7_ebx, 0, 0)}
     brand = struct.unpack("<12I", b"A CPU made for a test".ljust(48, b"\0"))
     extended = {0: (0x8000001e, ebx, ecx, edx), 1: (signature, 0, 0x121, 0x2c100800),
                 **{2 + i: brand[4 * i:4 * i + 4] for i in range(3)},
                 5: (0xff40ff40, 0xff40ff40, 0x20080140, 0x20080140), 6: (0, 0x48006400, 0x02006140, 0x01009140), 8: (0x3030, 0, 0x4007, 0)}
+    return {"basic_cpuid": basic, "ext_cpuid": extended, "intel_fn4": cache, "intel_fn11": threads, "intel_fn12h": {}, "intel_fn14h": {}, "amd_fn8000001dh": cache}
+
+
+SIZES = {"basic_cpuid": 32, "ext_cpuid": 32, "intel_fn4": 8, "intel_fn11": 4, "intel_fn12h": 4, "intel_fn14h": 4, "amd_fn8000001dh": 4}
+
+
+def core(groups):
+    return [f"{name}[{i}]=" + " ".join(f"{r:08x}" for r in groups[name].get(i, (0, 0, 0, 0))) for name, size in SIZES.items() for i in range(size)]
+
+
+def dump(groups, cores=0):
     lines = ["version=0.6.2", "build_date=Jan 01 2026"]
-    for name, table, size in (("basic_cpuid", basic, 32), ("ext_cpuid", extended, 32), *groups):
-        for i in range(size):
-            lines.append("{}[{}]={:08x} {:08x} {:08x} {:08x}".format(name, i, *table.get(i, (0, 0, 0, 0))))
+    for number in range(cores):
+        lines += [f"{'_' * 17} Logical CPU #{number} {'_' * 17}"] + core(groups)
+    return "\n".join(lines + ([] if cores else core(groups))) + "\n"
+
+
+def aida64(groups, vendor):
+    """AIDA64's own dump, which libcpuid reads too."""
+    lines = ["------[ Logical CPU #0 ]------", ""]
+
+    def line(leaf, registers, mark=""):
+        lines.append(f"CPUID {leaf:08X}: " + "-".join(f"{r:08X}" for r in registers) + mark)
+
+    for leaf in range(14):
+        line(leaf, groups["basic_cpuid"].get(leaf, (0, 0, 0, 0)), f" [{vendor}]" if leaf == 0 else "")
+        if leaf in (4, 11):
+            for subleaf, registers in groups["intel_fn4" if leaf == 4 else "intel_fn11"].items():
+                if subleaf > 0:
+                    line(leaf, registers, f" [SL {subleaf:02X}]")
+    for leaf in range(0x1f):
+        line(0x80000000 + leaf, groups["ext_cpuid"].get(leaf, (0, 0, 0, 0)))
     return "\n".join(lines) + "\n"
 
 
 def cpu_dump_seeds():
     cache = {i: (0x1c004121 + i, 0x01c0003f, 0x3f, 0) for i in range(3)}
     threads = {0: (1, 2, 0x100, 0), 1: (4, 8, 0x201, 0)}
-    intel = (("intel_fn4", cache, 8), ("intel_fn11", threads, 4), ("intel_fn12h", {}, 4), ("intel_fn14h", {}, 4))
-    amd = (("amd_fn8000001dh", cache, 4),)
-    yield "intel", dump("GenuineIntel", 0x000306c3, 0x7ffafbff, 0x000027ab, intel)
-    yield "intel_old", dump("GenuineIntel", 0x000006f2, 0x0000e3bd, 0, intel)
-    yield "amd", dump("AuthenticAMD", 0x00a00f11, 0x7ed8320b, 0x219c91a9, amd)
-    yield "amd_old", dump("AuthenticAMD", 0x00000f4a, 0, 0, amd)
-    yield "other", dump("CentaurHauls", 0x000006f8, 0x209, 0, ())
-    yield "centre", dump("HygonGenuine", 0x00900f11, 0x7ed8320b, 0x209c01a9, amd)
+    intel = leaves("GenuineIntel", 0x000306c3, 0x7ffafbff, 0x000027ab, cache, threads)
+    yield "intel", dump(intel)
+    yield "intel_two_cores", dump(intel, cores=2)
+    yield "intel_aida64", aida64(intel, "GenuineIntel")
+    yield "intel_old", dump(leaves("GenuineIntel", 0x000006f2, 0x0000e3bd, 0, cache, {}))
+    yield "amd", dump(leaves("AuthenticAMD", 0x00a00f11, 0x7ed8320b, 0x219c91a9, cache, threads))
+    yield "amd_old", dump(leaves("AuthenticAMD", 0x00000f4a, 0, 0, {}, {}))
+    yield "other", dump(leaves("CentaurHauls", 0x000006f8, 0x209, 0, {}, {}))
+    yield "hygon", dump(leaves("HygonGenuine", 0x00900f11, 0x7ed8320b, 0x209c01a9, cache, {}))
 
 
 # ---- command lines: one argument a line ----

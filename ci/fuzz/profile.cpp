@@ -1,11 +1,9 @@
 // A profile: read, compared with this CPU, written and read again, which must change nothing.
 // Covers: harness/profile.cpp
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "harness/error.h"
