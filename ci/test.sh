@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds the presets `test` and `static`, and runs every test: the quick ones first.
+# Installs what is missing, builds the presets, and runs every test: the quick ones first.
 set -eu
 cd "$(dirname "$0")/.."
 # For the emulated CPUs: qemu-user up to AVX2, Bochs and the pieces of its boot disc for AVX-512.
@@ -11,3 +11,5 @@ cmake --build --preset static
 # Quick ones first: a broken build should say so in a minute.
 ctest --preset test --label-exclude 'slow|emulated' -j "$(nproc)"
 ctest --preset test --label-regex 'slow|emulated' -j "$(nproc)"
+ci/sanitize.sh
+ci/fuzz.sh 60

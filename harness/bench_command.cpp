@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <regex>
 
 #include "harness/atomic_file.h"
 #include "harness/audit.h"
@@ -13,6 +14,7 @@
 #include "harness/error.h"
 #include "harness/profile.h"
 #include "harness/progress.h"
+#include "harness/text.h"
 #include "reports/bench_report.h"
 
 namespace assay {
@@ -34,6 +36,19 @@ struct TuneArguments {
   uint64_t seed = 1;
 };
 
+/// Before the checks, which take a while. The length is bounded since std::regex recurses.
+std::string valid_regex(const std::string& text) {
+  if (text.size() > 1000) {
+    return "is longer than 1000 characters";
+  }
+  try {
+    const std::regex valid(text);
+    return "";
+  } catch (const std::regex_error& e) {
+    return fmt::format("{} is not a regular expression: {}", assay::quoted(text), e.what());
+  }
+}
+
 std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress& progress, bool report_failures) {
   size_t done = 0;
   options.on_verdict = [&](const Verdict& v) {
@@ -51,6 +66,11 @@ size_t count_failed(const std::vector<Verdict>& verdicts) {
 }
 
 int run_bench(const BenchArguments& a) {
+  for (const auto& path : {a.json_file, a.markdown_file}) {
+    if (!path.empty()) {
+      check_writable(path);
+    }
+  }
   const Cpu cpu = detect_cpu();
   Progress progress;
   CheckOptions check_options;
@@ -90,6 +110,7 @@ int run_bench(const BenchArguments& a) {
 int run_tune(const TuneArguments& a) {
   const Cpu cpu = detect_cpu();
   const std::string path = a.out.empty() ? default_profile_path() : a.out;
+  check_writable(path);
   Progress progress;
   CheckOptions check_options;
   check_options.samples = a.quick ? 300 : 2000;
@@ -115,7 +136,7 @@ int run_tune(const TuneArguments& a) {
     for (const auto& c : profile.choices) {
       choices.push_back({{"kernel", c.kernel}, {"class", c.label}, {"variant", c.variant}, {"why", c.why}});
     }
-    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(2));
+    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     fmt::print("{:<18} {:<14} {:<11} {}\n", "kernel", "class", "use", "why");
     for (const auto& c : profile.choices) {
@@ -138,7 +159,7 @@ void add_bench_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("bench", "time every variant that passes the check, beside the machine's limits");
   command->add_option("--kernel", a->options.kernel_glob, "glob of kernels")->capture_default_str();
   command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
-  command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")->capture_default_str();
+  command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")->check(valid_regex, "")->capture_default_str();
   command->add_option("--repetitions", a->options.repetitions, "of each timing")->check(CLI::Range(3, 1000))->capture_default_str();
   command->add_option("--min-time", a->options.min_time, "seconds for each repetition")->check(CLI::Range(1e-5, 100.0))->capture_default_str();
   command->add_flag("--quick", a->options.quick, "leave out the shapes that do not fit the L2 cache");

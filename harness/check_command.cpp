@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "harness/check.h"
 #include "harness/commands.h"
@@ -50,15 +51,22 @@ int run_check(const CheckArguments& a) {
   const Cpu cpu = detect_cpu();
   std::vector<Verdict> verdicts;
   CheckOptions options = a.options;
+  // The header comes with the first verdict: wrong usage prints nothing on stdout.
+  bool header = false;
+  const auto print = [&](const Verdict& v) {
+    if (!std::exchange(header, true)) {
+      print_header();
+    }
+    print_verdict(v);
+  };
   if (!a.json) {
-    print_header();
-    options.on_verdict = print_verdict;
+    options.on_verdict = print;
   }
   if (!a.case_text.empty() || !a.replay.empty()) {
     const CaseId id = a.replay.empty() ? case_from(a.case_text) : read_failure(a.replay);
     verdicts.push_back(check_case(cpu, id, options.timeout));
     if (!a.json) {
-      print_verdict(verdicts.back());
+      print(verdicts.back());
     }
   } else if (!a.block.empty()) {
     BlockCheckOptions block;
@@ -68,7 +76,7 @@ int run_check(const CheckArguments& a) {
     block.timeout = options.timeout;
     verdicts.push_back(check_gpt2_block(cpu, block));
     if (!a.json) {
-      print_verdict(verdicts.back());
+      print(verdicts.back());
     }
   } else if (a.exhaustive) {
     verdicts = check_exhaustively(cpu, options);

@@ -22,7 +22,7 @@ constexpr std::array<const char*, 4> kBestFirst = {"avx512", "avx2", "sse", "sca
 double distance(const Shape& a, const Shape& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) {
-    sum += std::fabs(std::log2(static_cast<double>(a[i] + 1) / static_cast<double>(b[i] + 1)));
+    sum += std::fabs(std::log2((static_cast<double>(a[i]) + 1) / (static_cast<double>(b[i]) + 1)));
   }
   return sum;
 }

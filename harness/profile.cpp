@@ -13,11 +13,21 @@
 
 #include "harness/atomic_file.h"
 #include "harness/error.h"
+#include "harness/text.h"
 
 namespace assay {
 namespace {
 
-constexpr size_t kLargestProfile = size_t{16} << 20;
+// A profile of 15 kernels at 6 shapes is some 100 KB and 5 levels deep; JSON takes 20 times its size in memory, and copies
+// and comparisons of it recurse.
+constexpr size_t kLargestProfile = size_t{4} << 20;
+constexpr int kDeepestProfile = 16;
+constexpr size_t kLongestText = 300;
+
+/// An InputError that names the file already.
+struct BadProfile : InputError {
+  using InputError::InputError;
+};
 
 int find_build_id(dl_phdr_info* info, size_t, void* out) {
   for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
@@ -75,14 +85,32 @@ nlohmann::json cpu_identity(const Cpu& cpu) {
   return identity;
 }
 
-Profile read_profile(const std::string& path) {
-  const std::string text = read_small_file(path, kLargestProfile);
+Profile parse_profile(const std::string& path, std::string_view text) {
   const auto bad = [&](const std::string& why) {
-    return InputError(fmt::format("{}: {}; make a new one with `assay tune --out {}`", path, why, path));
+    return BadProfile(fmt::format("{}: {}; make a new one with `assay tune --out {}`", path, one_line(why, 1000), path));
   };
-  nlohmann::json json;
+  const auto limit_depth = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    if (depth > kDeepestProfile) {
+      throw bad(fmt::format("is nested over {} levels deep", kDeepestProfile));
+    }
+    return true;
+  };
+  // Text for people, which is printed.
+  const auto line = [&](const nlohmann::json& object, const char* field) {
+    const auto& value = object.at(field).get_ref<const std::string&>();
+    if (one_line(value, kLongestText) != value) {
+      throw bad(fmt::format("the {} {} is no line of at most {} bytes of text", field, assay::quoted(value), kLongestText));
+    }
+    return value;
+  };
+  const auto count = [&](const nlohmann::json& value, const char* what) {
+    if (!value.is_number_unsigned()) {
+      throw bad(fmt::format("{} {} is no whole number in [0, 2^64)", what, value.dump()));
+    }
+    return value.get<uint64_t>();
+  };
   try {
-    json = nlohmann::json::parse(text);
+    const auto json = nlohmann::json::parse(text, limit_depth);
     if (!json.is_object() || !json.contains("schema_version")) {
       throw bad("is no assay profile: it has no schema_version");
     }
@@ -91,18 +119,24 @@ Profile read_profile(const std::string& path) {
     }
     Profile profile;
     profile.cpu = json.at("cpu");
-    profile.build = json.at("build");
-    profile.date = json.at("date");
+    line(profile.cpu, "brand");
+    profile.build = line(json, "build");
+    profile.date = line(json, "date");
+    if (!json.at("choices").is_array()) {
+      throw bad("its choices are no array");
+    }
     for (const auto& c : json.at("choices")) {
-      Choice choice{c.at("kernel"), c.at("class"), c.at("variant"), c.at("shape").get<Shape>(),
-                    c.at("why"),    c.at("verdict"), c.at("timing")};
+      Choice choice{line(c, "kernel"), line(c, "class"), line(c, "variant"), {}, line(c, "why"), c.at("verdict"), c.at("timing")};
       const Kernel& kernel = find_kernel(choice.kernel);
       find_variant(choice.kernel + "/" + choice.variant);
+      for (const auto& size : c.at("shape")) {
+        choice.shape.push_back(count(size, "a size of the shape"));
+      }
       if (choice.shape.size() != kernel.trial->dims().size()) {
         throw bad(fmt::format("the shape of {} {} has {} sizes, not {}", choice.kernel, choice.label, choice.shape.size(),
                               kernel.trial->dims().size()));
       }
-      if (choice.verdict.at("status") != "pass" || choice.verdict.at("samples").get<uint64_t>() == 0) {
+      if (choice.verdict.at("status") != "pass" || count(choice.verdict.at("samples"), "the number of samples") == 0) {
         throw bad(fmt::format("{}/{} is chosen without a passing verdict", choice.kernel, choice.variant));
       }
       profile.choices.push_back(std::move(choice));
@@ -110,16 +144,16 @@ Profile read_profile(const std::string& path) {
     return profile;
   } catch (const nlohmann::json::exception& e) {
     throw bad(e.what());
-  } catch (const InputError& e) {
-    const std::string_view message = e.what();
-    if (message.starts_with(path)) {
-      throw;
-    }
-    throw bad(std::string(message));
+  } catch (const BadProfile&) {
+    throw;
+  } catch (const InputError& e) {  // an unknown kernel or variant
+    throw bad(e.what());
   }
 }
 
-void write_profile(const std::string& path, const Profile& profile) {
+Profile read_profile(const std::string& path) { return parse_profile(path, read_small_file(path, kLargestProfile)); }
+
+std::string profile_text(const Profile& profile) {
   auto choices = nlohmann::json::array();
   for (const auto& c : profile.choices) {
     choices.push_back(to_json(c));
@@ -129,8 +163,10 @@ void write_profile(const std::string& path, const Profile& profile) {
                                {"build", profile.build},
                                {"date", profile.date},
                                {"choices", choices}};
-  write_file_atomically(path, json.dump(1) + "\n");
+  return json.dump(1) + "\n";
 }
+
+void write_profile(const std::string& path, const Profile& profile) { write_file_atomically(path, profile_text(profile)); }
 
 std::string refusal(const Profile& profile, const Cpu& cpu) {
   if (profile.cpu != cpu_identity(cpu)) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/bench.h"
@@ -39,6 +40,12 @@ nlohmann::json cpu_identity(const Cpu& cpu);
 /// Throws InputError naming the file and what is wrong in it (not JSON, another schema version, a missing field, an
 /// unknown kernel or variant, a choice without a passing verdict).
 Profile read_profile(const std::string& path);
+
+/// The same from memory; `path` is what errors name.
+Profile parse_profile(const std::string& path, std::string_view text);
+
+/// The file's contents.
+std::string profile_text(const Profile& profile);
 
 /// Written whole or not at all.
 void write_profile(const std::string& path, const Profile& profile);

@@ -30,7 +30,10 @@ constexpr uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;
 /// Reads forward through the bytes of a file; every step is checked against the bytes left.
 class Cursor {
  public:
-  Cursor(const std::string& path, std::span<const std::byte> bytes) : path_(path), bytes_(bytes) {}
+  Cursor(const std::string& path, std::span<const std::byte> file)
+      : path_(path),
+        bytes_(file.first(std::min<uint64_t>(file.size(), kGgufMaxHeaderBytes))),
+        bound_(file.size() > kGgufMaxHeaderBytes ? "largest header that is read" : "file") {}
 
   uint64_t offset() const { return offset_; }
   uint64_t left() const { return bytes_.size() - offset_; }
@@ -42,7 +45,7 @@ class Cursor {
 
   std::span<const std::byte> take(uint64_t n, std::string_view what) {
     if (n > left()) {
-      fail(offset_, what, fmt::format("needs {} bytes, but {} are left in the file", n, left()));
+      fail(offset_, what, fmt::format("needs {} bytes, but {} are left in the {}", n, left(), bound_));
     }
     const auto taken = bytes_.subspan(offset_, n);
     offset_ += n;
@@ -64,7 +67,7 @@ class Cursor {
       fail(at, what, fmt::format("{} is over the limit of {}", n, limit));
     }
     if (n > left() / min_bytes) {
-      fail(at, what, fmt::format("{} does not fit in the {} bytes left in the file", n, left()));
+      fail(at, what, fmt::format("{} does not fit in the {} bytes left in the {}", n, left(), bound_));
     }
     return n;
   }
@@ -136,6 +139,7 @@ class Cursor {
 
   const std::string& path_;
   std::span<const std::byte> bytes_;
+  const char* bound_;  ///< what ends where bytes_ ends
   uint64_t offset_ = 0;
 };
 
@@ -306,9 +310,12 @@ void GgufFile::read(std::span<const std::byte> bytes) {
     return;  // then there is no data section, nor padding before it
   }
 
-  const uint64_t misaligned = cursor.offset() % alignment_;
-  cursor.take(misaligned == 0 ? 0 : alignment_ - misaligned, "padding before the tensor data");
-  const auto section = bytes.subspan(cursor.offset());
+  const uint64_t begin = (cursor.offset() + alignment_ - 1) / alignment_ * alignment_;
+  if (begin > bytes.size()) {
+    cursor.fail(cursor.offset(), "padding before the tensor data",
+                fmt::format("ends at byte {}, but the file has {}", begin, bytes.size()));
+  }
+  const auto section = bytes.subspan(begin);
   for (const Extent& extent : extents) {
     Tensor& tensor = tensors_[extent.tensor];
     const std::string what = "tensor " + quoted(tensor.name);

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "harness/text.h"
+
 namespace assay {
 
 /// GGUF v3, the model file format of ggml:
@@ -28,6 +30,9 @@ inline constexpr uint64_t kGgufMaxNameBytes = 64;
 inline constexpr uint64_t kGgufMaxStringBytes = 16u << 20;
 inline constexpr uint64_t kGgufMaxArrayLength = 16u << 20;
 inline constexpr uint32_t kGgufMaxDims = 4;
+/// All before the tensors' data. A sparse file of many TiB costs nothing, so the size of the file alone
+/// bounds no memory; the header of a model with a vocabulary of 250'000 tokens is some 10 MiB.
+inline constexpr uint64_t kGgufMaxHeaderBytes = 128u << 20;
 
 /// The tensor types that the runner has kernels for; the numbers are ggml's (`enum ggml_type`).
 enum class TensorType : uint32_t {
@@ -90,7 +95,7 @@ struct Tensor {
 
 /// A GGUF file, mapped read-only. Nothing in the file is trusted: every count, length, dimension
 /// and offset is checked against the limits above and the size of the file before it is used, and
-/// memory taken is at most proportional to that size. What is wrong is an InputError that names the
+/// memory taken is at most proportional to that of the header. What is wrong is an InputError that names the
 /// file, the byte offset, the value and the remedy.
 ///
 /// Spans and references stay valid as long as the object, moves included. The file must not be
@@ -182,8 +187,5 @@ class GgufFile {
 /// The alignment that a file with this metadata has. Throws InputError, without the place, unless
 /// `general.alignment` is absent or an integer power of two that is at least 8, the format's unit.
 uint32_t gguf_alignment(const GgufValue* general_alignment);
-
-/// Text from a file, fit for a message: in quotes, control bytes escaped, long text cut.
-std::string quoted(std::string_view text);
 
 }  // namespace assay

@@ -3,45 +3,14 @@
 #include <gtest/gtest.h>
 
 #include "harness/error.h"
+#include "runner/gguf_raw.h"
 
 namespace assay {
 namespace {
 
 using Bytes = std::vector<std::byte>;
 
-/// Builds files byte by byte, right or wrong.
-struct Raw {
-  Bytes bytes;
-
-  template <class T>
-  Raw& num(T value) {
-    const auto* p = reinterpret_cast<const std::byte*>(&value);
-    bytes.insert(bytes.end(), p, p + sizeof value);
-    return *this;
-  }
-  Raw& text(std::string_view s) {
-    for (const char c : s) {
-      num(c);
-    }
-    return *this;
-  }
-  Raw& str(std::string_view s) { return num<uint64_t>(s.size()).text(s); }
-  Raw& header(uint64_t tensors, uint64_t keys) {
-    return text("GGUF").num<uint32_t>(3).num(tensors).num(keys);
-  }
-  Raw& tensor(std::string_view name, std::vector<uint64_t> ne, uint32_t type, uint64_t offset) {
-    str(name).num(static_cast<uint32_t>(ne.size()));
-    for (const uint64_t n : ne) {
-      num(n);
-    }
-    return num(type).num(offset);
-  }
-  Raw& data(size_t n) {
-    bytes.resize((bytes.size() + 31) / 32 * 32);
-    bytes.resize(bytes.size() + n);
-    return *this;
-  }
-};
+using Raw = RawGguf;
 
 /// The copy ends where its allocation ends, so that AddressSanitizer sees one byte too many.
 GgufFile parse(const Bytes& bytes) {

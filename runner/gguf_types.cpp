@@ -73,18 +73,4 @@ uint32_t gguf_alignment(const GgufValue* general_alignment) {
   return *value;
 }
 
-std::string quoted(std::string_view text) {
-  constexpr size_t kMaxShown = 100;
-  std::string out = "'";
-  for (const char c : text.substr(0, kMaxShown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f || c == '\'' || c == '\\') {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out + (text.size() > kMaxShown ? "...'" : "'");
-}
-
 }  // namespace assay

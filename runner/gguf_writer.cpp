@@ -1,14 +1,9 @@
 #include "runner/gguf_writer.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <random>
+#include <algorithm>
+#include <array>
 #include <set>
 #include <type_traits>
 
@@ -163,62 +158,24 @@ GgufWriter::GgufWriter(std::string path, std::span<const GgufKeyValue> metadata,
   put_metadata(encoder, metadata);
   sizes_ = put_tensors(encoder, tensors_, alignment_);
 
-  create_temporary();
-  try {
-    put(encoder.bytes());
-    pad();
-  } catch (...) {  // the destructor does not run for an object whose constructor throws
-    close(fd_);
-    unlink(temporary_.c_str());
-    throw;
-  }
-}
-
-GgufWriter::~GgufWriter() {
-  if (fd_ >= 0) {
-    close(fd_);
-    unlink(temporary_.c_str());
-  }
-}
-
-void GgufWriter::create_temporary() {
-  struct stat status {};
-  if (stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    throw InputError(fmt::format("{}: exists and is not a regular file; give another path", path_));
-  }
-  std::random_device random;
-  do {
-    // mkstemp would give mode 0600; a model is as readable as any other output, by the umask.
-    temporary_ = fmt::format("{}.tmp-{:08x}", path_, random());
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (fd_ < 0 && errno == EEXIST);
-  if (fd_ < 0) {
-    throw InputError(fmt::format("{}: cannot create: {}; give a path in a writable directory",
-                                 temporary_, std::strerror(errno)));
-  }
-}
-
-void GgufWriter::fail(const std::string& what) const {
-  throw InputError(fmt::format("{}: {} failed: {}; free space or give another path", temporary_,
-                               what, std::strerror(errno)));
+  file_.emplace(path_);
+  put(encoder.bytes());
+  pad();
 }
 
 void GgufWriter::put(std::span<const std::byte> data) {
-  while (!data.empty()) {
-    const ssize_t n = ::write(fd_, data.data(), data.size());
-    if (n < 0 && errno != EINTR) {
-      fail("write");
-    }
-    if (n > 0) {
-      data = data.subspan(static_cast<size_t>(n));
-      offset_ += static_cast<uint64_t>(n);
-    }
-  }
+  file_->write(data);
+  offset_ += data.size();
 }
 
 void GgufWriter::pad() {
-  const std::vector<std::byte> zeros(align_up(offset_, alignment_) - offset_);
-  put(zeros);
+  // In pieces: an alignment may be 2 GiB.
+  static constexpr std::array<std::byte, 4096> kZeros{};
+  for (uint64_t left = align_up(offset_, alignment_) - offset_; left > 0;) {
+    const auto n = std::min<uint64_t>(left, kZeros.size());
+    put(std::span(kZeros).first(n));
+    left -= n;
+  }
 }
 
 void GgufWriter::write(std::span<const std::byte> data) {
@@ -244,31 +201,15 @@ void GgufWriter::write(std::span<const std::byte> data) {
 }
 
 void GgufWriter::finish() {
-  if (fd_ < 0) {
+  if (!file_) {
     throw InputError(path_ + ": finished twice");
   }
   if (current_ != tensors_.size()) {
     throw InputError(fmt::format("{}: tensor {} still needs {} bytes", path_,
                                  quoted(tensors_[current_].name), sizes_[current_] - written_));
   }
-  if (fsync(fd_) != 0) {
-    fail("sync");
-  }
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    fail("rename");
-  }
-  close(fd_);
-  fd_ = -1;
-
-  // The name is on disk only once its directory is; a file system that cannot do this has still
-  // renamed, so a failure is not one of ours.
-  const size_t slash = path_.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd >= 0) {
-    fsync(fd);
-    close(fd);
-  }
+  file_->commit();
+  file_.reset();
 }
 
 void write_gguf(const std::string& path, std::span<const GgufKeyValue> metadata,

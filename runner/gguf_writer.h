@@ -1,10 +1,12 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "harness/atomic_file.h"
 #include "runner/gguf.h"
 
 namespace assay {
@@ -17,10 +19,8 @@ struct GgufTensorInfo {
 };
 
 /// Writes a GGUF v3 file: the header at once, then the data of the tensors in the order given, in
-/// pieces of any size, so that no more than a piece needs to be in memory. The bytes go to
-/// `path.tmp-XXXXXXXX` in the same directory; `finish` syncs that file and renames it onto `path`,
-/// so that an interruption at any point leaves an earlier file whole. Without `finish` the
-/// destructor removes the temporary file (a killed process leaves it).
+/// pieces of any size, so that no more than a piece needs to be in memory. Through an AtomicFile: the
+/// earlier file stays whole until `finish`, and without `finish` nothing changes.
 ///
 /// That `path` is not a file being read at the same time is for the caller to see to: such a reader
 /// keeps the earlier file.
@@ -31,7 +31,6 @@ class GgufWriter {
  public:
   GgufWriter(std::string path, std::span<const GgufKeyValue> metadata,
              std::vector<GgufTensorInfo> tensors);
-  ~GgufWriter();
   GgufWriter(const GgufWriter&) = delete;
   GgufWriter& operator=(const GgufWriter&) = delete;
 
@@ -42,14 +41,11 @@ class GgufWriter {
   void finish();
 
  private:
-  void create_temporary();
   void put(std::span<const std::byte> data);
   void pad();
-  [[noreturn]] void fail(const std::string& what) const;
 
   std::string path_;
-  std::string temporary_;
-  int fd_ = -1;
+  std::optional<AtomicFile> file_;  ///< none before the header is known to be right, nor after `finish`
   uint64_t alignment_;
   uint64_t offset_ = 0;  ///< bytes written to the file
   std::vector<GgufTensorInfo> tensors_;

@@ -1,6 +1,7 @@
 #include "runner/gpt2.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -32,6 +33,20 @@ reference::Linear reference_linear(const Linear& linear) {
 
 reference::LayerNorm reference_norm(const std::vector<float>& w, const std::vector<float>& b, float eps) {
   return {{w.begin(), w.end()}, {b.begin(), b.end()}, static_cast<double>(eps)};
+}
+
+/// All weights become floats or a packing of at least their size. Linux grants more memory than there is and then ends a
+/// process that uses it, so this is found out before.
+void check_memory(const GgufFile& file) {
+  double bytes = 0;
+  for (const Tensor& t : file.tensors()) {
+    bytes += t.type == TensorType::q1_0 ? static_cast<double>(t.data.size()) : static_cast<double>(t.n_elements) * sizeof(float);
+  }
+  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (bytes > memory) {
+    throw MachineError(fmt::format("{}: its weights take {:.1f} GiB, this machine has {:.1f} GiB of memory; use a smaller model, or `assay quantize`", file.path(),
+                                   bytes / (1 << 30), memory / (1 << 30)));
+  }
 }
 
 }  // namespace
@@ -153,6 +168,7 @@ reference::Gpt2Block Gpt2Layer::reference_block() const {
 
 Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads) : file_(&file), sizes_(Gpt2Sizes::read(file)), pool_(threads) {
   const Gpt2Sizes& s = sizes_;
+  check_memory(file);
   const auto matrix = [&](const char* name, size_t rows) {
     const Tensor& t = file.tensor(name);
     if (t.ne[0] != s.n_embd || t.ne[1] != rows || t.n_elements != rows * s.n_embd) {

@@ -1,14 +1,28 @@
 #include "runner/thread_pool.h"
 
+#include <fmt/format.h>
+
+#include <system_error>
+
+#include "harness/error.h"
+
 namespace assay {
 
 ThreadPool::ThreadPool(unsigned threads) {
-  for (unsigned t = 1; t < threads; ++t) {
-    workers_.emplace_back([this, t] { worker(t); });
+  try {
+    for (unsigned t = 1; t < threads; ++t) {
+      workers_.emplace_back([this, t] { worker(t); });
+    }
+  } catch (const std::system_error& e) {
+    const size_t started = workers_.size() + 1;
+    stop();  // a thread that is still joinable would end the program
+    throw MachineError(fmt::format("the system gives {} threads, not {}: {}; use fewer with --threads", started, threads, e.what()));
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;

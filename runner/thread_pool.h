@@ -13,7 +13,7 @@ namespace assay {
 /// delays its one chunk, not a fixed share of the step.
 class ThreadPool {
  public:
-  /// `threads` in all, the caller included; at least 1.
+  /// `threads` in all, the caller included; at least 1. MachineError if the system gives fewer.
   explicit ThreadPool(unsigned threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -25,6 +25,7 @@ class ThreadPool {
   unsigned size() const { return static_cast<unsigned>(workers_.size()) + 1; }
 
  private:
+  void stop();
   void take_chunks(unsigned thread);
   void worker(unsigned thread);
 

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "harness/error.h"
+#include "harness/text.h"
 
 namespace assay {
 namespace {
@@ -54,36 +55,6 @@ const pcre2_code* gpt2_pattern() {
     return std::unique_ptr<pcre2_code, PcreFree>(code);
   }();
   return pattern.get();
-}
-
-/// The character that `text` begins with, by the Unicode Standard's table 3-7 (well-formed UTF-8).
-struct Character {
-  uint32_t code;
-  size_t length;  ///< 0: the text does not begin with a character
-};
-
-Character first_character(std::string_view text) {
-  const auto byte = [&](size_t i) -> uint32_t {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-  };
-  const uint32_t lead = byte(0);
-  if (lead < 0x80) {
-    return {lead, text.empty() ? 0u : 1u};
-  }
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  uint32_t code = lead & (0x7fu >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) {
-      return {0, 0};
-    }
-    code = code << 6 | (byte(i) & 0x3f);
-  }
-  constexpr std::array<uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xd800 && code < 0xe000;
-  if (lead < 0xc0 || lead > 0xf4 || code < kSmallest[length] || code > 0x10ffff || surrogate) {
-    return {0, 0};
-  }
-  return {code, length};
 }
 
 /// GPT-2 writes a byte as a printable character: itself where Latin-1 has one, and the others, in

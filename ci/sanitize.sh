@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The unit tests and some runs of the program, built with AddressSanitizer and UBSan, then with ThreadSanitizer. A finding
+# exits with 86 (ci/sanitizer_options.cpp). Needs the preset `test`, whose kernel variants are linked.
+# usage: sanitize.sh [asan] [tsan]
+set -eu
+cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || set -- asan tsan
+for preset in "$@"; do
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset"
+  echo "== $preset: unit tests"
+  build/"$preset"/assay_tests --gtest_brief=1 --gtest_filter='-Slow*'
+  echo "== $preset: the program"
+  assay=build/$preset/assay
+  $assay list >/dev/null
+  $assay check --samples 100
+  # Two threads over every kernel of the runner; scalar has UBSan inside.
+  for force in '*=scalar' ''; do
+    $assay run --quiet --threads 2 --prompt '5+7=' ${force:+--force "$force"} | tee /dev/stderr | grep -qx 12
+  done
+done

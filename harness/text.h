@@ -1,0 +1,25 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace assay {
+
+/// The character that a text begins with.
+struct Character {
+  uint32_t code;
+  size_t length;  ///< 0: the text does not begin with a character
+};
+
+/// By the Unicode Standard's table 3-7 (well-formed UTF-8).
+Character first_character(std::string_view text);
+
+/// `text` on one line, fit for a terminal: control characters and what is no UTF-8 become \xNN, and what follows the
+/// first `limit` bytes becomes "...".
+std::string one_line(std::string_view text, size_t limit);
+
+/// Text from a file or a command line, for a message: in quotes, quotes and backslashes escaped too, long text cut.
+std::string quoted(std::string_view text);
+
+}  // namespace assay
