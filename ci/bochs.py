@@ -22,8 +22,8 @@ VGA_BIOS = "/usr/share/vgabios/vgabios.bin"
 KERNEL = "linux-image-cloud-amd64"
 
 # Leaf 0xD of the CPUID of Bochs 2.7 is wrong: without the cleared bits the kernel drops AVX altogether or hangs. On
-# AMD it delays by MWAITX, from which Bochs never wakes. The rest saves emulated instructions or keeps time and addresses
-# the same in every run.
+# AMD it delays by MWAITX, from which Bochs never wakes. The rest saves emulated instructions or keeps time and
+# addresses the same in every run.
 KERNEL_LINE = (
     "console=ttyS0,115200 quiet nosmp mitigations=off nokaslr tsc=reliable random.trust_cpu=on panic=-1 reboot=t "
     "rdinit=/init cryptomgr.notests lsm= audit=0 clearcpuid=fsrm,pku,xsavec,xsaves,mwaitx "
