@@ -212,7 +212,7 @@ TEST(HostileGguf, AModelLargerThanTheMemoryIsNotTried) {
   const RawGguf raw = whole_file(kBytes / 4);
   write_all(path, {reinterpret_cast<const char*>(raw.bytes.data()), raw.bytes.size()});
   ASSERT_EQ(truncate(path.c_str(), static_cast<off_t>(raw.bytes.size() + kBytes)), 0);
-  const Run run = run_assay({"run", "-q", "-p", "x", "-m", path});
+  const auto run = run_assay({"run", "-q", "-p", "x", "-m", path});
   EXPECT_EQ(run.status, 3) << run.err;
   EXPECT_NE(run.err.find("its weights take 8192.0 GiB"), std::string::npos) << run.err;
 }
