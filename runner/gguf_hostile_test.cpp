@@ -48,7 +48,7 @@ RawGguf whole_file(uint64_t more = 0) {
   }
   raw.str("aa").str("<|endoftext|>");
   raw.str("tokenizer.ggml.merges").num(9u).num(8u).num(uint64_t{1}).str("a a");
-  raw.str("tokenizer.ggml.eos_token_id").num(4u).num(256u);
+  raw.str("tokenizer.ggml.eos_token_id").num(4u).num(257u);
   raw.tensor("token_embd.weight", {4, 258}, 0, 0);
   raw.tensor("f16", {3, 2, 1}, 1, 4160);
   raw.tensor("q8", {32}, 8, 4192);
@@ -56,7 +56,7 @@ RawGguf whole_file(uint64_t more = 0) {
   if (more > 0) {
     raw.tensor("more", {more}, 0, 4288);
   }
-  raw.data(4256 + 32);
+  raw.data(4256 + 18);  // to the last byte of q1
   return raw;
 }
 
