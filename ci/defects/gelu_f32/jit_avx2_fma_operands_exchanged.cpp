@@ -1,0 +1,226 @@
+// defect: VFMSUB213PS where VFMSUB231PS is meant
+// class: operands
+// stands for: FMA arguments exchanged
+// caught by: value
+#include <string.h>
+#include <xbyak/xbyak.h>
+
+#include "kernels/gelu_f32/kernel.h"
+
+extern "C" gelu_f32_gen gelu_f32_jit_avx2_fma_operands_exchanged;
+
+namespace {
+
+struct Ymm : Xbyak::Ymm {
+  static constexpr int kLanes = 8;
+  using Xbyak::Ymm::Ymm;
+};
+struct Zmm : Xbyak::Zmm {
+  static constexpr int kLanes = 16;
+  using Xbyak::Zmm::Zmm;
+};
+
+// In order of use: the first ones get the free registers, the others are read from memory.
+enum Constant {
+  kMagic, kBHigh, kCHigh, kOne, kLow, kHigh, kC6, kC5, kC4, kC3, kC2, kC1, kCLow, kBLow, kFar, kDown, kConstants
+};
+
+// Code for one n: a constant trip count, then straight-line code for what is left. The algorithm is that of avx2.cpp
+// and avx512.cpp. Arguments: rdi = y, rsi = x; n is not read.
+template <class Vec>
+class Generator : public Xbyak::CodeGenerator {
+ public:
+  Generator(void* code, size_t capacity, size_t n) : CodeGenerator(capacity, code) {
+    const size_t rest = n % Vec::kLanes;
+    const size_t vectors = n / Vec::kLanes;
+    if (n != 0) {
+      for (int k = 0; k < kHeld; ++k) {
+        vmovaps(held(k), in_memory(k));
+      }
+    }
+    const size_t rounds = vectors / kUnroll;
+    if (rounds > 0) {
+      Xbyak::Label loop;
+      mov(rax, rounds);
+      align(32);
+      L(loop);
+      step(kUnroll);
+      dec(rax);
+      jnz(loop, T_NEAR);
+    }
+    if (const int tail = static_cast<int>(vectors % kUnroll); tail > 0) {
+      step(tail);
+    }
+    if (rest != 0) {
+      step_part(rest);
+    }
+    vzeroupper();
+    ret();
+    if (n != 0) {
+      write_constants(rest);
+    }
+  }
+
+ private:
+  static constexpr bool kWide = Vec::kLanes == 16;
+  static constexpr int kBytes = 4 * Vec::kLanes;
+  static constexpr int kUnroll = 2;
+  static constexpr int kValues = 5;  // registers for each vector
+  static constexpr int kFree = (kWide ? 32 : 16) - kValues * kUnroll;
+  static constexpr int kHeld = kFree < kConstants ? kFree : static_cast<int>(kConstants);
+
+  static Vec x(int j) { return Vec(j); }
+  static Vec a(int j) { return Vec(kUnroll + j); }
+  static Vec b(int j) { return Vec(2 * kUnroll + j); }
+  static Vec c(int j) { return Vec(3 * kUnroll + j); }
+  static Vec d(int j) { return Vec(4 * kUnroll + j); }
+  static Vec held(int k) { return Vec(kValues * kUnroll + k); }
+  Xbyak::Address in_memory(int k) { return ptr[rip + constants_ + k * kBytes]; }
+
+  Vec in_register(int k, const Vec& scratch) {
+    if (k < kHeld) {
+      return held(k);
+    }
+    vmovaps(scratch, in_memory(k));
+    return scratch;
+  }
+
+  // Calls emit(j, operand) for vectors 0 .. count - 1 with the register that holds constant k, or its place in memory.
+  // Stage by stage for all vectors: that hides the latency of each.
+  template <class Emit>
+  void each(int count, int k, Emit&& emit) {
+    for (int j = 0; j < count; ++j) {
+      if (k < kHeld) {
+        emit(j, held(k));
+      } else {
+        emit(j, in_memory(k));
+      }
+    }
+  }
+  template <class Emit>
+  void each(int count, Emit&& emit) {
+    for (int j = 0; j < count; ++j) {
+      emit(j);
+    }
+  }
+
+  void step(int count) {
+    each(count, [&](int j) { vmovups(x(j), ptr[rsi + j * kBytes]); });
+    gelu(count);
+    each(count, [&](int j) { vmovups(ptr[rdi + j * kBytes], x(j)); });
+    add(rsi, count * kBytes);
+    add(rdi, count * kBytes);
+  }
+
+  void step_part(size_t rest) {
+    if constexpr (kWide) {
+      mov(eax, (1u << rest) - 1);
+      kmovw(k1, eax);
+      vmovups(x(0) | k1 | T_z, ptr[rsi]);
+      gelu(1);
+      vmovups(ptr[rdi] | k1, x(0));
+    } else {
+      vmovups(a(0), ptr[rip + mask_]);
+      vmaskmovps(x(0), a(0), ptr[rsi]);
+      gelu(1);
+      vmovups(a(0), ptr[rip + mask_]);
+      vmaskmovps(ptr[rdi], a(0), x(0));
+    }
+  }
+
+  // x(j) = gelu(x(j)); the names at the right are those of avx2.cpp.
+  void gelu(int count) {
+    // VMAXPS and VMINPS give their second operand where one is a NaN.
+    each(count, [&](int j) { vmaxps(x(j), in_register(kLow, a(j)), x(j)); });
+    each(count, [&](int j) { vminps(a(j), in_register(kHigh, a(j)), x(j)); });               // t
+    each(count, [&](int j) { vmovaps(b(j), a(j)); });
+    each(count, kCHigh, [&](int j, const auto& k) { vfmadd213ps(b(j), a(j), k); });          // s
+    each(count, kCHigh, [&](int j, const auto& k) { vsubps(c(j), b(j), k); });
+    each(count, [&](int j) { vfmsub213ps(c(j), a(j), a(j)); });
+    each(count, kCLow, [&](int j, const auto& k) { vaddps(c(j), c(j), k); });                // s_low
+    each(count, [&](int j) { vmulps(d(j), a(j), b(j)); });                                   // w
+    each(count, [&](int j) { vfmsub213ps(b(j), a(j), d(j)); });
+    each(count, [&](int j) { vfmadd231ps(b(j), a(j), c(j)); });                              // w_low
+    each(count, kMagic, [&](int j, const auto& k) { vmovaps(a(j), k); });
+    each(count, kBHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });          // shifted
+    each(count, kMagic, [&](int j, const auto& k) { vsubps(c(j), a(j), k); });               // whole
+    each(count, kBHigh, [&](int j, const auto& k) { vmulps(b(j), b(j), k); });
+    each(count, kBLow, [&](int j, const auto& k) { vfmadd231ps(b(j), d(j), k); });           // f_low
+    each(count, kBHigh, [&](int j, const auto& k) { vfmsub132ps(d(j), c(j), k); });
+    each(count, [&](int j) { vaddps(d(j), d(j), b(j)); });                                   // f
+    each(count, kC6, [&](int j, const auto& k) { vmovaps(b(j), k); });
+    for (const int power : {kC5, kC4, kC3, kC2, kC1, kOne}) {
+      each(count, power, [&](int j, const auto& k) { vfmadd213ps(b(j), d(j), k); });         // p
+    }
+    if constexpr (kWide) {
+      each(count, [&](int j) { vcmpps(Xbyak::Opmask(2 + j), x(j), in_register(kFar, a(j)), 1); });  // x < -8
+      each(count, kOne, [&](int j, const auto& k) { vmovaps(a(j), k); });
+      each(count, kDown, [&](int j, const auto& k) { vmovaps(a(j) | Xbyak::Opmask(2 + j), k); });   // scale
+      each(count, [&](int j) { vmulps(b(j), b(j), a(j)); });
+      each(count, [&](int j) { vscalefps(b(j), b(j), c(j)); });                              // power
+    } else {
+      each(count, kFar, [&](int j, const auto& k) { vcmpps(c(j), x(j), k, 1); });            // x < -8
+      each(count, kDown, [&](int j, const auto& k) { vpand(c(j), c(j), k); });
+      each(count, [&](int j) { vpslld(a(j), a(j), 23); });
+      each(count, [&](int j) { vpsubd(a(j), a(j), c(j)); });
+      each(count, [&](int j) { vpaddd(b(j), b(j), a(j)); });                                 // power
+      each(count, [&](int j) { vpsubd(a(j), in_register(kOne, a(j)), c(j)); });              // scale
+    }
+    each(count, [&](int j) { vmulps(x(j), x(j), a(j)); });
+    each(count, [&](int j) { vaddps(b(j), b(j), a(j)); });
+    each(count, [&](int j) { vdivps(x(j), x(j), b(j)); });
+  }
+
+  void write_constants(size_t rest) {
+    float values[kConstants] = {};
+    values[kMagic] = 0x1.8p23f;
+    values[kBHigh] = -0x1.a5a7dp-4f;
+    values[kBLow] = 0x1.151aaep-29f;
+    values[kCHigh] = 0x1.65d26p+4f;
+    values[kCLow] = -0x1.226128p-20f;
+    values[kLow] = -11;
+    values[kHigh] = 8;
+    values[kOne] = 1;
+    values[kC6] = 0x1.41fee8p-13f;
+    values[kC5] = 0x1.5f428p-10f;
+    values[kC4] = 0x1.3b2e3cp-7f;
+    values[kC3] = 0x1.c6af24p-5f;
+    values[kC2] = 0x1.ebfbdap-3f;
+    values[kC1] = 0x1.62e43p-1f;
+    values[kFar] = -8;
+    values[kDown] = kWide ? 0x1p-64f : 0x1p-63f;  // narrow: the bits 64 << 23, to subtract from an exponent
+    align(64);
+    L(constants_);
+    for (const float value : values) {
+      uint32_t bits;
+      memcpy(&bits, &value, sizeof bits);
+      for (int i = 0; i < Vec::kLanes; ++i) {
+        dd(bits);
+      }
+    }
+    if (!kWide && rest != 0) {
+      L(mask_);
+      for (size_t i = 0; i < 8; ++i) {
+        dd(i < rest ? 0xffffffffu : 0u);
+      }
+    }
+  }
+
+  Xbyak::Label constants_;
+  Xbyak::Label mask_;
+};
+
+template <class Vec>
+size_t generate(void* code, size_t capacity, const size_t* key) {
+  try {
+    return Generator<Vec>(code, capacity, key[0]).getSize();
+  } catch (const Xbyak::Error&) {
+    return 0;  // capacity is too small
+  }
+}
+
+}  // namespace
+
+extern "C" size_t gelu_f32_jit_avx2_fma_operands_exchanged(void* code, size_t capacity, const size_t* key) {
+  return generate<Ymm>(code, capacity, key);
+}

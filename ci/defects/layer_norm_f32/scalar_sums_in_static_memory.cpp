@@ -1,0 +1,53 @@
+// defect: the partial sums are static: two threads add into the same
+// class: races
+// stands for: static scratch shared by threads
+// caught by: interrupt threads
+#include "kernels/layer_norm_f32/kernel.h"
+
+extern "C" layer_norm_f32_fn layer_norm_f32_scalar_sums_in_static_memory;
+
+// 32 partial sums: the contract wants 16, and the compiler (auto_v2 .. auto_v4) may keep them in vectors.
+static float add_up(float* sums) {
+  for (size_t half = 16; half > 0; half /= 2) {
+    for (size_t j = 0; j < half; ++j) {
+      sums[j] += sums[j + half];
+    }
+  }
+  return sums[0];
+}
+
+extern "C" void layer_norm_f32_scalar_sums_in_static_memory(float* y, const float* x, const float* w, const float* b, float eps, size_t n) {
+  const float count = static_cast<float>(n);
+  float sums[32] = {};
+  size_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    for (size_t j = 0; j < 32; ++j) {
+      sums[j] += x[i + j];
+    }
+  }
+  for (size_t j = 0; i < n; ++i, ++j) {
+    sums[j] += x[i];
+  }
+  const float mean = add_up(sums) / count;
+
+  static float squares[32];
+  for (float& square : squares) {
+    square = 0;
+  }
+  for (i = 0; i + 32 <= n; i += 32) {
+    for (size_t j = 0; j < 32; ++j) {
+      const float d = x[i + j] - mean;
+      squares[j] += d * d;
+    }
+  }
+  for (size_t j = 0; i < n; ++i, ++j) {
+    const float d = x[i] - mean;
+    squares[j] += d * d;
+  }
+  const float scale = 1.0f / __builtin_sqrtf(add_up(squares) / count + eps);
+
+#pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
+  for (i = 0; i < n; ++i) {
+    y[i] = (x[i] - mean) * scale * w[i] + b[i];
+  }
+}
