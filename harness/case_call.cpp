@@ -23,7 +23,6 @@ constexpr uint64_t kBetweenOneIn = 8;
 constexpr uint64_t kSteppedOneIn = 24;
 constexpr uint64_t kThreadedOneIn = 64;
 constexpr uint64_t kStepLimit = 2500;  // about 2 us each
-constexpr uint64_t kReentries = 4;
 
 /// Entry points of the variants that have one: a step onto another's is a call of it.
 const std::unordered_map<uint64_t, const Variant*>& entries() {
@@ -163,6 +162,7 @@ void Case::run_on_other_data(uint64_t salt) {
 
 void Case::step_through(const void* target, const std::function<void()>& call) {
   std::optional<Mismatch> wrong;
+  uint64_t steps = 0;
   uint64_t reentries = 0;
   Rng rng(mix_seed(id_.seed, 0x73746570));
   const std::string& isa = variant_.isa;
@@ -179,7 +179,8 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
       wrong.emplace("isa", why);
       return;
     }
-    if (reentries < kReentries && rng.below(8) == 0) {
+    // Ever rarer, so that calls of every length are re-entered from beginning to end: about 2 ln(steps / 8) times.
+    if (rng.below(8 + steps++) < 2) {
       ++reentries;
       try {
         run_on_other_data(1 + reentries);

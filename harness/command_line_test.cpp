@@ -154,7 +154,7 @@ TEST(CommandLine, WrongUsageHasAStatusAndARemedy) {
     const char* part;
   } const table[] = {
       {{}, "--help"},
-      {{""}, "not expected"},
+      {{""}, "A subcommand is required"},
       {{"no-such-command"}, "--help"},
       {{"list", "cpu"}, "not expected"},
       {{"list", "--json=maybe"}, ""},

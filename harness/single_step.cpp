@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include <cstring>
+
 #include "harness/checked_call.h"
 
 namespace assay {
@@ -17,6 +19,23 @@ struct Session {
 };
 thread_local Session* session = nullptr;
 
+/// The kernel's signal frame begins with the saved vector state, aligned down from the red zone: overwrites what that leaves free.
+void overwrite_gap(const ucontext_t& context) {
+  constexpr size_t kExtendedSize = 468;  // of struct _fpx_sw_bytes, in the reserved bytes of FXSAVE (asm/sigcontext.h of Linux)
+  constexpr ptrdiff_t kRedZone = 128, kLargestGap = 4096;
+  const auto* state = reinterpret_cast<const uint8_t*>(context.uc_mcontext.fpregs);
+  auto* end = reinterpret_cast<uint8_t*>(context.uc_mcontext.gregs[REG_RSP]) - kRedZone;
+  if (state == nullptr) {
+    return;
+  }
+  uint32_t size = 0;
+  std::memcpy(&size, state + kExtendedSize, sizeof size);
+  auto* begin = const_cast<uint8_t*>(state) + size;
+  if (begin < end && end - begin < kLargestGap) {
+    std::memset(begin, 0xEE, static_cast<size_t>(end - begin));
+  }
+}
+
 void on_trap(int, siginfo_t*, void* context) {
   auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   const auto rip = static_cast<uint64_t>(registers[REG_RIP]);
@@ -29,6 +48,7 @@ void on_trap(int, siginfo_t*, void* context) {
       registers[REG_EFL] &= ~kTrapFlag;
       return;
     }
+    overwrite_gap(*static_cast<ucontext_t*>(context));
     Session* const mine = session;
     session = nullptr;  // a call made by visit is not stepped
     (*mine->visit)(rip);

@@ -56,7 +56,7 @@ RawGguf whole_file(uint64_t more = 0) {
   if (more > 0) {
     raw.tensor("more", {more}, 0, 4288);
   }
-  raw.data(4256 + 18);  // to the last byte of q1
+  raw.data(more > 0 ? 4288 : 4256 + 18);  // to the last byte of q1
   return raw;
 }
 
