@@ -88,7 +88,7 @@ void decide(ShapeTimings& shape) {
   }
 }
 
-ShapeTimings time_shape(const Kernel& kernel, const std::vector<const Variant*>& variants, const ShapeClass& shape_class,
+ShapeTimings time_shape(const Kernel& kernel, [[maybe_unused]] const std::vector<const Variant*>& variants, const ShapeClass& shape_class,
                         [[maybe_unused]] const BenchOptions& options, [[maybe_unused]] nlohmann::json& google) {
   ShapeTimings shape;
   shape.kernel = kernel.name;
