@@ -2,7 +2,7 @@
 # Installs what is missing, builds the presets `test` and `static`, and runs every test: the quick ones first.
 set -eu
 cd "$(dirname "$0")/.."
-ci/install.sh qemu-user
+ci/install.sh qemu-user llvm-19
 cmake --preset test >/dev/null
 cmake --build --preset test
 cmake --preset static >/dev/null
