@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 # For the emulated CPUs: qemu-user up to AVX2, Bochs and the pieces of its boot disc for AVX-512.
-ci/install.sh python3 qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio
+ci/install.sh python3 qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio llvm-19
 cmake --preset test >/dev/null
 cmake --build --preset test
 cmake --preset static >/dev/null

@@ -127,7 +127,13 @@ void initialise(const BenchOptions& options) {
 void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Variant*>& variants,
                              const BenchOptions& options, ShapeTimings& shape, nlohmann::json& google) {
   try {
-    const std::regex valid(options.filter);
+    const std::regex filter(options.filter);
+    const bool any = std::ranges::any_of(variants, [&](const Variant* v) {
+      return std::regex_search(v->name() + "/" + shape.shape_class.label, filter);
+    });
+    if (!any) {
+      return;  // Google Benchmark would complain of each shape that the filter leaves out
+    }
   } catch (const std::regex_error& e) {
     throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
   }

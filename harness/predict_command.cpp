@@ -106,7 +106,7 @@ int run_predict(const Arguments& a) {
   }
   print(predictions, model, measured);
   fmt::print(
-      "predicted: by llvm-mca for {}, with every load a hit in the L1 cache and every branch foreseen; not measured\n"
+      "predicted: by llvm-mca for {}: every load hits the L1 cache and every branch is foreseen\n"
       "units/iter: counted by executing one call step by step here; cover: share of its instructions in the loops\n",
       model.name);
   if (!measured) {
