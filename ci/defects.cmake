@@ -6,6 +6,7 @@ set(defect_declarations "")
 add_library(assay_defects INTERFACE)
 
 foreach(file ${defect_files})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})  # its first lines are read here
   cmake_path(GET file STEM stem)
   cmake_path(GET file PARENT_PATH folder)
   cmake_path(GET folder FILENAME kernel)

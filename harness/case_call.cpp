@@ -111,6 +111,25 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
     call_once(kPoison);
     return;
   }
+  // Other data at the same addresses: the inputs' bytes reversed, or put back.
+  const auto reverse_inputs = [&](bool reversed) {
+    for (auto& b : buffers_) {
+      if (!b->original.empty()) {
+        b->pages->set_writable(true);
+        std::ranges::copy(b->original, b->data);
+        if (reversed) {
+          std::reverse(b->data, b->data + b->bytes);
+        }
+      }
+    }
+  };
+  const uint64_t draw = mix_seed(id_.seed, 0x70726f6265);
+  const bool other_contents_first = draw % kBetweenOneIn == 3;
+  if (other_contents_first) {
+    reverse_inputs(true);
+    call_once(kPoison);
+    reverse_inputs(false);
+  }
   call_once(kFirstPoison);
   const std::vector<uint8_t> first = written(result, result_bytes);
   const auto compare = [&](uint8_t poison, const char* check, const char* how) {
@@ -122,8 +141,7 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
       }
     }
   };
-  const uint64_t draw = mix_seed(id_.seed, 0x70726f6265);
-  if (draw % kBetweenOneIn == 0) {
+  if (draw % kBetweenOneIn == 0 || other_contents_first) {
     run_on_other_data(1);
   }
   call_once(kPoison);
@@ -198,21 +216,24 @@ void Case::run_beside_a_thread(const std::function<void()>& call_and_compare) {
   std::atomic<bool> stop{false};
   std::atomic<int> rounds{0};
   std::optional<Mismatch> wrong;
+  CaseId id = id_;
+  id.input_class = InputClass::normal;
+  const auto run_nested = [&](GuardedPool& pool) {
+    ErrorStats ignored;
+    Case nested(variant_, id, pool, ignored);
+    nested.nested_ = true;
+    find_kernel(variant_.kernel).trial->run(nested);
+  };
   std::thread other([&] {
     GuardedPool pool;
-    ErrorStats ignored;
-    CaseId id = id_;
-    id.input_class = InputClass::normal;
     try {
       while (!stop) {
         id.seed = mix_seed(id_.seed, 0x746872656164 + static_cast<uint64_t>(rounds));
-        Case nested(variant_, id, pool, ignored);
-        nested.nested_ = true;
-        find_kernel(variant_.kernel).trial->run(nested);
+        run_nested(pool);
         ++rounds;
       }
     } catch (const Mismatch& m) {
-      wrong.emplace(m.check == "value" ? "threads" : m.check, fmt::format("beside another thread: {}", m.what()));
+      wrong.emplace(m);
     }
   });
   struct Joiner {
@@ -231,6 +252,7 @@ void Case::run_beside_a_thread(const std::function<void()>& call_and_compare) {
     }
   }
   if (wrong) {
+<<<<<<< HEAD
     if (wrong->check == "threads") {  // wrong on that data alone too? Then the threads are not to blame.
       GuardedPool pool;
       ErrorStats ignored;
@@ -242,6 +264,10 @@ void Case::run_beside_a_thread(const std::function<void()>& call_and_compare) {
       find_kernel(variant_.kernel).trial->run(nested);
     }
     throw *wrong;
+=======
+    run_nested(*pool_);  // throws if it is wrong without company as well: then the threads are not to blame
+    throw Mismatch(wrong->check == "value" ? "threads" : wrong->check, fmt::format("beside another thread: {}", wrong->what()));
+>>>>>>> 0d5bbb2b2e2d8cdd8663ae55e0efb25806b471f2
   }
 }
 

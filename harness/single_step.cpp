@@ -19,24 +19,26 @@ struct Session {
 };
 thread_local Session* session = nullptr;
 
-/// The kernel's signal frame begins with the saved vector state, aligned down from the red zone: overwrites what that leaves free.
-void overwrite_gap(const ucontext_t& context) {
-  constexpr size_t kExtendedSize = 468;  // of struct _fpx_sw_bytes, in the reserved bytes of FXSAVE (asm/sigcontext.h of Linux)
-  constexpr ptrdiff_t kRedZone = 128, kLargestGap = 4096;
-  const auto* state = reinterpret_cast<const uint8_t*>(context.uc_mcontext.fpregs);
-  auto* end = reinterpret_cast<uint8_t*>(context.uc_mcontext.gregs[REG_RSP]) - kRedZone;
+/// The system aligns its frame: up to 63 bytes right below the red zone, and those of state that this CPU lacks, it leaves
+/// as they were. Another system or CPU would overwrite them.
+void fill_gap_below_red_zone(const mcontext_t& machine) {
+  constexpr uint64_t kRedZone = 128;  // System V AMD64 ABI, section 3.2.2
+  constexpr uint32_t kMagic = 0x46505853;  // FP_XSTATE_MAGIC1 of asm/sigcontext.h: the frame is longer than FXSAVE's 512 bytes
+  const auto* state = reinterpret_cast<const uint8_t*>(machine.fpregs);
   if (state == nullptr) {
     return;
   }
-  uint32_t size = 0;
-  std::memcpy(&size, state + kExtendedSize, sizeof size);
-  auto* begin = const_cast<uint8_t*>(state) + size;
-  if (begin < end && end - begin < kLargestGap) {
-    std::memset(begin, 0xEE, static_cast<size_t>(end - begin));
+  uint32_t software[2];  // struct _fpx_sw_bytes: magic, size
+  std::memcpy(software, state + 464, sizeof software);
+  const auto end = reinterpret_cast<uint64_t>(state) + (software[0] == kMagic ? software[1] : 512);
+  const uint64_t red_zone = static_cast<uint64_t>(machine.gregs[REG_RSP]) - kRedZone;
+  if (end < red_zone && red_zone - end < 512) {  // else the frame is not on this stack
+    std::memset(reinterpret_cast<void*>(end), 0xd6, red_zone - end);
   }
 }
 
 void on_trap(int, siginfo_t*, void* context) {
+  const mcontext_t& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
   auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   const auto rip = static_cast<uint64_t>(registers[REG_RIP]);
   const auto begin = reinterpret_cast<uint64_t>(assay_checked_call);
@@ -48,7 +50,7 @@ void on_trap(int, siginfo_t*, void* context) {
       registers[REG_EFL] &= ~kTrapFlag;
       return;
     }
-    overwrite_gap(*static_cast<ucontext_t*>(context));
+    fill_gap_below_red_zone(machine);
     Session* const mine = session;
     session = nullptr;  // a call made by visit is not stepped
     (*mine->visit)(rip);

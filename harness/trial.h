@@ -37,7 +37,7 @@ class Trial {
   virtual std::vector<InputClass> classes() const { return all_input_classes(); }
 
   /// The shape of sample number `index`. Default (one dimension): every length 0..`4 * 64 + 3` in turn on the
-  /// first samples, then primes and random lengths, rarely up to 100,000.
+  /// first samples, then primes, short and random lengths, a few up to 100,000.
   virtual Shape draw_shape(Rng& rng, uint64_t index) const;
 
   /// A Shape that a person wrote: throws InputError if the contract does not allow it. Default: nothing is refused
