@@ -252,22 +252,8 @@ void Case::run_beside_a_thread(const std::function<void()>& call_and_compare) {
     }
   }
   if (wrong) {
-<<<<<<< HEAD
-    if (wrong->check == "threads") {  // wrong on that data alone too? Then the threads are not to blame.
-      GuardedPool pool;
-      ErrorStats ignored;
-      CaseId id = id_;
-      id.input_class = InputClass::normal;
-      id.seed = mix_seed(id_.seed, 0x746872656164 + static_cast<uint64_t>(rounds));
-      Case nested(variant_, id, pool, ignored);
-      nested.nested_ = true;
-      find_kernel(variant_.kernel).trial->run(nested);
-    }
-    throw *wrong;
-=======
     run_nested(*pool_);  // throws if it is wrong without company as well: then the threads are not to blame
     throw Mismatch(wrong->check == "value" ? "threads" : wrong->check, fmt::format("beside another thread: {}", wrong->what()));
->>>>>>> 0d5bbb2b2e2d8cdd8663ae55e0efb25806b471f2
   }
 }
 

@@ -54,7 +54,7 @@ struct Scale {
 
 // 256 bytes of tables for each block: for eight columns, two tables of L and two of H.
 static inline void build_tables(uint8_t* table, struct Scale* scale, const uint8_t* x, size_t blocks) {
-  const __m256i bytes01 = _mm256_set_epi32(0x05040504, 0x05040504, 0x05040504, 0x05040504, 0x01000100, 0x01000100, 0x01000100, 0x01000100);
+  const __m256i bytes01 = _mm256_setr_m128i(_mm_set1_epi16(0x0100), _mm_set1_epi16(0x0504));
   const __m256i bytes23 = _mm256_add_epi8(bytes01, _mm256_set1_epi8(2));
   // Entries 0..7 in words: bits 0 and 1 of the entry for q0 and q1, bit 2 for q2; q3 is in the upper eight entries.
   const __m256i bits01 = _mm256_broadcastsi128_si256(_mm_set_epi32(0x01010100, 0x00010000, 0x01010100, 0x00010000));
@@ -69,10 +69,13 @@ static inline void build_tables(uint8_t* table, struct Scale* scale, const uint8
       const __m256i two = _mm256_set1_epi64x(q);
       const __m256i q01 = _mm256_shuffle_epi8(two, bytes01);
       const __m256i q23 = _mm256_shuffle_epi8(two, bytes23);
-      const __m256i s = _mm256_add_epi16(_mm256_add_epi16(_mm256_maddubs_epi16(bits01, q01), _mm256_maddubs_epi16(bit2, q23)), offset);
+      const __m256i s012 = _mm256_add_epi16(_mm256_maddubs_epi16(bits01, q01), _mm256_maddubs_epi16(bit2, q23));
+      const __m256i s = _mm256_add_epi16(s012, offset);
       const __m256i s3 = _mm256_add_epi16(s, _mm256_maddubs_epi16(bit3, q23));
-      _mm256_store_si256((__m256i*)table, _mm256_packus_epi16(_mm256_and_si256(s, low), _mm256_and_si256(s3, low)));
-      _mm256_store_si256((__m256i*)(table + 32), _mm256_packus_epi16(_mm256_srli_epi16(s, 5), _mm256_srli_epi16(s3, 5)));
+      const __m256i l = _mm256_packus_epi16(_mm256_and_si256(s, low), _mm256_and_si256(s3, low));
+      const __m256i h = _mm256_packus_epi16(_mm256_srli_epi16(s, 5), _mm256_srli_epi16(s3, 5));
+      _mm256_store_si256((__m256i*)table, l);
+      _mm256_store_si256((__m256i*)(table + 32), h);
     }
     const __m256i unsigned_q = _mm256_xor_si256(_mm256_loadu_si256((const __m256i*)(x + 2)), _mm256_set1_epi8(-128));
     const __m256i sums = _mm256_sad_epu8(unsigned_q, _mm256_setzero_si256());
@@ -91,7 +94,8 @@ static inline __m256i lookup(const uint8_t* table, __m256i index) {
 
 // One tile times kTokens tokens over some groups of columns: y[t] (32 floats) += ...
 template <int kTokens>
-static inline void run_tile(float* const* y, const uint8_t* packed, const uint8_t* tables, const struct Scale* scales, size_t groups) {
+static inline void run_tile(float* const* y, const uint8_t* packed, const uint8_t* tables, const struct Scale* scales,
+                            size_t groups) {
   const __m256i nibble = _mm256_set1_epi8(15);
   const __m256i weights = _mm256_set1_epi16(0x4002);  // 2 L + 64 H
   const __m256i magic = _mm256_set1_epi16(0x4b00);    // above a word it makes the float 2^23 + word

@@ -87,12 +87,14 @@ static inline void build_tables(uint8_t* table, struct Scales* scales, const uin
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
       const __m512i q = four_blocks(x + 2 + 16 * half);
-      sums = _mm512_add_epi32(sums, _mm512_sad_epu8(_mm512_xor_si512(q, _mm512_set1_epi8(-128)), _mm512_setzero_si512()));
+      const __m512i unsigned_q = _mm512_xor_si512(q, _mm512_set1_epi8(-128));
+      sums = _mm512_add_epi32(sums, _mm512_sad_epu8(unsigned_q, _mm512_setzero_si512()));
 #pragma GCC unroll 4
       for (int k = 0; k < 4; ++k, table += 128) {
         const __m512i q01 = _mm512_shuffle_epi8(q, _mm512_add_epi8(first, _mm512_set1_epi8((char)(4 * k))));
         const __m512i q23 = _mm512_shuffle_epi8(q, _mm512_add_epi8(first, _mm512_set1_epi8((char)(4 * k + 2))));
-        const __m512i s = _mm512_add_epi16(_mm512_add_epi16(_mm512_maddubs_epi16(bits01, q01), _mm512_maddubs_epi16(bit2, q23)), offset);
+        const __m512i s012 = _mm512_add_epi16(_mm512_maddubs_epi16(bits01, q01), _mm512_maddubs_epi16(bit2, q23));
+        const __m512i s = _mm512_add_epi16(s012, offset);
         const __m512i s3 = _mm512_add_epi16(s, _mm512_maddubs_epi16(bit3, q23));
         _mm512_store_si512(table, _mm512_packus_epi16(_mm512_and_si512(s, low), _mm512_and_si512(s3, low)));
         _mm512_store_si512(table + 64, _mm512_packus_epi16(_mm512_srli_epi16(s, 5), _mm512_srli_epi16(s3, 5)));
@@ -101,17 +103,20 @@ static inline void build_tables(uint8_t* table, struct Scales* scales, const uin
     // Two 64-bit sums a lane, of q + 128: their total is the fraction of the float.
     sums = _mm512_shuffle_epi32(_mm512_add_epi32(sums, _mm512_shuffle_epi32(sums, _MM_PERM_BADC)), _MM_PERM_CCAA);
     _mm512_storeu_si512(scales[g].zero, _mm512_add_epi32(sums, _mm512_set1_epi32(0x4b000000 + 8192 - 32 * 128)));
-    const __m128i d8 = _mm_cvtsi64_si128(half_at(x) | half_at(x + 34) << 16 | half_at(x + 68) << 32 | half_at(x + 102) << 48);
-    _mm512_storeu_ps(scales[g].d8, _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(_mm_cvtph_ps(d8))));
+    const long long halves = half_at(x) | half_at(x + 34) << 16 | half_at(x + 68) << 32 | half_at(x + 102) << 48;
+    const __m128 d8 = _mm_cvtph_ps(_mm_cvtsi64_si128(halves));
+    _mm512_storeu_ps(scales[g].d8, _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(d8)));
   }
 }
 
-static inline __m512i lookup(const uint8_t* table, __m512i index) { return _mm512_shuffle_epi8(_mm512_load_si512(table), index); }
+static inline __m512i lookup(const uint8_t* table, __m512i index) {
+  return _mm512_shuffle_epi8(_mm512_load_si512(table), index);
+}
 
 // out[t] = one strip times token t over some groups of columns.
 template <int kTokens>
-static inline void run_strip(__m512* out, const uint8_t* bits, const uint8_t* scales_of_rows, const uint8_t* tables, const struct Scales* scales,
-                             size_t groups) {
+static inline void run_strip(__m512* out, const uint8_t* bits, const uint8_t* scales_of_rows, const uint8_t* tables,
+                             const struct Scales* scales, size_t groups) {
   const __m512i nibble = _mm512_set1_epi8(15);
   const __m512i weights = _mm512_set1_epi16(0x4002);  // 2 L + 64 H
   const __m512i magic = _mm512_set1_epi16(0x4b00);    // above a word it makes the float 2^23 + word

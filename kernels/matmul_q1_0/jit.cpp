@@ -22,8 +22,8 @@ extern "C" matmul_q1_0_pack_fn matmul_q1_0_pack_jit_avx512;
 // a block undoes.
 //
 // AVX-512: a vector has four blocks of 16 rows, one in each lane, so that tables are plain loads (VBROADCASTI32X4 takes
-// a shuffle unit from VPSHUFB on Zen 5); the lanes are added up once, behind the last column. Packed: for each 16 rows (a
-// tile), first the bits: for each group four vectors, vector p with columns 32 i + 8 p .. + 7 of the rows in lane i;
+// a shuffle unit from VPSHUFB on Zen 5); the lanes are added up once, behind the last column. Packed: for each 16 rows
+// (a tile), first the bits: for each group four vectors, vector p with columns 32 i + 8 p .. + 7 of the rows in lane i;
 // then d1, 16 fp16 for each group.
 namespace {
 
@@ -59,7 +59,7 @@ class Generator : public Xbyak::CodeGenerator {
     mov(r13, arg(offsetof(matmul_q1_0_args, y)));
     size_t left = tokens_;
     for (int count = max_tokens; count > 0; count /= 2) {
-      // Scratch holds the tables of two tokens; more tokens share it column by column, in steps that must not be too short.
+      // Scratch holds the tables of two tokens; more tokens share it in steps of columns, which must not be too short.
       if (left / static_cast<size_t>(count) > 0 && (count <= 2 || groups_ >= 4)) {
         some_tokens(count, left / static_cast<size_t>(count));
         left %= static_cast<size_t>(count);
@@ -399,7 +399,8 @@ class Avx2 : public Generator {
   }
 
   // to (+)= table[index]
-  void lookup(const Xbyak::Ymm& to, bool first, const Xbyak::Ymm& work, const Xbyak::Address& table, const Xbyak::Ymm& index) {
+  void lookup(const Xbyak::Ymm& to, bool first, const Xbyak::Ymm& work, const Xbyak::Address& table,
+              const Xbyak::Ymm& index) {
     vbroadcasti128(work, table);
     if (first) {
       vpshufb(to, work, index);
@@ -528,8 +529,8 @@ class Avx512 : public Generator {
   static constexpr int kD1 = kTileFrame;
   static constexpr int kScales = kD1 + 4 * 64;
   static constexpr int kFrame = kScales + kMaxGroups * 128 + 64;
-  // Registers: 0..7 indices, 8..23 sums (four for each token: rows 4 j .. 4 j + 3 of the tile in each lane), 24..29 work,
-  // 30 and 31 constants.
+  // Registers: 0..7 indices, 8..23 sums (four for each token: rows 4 j .. 4 j + 3 of the tile in each lane; with one
+  // token 12..15 are d1 and 16..23 work), 24..29 work, 30 and 31 constants.
 
   int scales_at(int group) const override { return kScales + group * 128; }
 

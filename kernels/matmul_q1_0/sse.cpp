@@ -15,8 +15,8 @@ extern "C" matmul_q1_0_pack_fn matmul_q1_0_pack_sse;
 // sums of H and of L stay bytes over a whole block, and one PMADDUBSW makes 64 H + 2 L = 2 S + 8192 of them. With
 // the sum Q of the block's activations, I = 2 S - Q.
 //
-// Packed: for each 16 rows (a tile) and 128 columns (a group), d1 of the rows as floats, then 16 vectors of 16 bytes, the
-// bits of eight columns each.
+// Packed: for each 16 rows (a tile) and 128 columns (a group), d1 of the rows as floats, then 16 vectors of 16 bytes,
+// the bits of eight columns each.
 
 static const size_t kTile = 16;
 static const size_t kGroupBytes = 4 * 16 + 16 * 16;
@@ -83,7 +83,8 @@ static inline void build_tables(uint8_t* table, struct Scale* scale, const uint8
       memcpy(&q, x + 2 + 4 * k, 4);
       const __m128i q01 = _mm_shuffle_epi8(_mm_cvtsi32_si128(q), bytes01);
       const __m128i q23 = _mm_shuffle_epi8(_mm_cvtsi32_si128(q), bytes23);
-      const __m128i s = _mm_add_epi16(_mm_add_epi16(_mm_maddubs_epi16(bits01, q01), _mm_maddubs_epi16(bit2, q23)), offset);
+      const __m128i s012 = _mm_add_epi16(_mm_maddubs_epi16(bits01, q01), _mm_maddubs_epi16(bit2, q23));
+      const __m128i s = _mm_add_epi16(s012, offset);
       const __m128i s3 = _mm_add_epi16(s, _mm_maddubs_epi16(bit3, q23));
       _mm_store_si128((__m128i*)table, _mm_packus_epi16(_mm_and_si128(s, low), _mm_and_si128(s3, low)));
       _mm_store_si128((__m128i*)(table + 16), _mm_packus_epi16(_mm_srli_epi16(s, 5), _mm_srli_epi16(s3, 5)));
@@ -95,7 +96,8 @@ static inline void build_tables(uint8_t* table, struct Scale* scale, const uint8
 }
 
 // One tile times one token over some groups of columns: sums[16] += ...
-static inline void run_tile(float* sums, const uint8_t* packed, const uint8_t* table, const struct Scale* scale, size_t groups) {
+static inline void run_tile(float* sums, const uint8_t* packed, const uint8_t* table, const struct Scale* scale,
+                            size_t groups) {
   const __m128i nibble = _mm_set1_epi8(15);
   const __m128i weights = _mm_set1_epi16(0x4002);  // 2 L + 64 H
   const __m128i magic = _mm_set1_epi16(0x4b00);    // above a word it makes the float 2^23 + word

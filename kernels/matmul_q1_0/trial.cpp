@@ -128,8 +128,8 @@ class MatmulQ1Trial : public Trial {
     for (size_t i = 0; i < 3; ++i) {
       const size_t j = (i + 1) % 3;
       if (shape[i] * shape[j] > (size_t{1} << 30)) {
-        throw InputError(fmt::format("{} x {} = {} x {} is over 2^30; a case that large does not fit the harness", names[i], names[j],
-                                     shape[i], shape[j]));
+        throw InputError(fmt::format("{} x {} = {} x {} is over 2^30; a case that large does not fit the harness",
+                                     names[i], names[j], shape[i], shape[j]));
       }
     }
   }
