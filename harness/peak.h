@@ -22,7 +22,7 @@ struct Peak {
   const Level& level_of(double bytes, const CacheInfo& caches) const;
 };
 
-/// Takes under a second. The best of several runs: noise only ever slows.
+/// Takes about a second.
 Peak measure_peak(const Cpu& cpu);
 
 nlohmann::json to_json(const Peak& peak);
