@@ -26,7 +26,7 @@ struct Group {
   unsigned since;  // the first version that writes it, as 100 * minor + patch of 0.minor.patch
 };
 constexpr Group kGroups[] = {
-    {"basic_cpuid", 32, 0},  {"ext_cpuid", 32, 0},    {"intel_fn4", 4, 0},         {"intel_fn11", 4, 0},
+    {"basic_cpuid", 32, 0},  {"ext_cpuid", 32, 0},    {"intel_fn4", 4, 0},         {"intel_fn11", 4, 101},
     {"intel_fn12h", 4, 400}, {"intel_fn14h", 4, 400}, {"amd_fn8000001dh", 4, 500}, {"amd_fn80000026h", 4, 700},
 };
 constexpr unsigned kNewestVersion = 801;
@@ -201,9 +201,6 @@ class Parser {
     if (!take_number(text, index) || !take(text, "]=") || !take_registers(text, r, " ") || !text.empty()) {
       return false;
     }
-    if (version_line_ == 0) {
-      throw bad("registers before the line that names libcpuid's version");
-    }
     const auto* known = std::ranges::find(kGroups, group, [](const Group& g) { return std::string_view(g.name); });
     const bool is_known = known != std::end(kGroups);
     if (!is_known && version_ <= kNewestVersion) {
@@ -226,12 +223,26 @@ class Parser {
 
   bool parse_aida64_line() {
     std::string_view text = line_;
+    unsigned number = 0;
+    if (take(text, "CPU#")) {  // "CPU#000 AffMask: 0x0000000000000001"
+      if (!take_number(text, number) || !take(text, " AffMask: 0x") || text.size() != 16) {
+        return false;
+      }
+      begin_core(number);
+      return true;
+    }
+    if (take(text, "CPUID Registers (CPU #")) {
+      if (!take_number(text, number) || text != "):") {
+        return false;
+      }
+      begin_core(number);
+      return true;
+    }
     if (take(text, "------[ ")) {
       if (text == "Versions ]------") {
         return true;
       }
       take(text, "CPUID Registers / ");
-      unsigned number = 0;
       if (!take(text, "Logical CPU #") || !take_number(text, number) || text != " ]------") {
         return false;
       }
@@ -243,21 +254,20 @@ class Parser {
     if (!take(text, "CPUID ") || !take_register(text, leaf) || !take(text, ": ") || !take_registers(text, r, "-")) {
       return false;
     }
+    // Behind it may stand "[SL 01]", the text that the registers spell, or cache sizes.
+    if (!text.empty() && !(text.starts_with(" [") && text.ends_with(']'))) {
+      return false;
+    }
     unsigned subleaf = 0;
-    bool has_subleaf = false;
-    while (!text.empty()) {  // decorations: [SL 01] [GenuineIntel]
-      const size_t end = text.find(']');
-      if (!take(text, " [") || end == std::string_view::npos) {
+    if (take(text, " [SL ")) {
+      const auto [last, error] = std::from_chars(text.data(), text.data() + text.size(), subleaf, 16);
+      if (error != std::errc() || *last != ']') {
         return false;
       }
-      if (std::string_view mark = text; take(mark, "SL ")) {
-        const auto [last, error] = std::from_chars(mark.data(), mark.data() + mark.size(), subleaf, 16);
-        if (error != std::errc() || *last != ']') {
-          return false;
-        }
-        has_subleaf = true;
+    } else if (open_) {  // older ones count by order alone
+      while (seen_.contains(fmt::format("{:08X}.{}", leaf, subleaf))) {
+        ++subleaf;
       }
-      text = line_.substr(static_cast<size_t>(text.data() - line_.data()) + text.find(']') + 1);
     }
     if (!open_) {
       begin_core(0);
@@ -276,7 +286,7 @@ class Parser {
     } else if (leaf == 7 && subleaf == 1) {
       cores_.back().leaf7_1 = r;
     }
-    if (to != nullptr && has_subleaf) {
+    if (to != nullptr) {
       std::ranges::copy(r, to);
     }
     if (subleaf == 0 && leaf < MAX_CPUID_LEVEL) {
@@ -321,8 +331,11 @@ class Parser {
       }
       need("80000000.0");
       const uint32_t last_extended = core.raw.ext_cpuid[0][0];
-      for (uint32_t leaf = 0x80000001; leaf <= std::min(last_extended, 0x8000001fu); ++leaf) {
+      for (uint32_t leaf = 0x80000001; leaf <= std::min(last_extended, 0x80000008u); ++leaf) {
         need(fmt::format("{:08X}.0", leaf));
+      }
+      if (last_extended > 0x80000008) {
+        need(fmt::format("{:08X}.0", last_extended));
       }
     }
     if (core.raw.basic_cpuid[0][0] == 0 || core.raw.basic_cpuid[1][0] == 0 ||
