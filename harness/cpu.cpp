@@ -10,6 +10,7 @@
 #include <array>
 #include <cctype>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -39,7 +40,8 @@ constexpr FeatureBit kFeatures[] = {
     {"avx512_vbmi", 7, ecx, 1}, {"avx512_vbmi2", 7, ecx, 6},   {"gfni", 7, ecx, 8},           {"vaes", 7, ecx, 9},
     {"avx512_vnni", 7, ecx, 11}, {"avx512_bitalg", 7, ecx, 12}, {"avx512_vpopcntdq", 7, ecx, 14},
     {"amx_bf16", 7, edx, 22},   {"avx512_fp16", 7, edx, 23},   {"amx_tile", 7, edx, 24},      {"amx_int8", 7, edx, 25},
-    {"avx_vnni", 0x70001, eax, 4}, {"avx512_bf16", 0x70001, eax, 5}, {"lahf", 0x80000001, ecx, 0}, {"lzcnt", 0x80000001, ecx, 5},
+    {"avx_vnni", 0x70001, eax, 4}, {"avx512_bf16", 0x70001, eax, 5}, {"lahf", 0x80000001, ecx, 0},
+    {"lzcnt", 0x80000001, ecx, 5},
     {"xop", 0x80000001, ecx, 11}, {"fma4", 0x80000001, ecx, 16}, {"hybrid", 7, edx, 15},
 };
 
@@ -237,7 +239,7 @@ Cpu what_all_have(const std::vector<RawCore>& cores, const std::vector<Cpu>& dec
   for (auto& k : kinds) {
     std::ranges::set_difference(k.cpu->features, all.features, std::inserter(k.kind.only_here, k.kind.only_here.end()));
     if (!k.kind.only_here.empty()) {
-      all.warnings.push_back(fmt::format("cores differ: CPUs {} ({}) have {}, others lack it; only what all have counts",
+      all.warnings.push_back(fmt::format("cores differ: CPUs {} ({}) have {}, others lack it; what all have counts",
                                          fmt::join(k.kind.cpus, ","), k.kind.name, fmt::join(k.kind.only_here, ", ")));
     }
     all.core_kinds.push_back(k.kind);
@@ -247,11 +249,11 @@ Cpu what_all_have(const std::vector<RawCore>& cores, const std::vector<Cpu>& dec
   }
   const uint32_t expected = topology_count(cores.front().raw);
   if (cores.size() > 1 && cores.size() < expected) {
-    all.warnings.push_back(fmt::format("the dump holds {} logical CPUs, CPUID counts {} in a package: others may differ, "
-                                       "or the file is truncated", cores.size(), expected));
+    all.warnings.push_back(fmt::format("the dump holds {} logical CPUs, CPUID counts {} in a package: others may "
+                                       "differ, or the file is truncated", cores.size(), expected));
   }
   if (cores.size() == 1 && all.features.contains("hybrid")) {
-    all.warnings.emplace_back("this CPU is hybrid and the dump holds one core: cores of the other kind may lack its features");
+    all.warnings.emplace_back("this CPU is hybrid and the dump holds one core: the other kind may lack its features");
   }
   all.logical_cpus = cores.size() > 1 ? static_cast<int>(cores.size()) : all.logical_cpus;
   return all;

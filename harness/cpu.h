@@ -44,9 +44,9 @@ struct Cpu {
 /// This machine. Executes XGETBV only where CPUID says that the OS enabled it, so it runs on an SSE2-only CPU.
 Cpu detect_cpu();
 
-/// A raw dump of one or several logical CPUs, as libcpuid's `cpuid_tool --save` writes it (any version up to the
-/// current), or in the layout of AIDA64 that libcpuid reads too and that alone holds leaf 7 subleaf 1. Throws InputError
-/// naming the file, the line and the remedy for anything else, truncated ones included.
+/// A raw dump of one or several logical CPUs, as libcpuid's `cpuid_tool --save` writes it (any version up to 0.8.1), or
+/// in the layout of AIDA64, which libcpuid reads too and which alone holds leaf 7 subleaf 1. Throws InputError naming
+/// the file, the line and the remedy for anything else, truncated ones included.
 Cpu read_cpu_dump(const std::string& path);
 
 struct IsaStatus {
@@ -57,8 +57,8 @@ struct IsaStatus {
 /// Whether `cpu` runs an ISA of isa_names(). Throws InputError for another name.
 IsaStatus isa_status(const Cpu& cpu, std::string_view isa);
 
-/// Every ISA, the simpler first: ties between variants go to the earlier. Plain C++ for any CPU, then the compiler's code
-/// by level, x87, hand-written vector code by width, and code generated at run time.
+/// Every ISA, the simpler first: ties between variants go to the earlier. Plain C++ for any CPU, the compiler's code by
+/// level, x87, hand-written vector code by width, and code generated at run time.
 const std::vector<std::string>& isa_names();
 
 nlohmann::json to_json(const Cpu& cpu);

@@ -73,7 +73,7 @@ ToolResult run_tool(const std::vector<std::string>& argv, std::string_view input
   if (error != 0) {
     throw MachineError(fmt::format("cannot start {}: {}", argv[0], std::strerror(error)));
   }
-  // By number: the header of glibc 2.36 lacks C linkage for C++. -1 before Linux 5.3: then waitpid waits without a limit.
+  // By number: the header of glibc 2.36 lacks C linkage for C++. -1 before Linux 5.3: no limit then.
   const int watch = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   pollfd ended{watch, POLLIN, 0};
   const bool late = watch >= 0 && poll(&ended, 1, timeout * 1000) == 0;
