@@ -165,6 +165,7 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
   std::optional<Mismatch> wrong;
   uint64_t reentries = 0;
   Rng rng(mix_seed(id_.seed, 0x73746570));
+  const uint64_t one_in = uint64_t{4} << rng.below(8);  // steps between re-entries: early in some samples, late in others
   const std::string& isa = variant_.isa;
   const auto own = reinterpret_cast<uint64_t>(target);
   single_step(kStepLimit, call, [&](uint64_t rip) {
@@ -179,7 +180,7 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
       wrong.emplace("isa", why);
       return;
     }
-    if (reentries < kReentries && rng.below(8) == 0) {
+    if (reentries < kReentries && rng.below(one_in) == 0) {
       ++reentries;
       try {
         run_on_other_data(1 + reentries);
