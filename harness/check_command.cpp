@@ -11,6 +11,7 @@
 #include "harness/emulate.h"
 #include "harness/error.h"
 #include "harness/saved_failure.h"
+#include "harness/single_step.h"
 #include "runner/block_check.h"
 
 namespace assay {
@@ -21,6 +22,7 @@ struct CheckArguments {
   std::string case_text, replay, save;
   std::string block;
   std::string cpu;
+  bool no_stepping = false;
   bool exhaustive = false;
   bool json = false;
   bool samples_given = false;
@@ -45,6 +47,9 @@ void print_verdict(const Verdict& v) {
 }
 
 int run_check(const CheckArguments& a) {
+  if (a.no_stepping) {
+    forbid_single_step();
+  }
   if (!a.cpu.empty()) {
     continue_on_emulated_cpu(a.cpu);
   }
@@ -134,6 +139,7 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")->check(CLI::IsMember({"gpt2"}));
   command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
+  command->add_flag("--no-stepping", a->no_stepping, "leave out the calls that are single-stepped: dear on an emulated CPU");
   command->add_option("--save", a->save, "a folder: each failure is written to a file there");
   command->add_option("--replay", a->replay, "run the failure saved in this file again");
   command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");

@@ -18,6 +18,7 @@ struct Session {
   const std::function<void(uint64_t)>* visit;
 };
 thread_local Session* session = nullptr;
+bool forbidden = false;
 
 /// The system aligns its frame: up to 63 bytes right below the red zone, and those of state that this CPU lacks, it leaves
 /// as they were. Another system or CPU would overwrite them.
@@ -75,7 +76,12 @@ void single_step(uint64_t limit, const std::function<void()>& call, const std::f
   sigaction(SIGTRAP, &before, nullptr);
 }
 
+void forbid_single_step() { forbidden = true; }
+
 bool single_step_available() {
+  if (forbidden) {
+    return false;
+  }
   static const bool available = [] {
     uint64_t steps = 0;
     Rng rng(1);
