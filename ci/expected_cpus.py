@@ -1,6 +1,8 @@
 """What each CPU of ci/emulate.py must offer, no more and no less, after its vendor's manuals: ci/matrix.py holds the
 emulated CPU, and what `assay` sees of it, against this."""
 
+import re
+
 # ISAs of `assay list`, level by level.
 V1 = ["scalar", "x87"]
 V2 = [*V1, "auto_v2", "sse"]
@@ -45,6 +47,19 @@ FEATURES = {
 COMMON = {"sse", "sse2", "xsave", "osxsave", "hypervisor"}
 # What isa_probe.c tries and `assay cpu` does not tell of. Ice Lake lacks it, but Bochs 2.7 does not trap there.
 ONLY_PROBED = {"icelake": {"avx512_vp2intersect"}, "tigerlake": {"avx512_vp2intersect"}}
+
+# Bochs 2.7 rounds some floats that lie halfway between two halves away from the even one in VCVTPS2PH: the scale d of a
+# block is then one code off. Real CPUs pass the same cases. Kernels whose AVX2 and AVX-512 variants use it:
+BOCHS_ROUNDS_HALVES_WRONGLY = {"quantize_q1_0", "quantize_q8_0"}
+
+
+def is_fault_of_bochs(kernel, isa, reason):
+    """Whether a failure says no more than that: nothing but one scale, off by one code."""
+    numbers = re.match(r"d\[\d+\] is (\S+)(?: \(\S+\))?, expected (\S+)", reason)
+    if kernel not in BOCHS_ROUNDS_HALVES_WRONGLY or isa in V2 or isa.startswith("auto") or not numbers:
+        return False
+    got, wanted = (int(n.rstrip(":,"), 0) for n in numbers.groups())
+    return abs(got - wanted) == 1
 
 
 def executes(cpu):

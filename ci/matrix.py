@@ -149,7 +149,10 @@ def cells_of(cpu, isa, kernels, result):
         if verdict["status"] == "pass" and verdict["samples"] != samples:
             verdict |= {"status": "fail", "reason": f"{verdict['samples']} samples were run, not {samples}"}
         problem = None
-        if verdict["status"] != "pass":
+        in_bochs = cpu != "native" and emulate.CPUS[cpu].emulator == "bochs"
+        if verdict["status"] == "fail" and in_bochs and expected.is_fault_of_bochs(kernel, isa, verdict["reason"]):
+            verdict |= {"status": "emulator-fault"}
+        elif verdict["status"] != "pass":
             problem = f"{kernel}/{isa}: {verdict['status']}: {verdict['reason']}"
             if verdict["reproduce"]:
                 problem += f"\n    {verdict['reproduce']}" + ("" if cpu == "native" else f" --cpu {cpu}")
@@ -216,7 +219,8 @@ def check(cpu, assay, folder):
     with open(path, "w") as file:
         json.dump(result, file, indent=1)
     count = collections.Counter(cell["status"] for cell in cells.values())
-    print(f"{cpu}: {count['pass']} variants passed, {count['fail']} failed, {count['not-runnable']} cannot run there")
+    print(f"{cpu}: {count['pass']} variants passed, {count['fail']} failed, {count['not-runnable']} cannot run there, "
+          f"{count['emulator-fault']} stopped at a known fault of the emulator")
     print(f"the model: {result['model']}; {result['seconds']:.0f} s, {result['cpu_seconds']:.0f} s of CPU time")
     for problem in problems:
         print(f"  {problem}")
@@ -238,7 +242,8 @@ def summary(assay, folder):
 
     def cell(cpu, name):
         found = tried[cpu]["cells"].get(name, {"status": "?"})
-        return {"pass": str(found.get("samples")), "fail": "FAILED", "not-runnable": "-"}.get(found["status"], "?")
+        samples = str(found.get("samples"))
+        return {"pass": samples, "fail": "FAILED", "not-runnable": "-", "emulator-fault": samples + "*"}.get(found["status"], "?")
 
     width = max(map(len, compiled))
 
@@ -252,7 +257,8 @@ def summary(assay, folder):
     print_row("seconds", lambda cpu: f"{tried[cpu]['seconds']:.0f}")
     print_row("CPU seconds", lambda cpu: f"{tried[cpu]['cpu_seconds']:.0f}")
     print("\na number: passed with so many samples; -: cannot run on this CPU; ?: not tried, or not with this build")
-    never = [name for name in compiled if not any(cell(cpu, name).isdigit() for cpu in tried)]
+    print("*: passed so many, then met a known fault of the emulator (Bochs 2.7: ties in VCVTPS2PH); not a pass")
+    never = [name for name in compiled if not any(cell(cpu, name).rstrip("*").isdigit() for cpu in tried)]
     print(f"variants never run anywhere: {len(never)}" + (f" ({', '.join(never)})" if never else ""))
     failed = [f"{cpu}: {problem}" for cpu in tried for problem in tried[cpu]["problems"]]
     for text in failed:
