@@ -113,7 +113,9 @@ class MatmulF32Trial : public Trial {
     }
 
     c.expect_equal("pack's size", 0, static_cast<int64_t>(bytes_again), static_cast<int64_t>(bytes));
-    c.expect_equal("w after pack", 0, std::memcmp(w.data, w.ref, w.count * sizeof(float)), 0);
+    if (w.count > 0) {
+      c.expect_equal("w after pack", 0, std::memcmp(w.data, w.ref, w.count * sizeof(float)), 0);
+    }
     for (size_t t = 0; t < tokens; ++t) {
       float* row = y + t * ldy;
       c.expect_untouched("y before row_begin", row, row_begin);
