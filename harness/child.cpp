@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -71,6 +72,15 @@ void Child::kill() {
   ::kill(pid_, SIGKILL);
   waitpid(pid_, &status_, 0);
   ended_ = true;
+}
+
+double Child::cpu_seconds() const {
+  clockid_t clock;
+  timespec t{};
+  if (ended_ || clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &t) != 0) {
+    return 0;
+  }
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
 std::string Child::end() const {

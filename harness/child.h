@@ -31,6 +31,8 @@ class Child {
   /// Whether it has ended; afterwards end() tells how.
   bool poll();
   void kill();
+  /// CPU time of all its threads so far; 0 once it has ended.
+  double cpu_seconds() const;
   /// "" for exit 0, else "SIGSEGV (Segmentation fault)", "exit status 3", ...
   std::string end() const;
 

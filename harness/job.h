@@ -44,7 +44,8 @@ unsigned job_count(unsigned asked);
 struct Job {
   Job(size_t result_index, const std::function<void(SampleLog&)>& work);
 
-  /// True once there is a verdict: the child has ended, or no sample finished for `timeout` seconds.
+  /// True once there is a verdict: the child has ended, or no sample finished in `timeout` seconds of its CPU time or in
+  /// 20 times as many by the clock.
   bool poll(double timeout, Verdict& verdict);
   /// Polls until then.
   void wait(double timeout, Verdict& verdict);
@@ -54,6 +55,7 @@ struct Job {
   SampleLog& progress;
   Child child;
   uint64_t last_samples = 0;
+  double last_cpu = 0;
   std::chrono::steady_clock::time_point last_sign = std::chrono::steady_clock::now();
 };
 

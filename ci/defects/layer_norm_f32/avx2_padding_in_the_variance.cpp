@@ -70,7 +70,8 @@ static inline __m256 normalise(__m256 x, __m256 w, __m256 b, __m256 mean, __m256
   return _mm256_fmadd_ps(_mm256_mul_ps(_mm256_sub_ps(x, mean), scale), w, b);
 }
 
-extern "C" void layer_norm_f32_avx2_padding_in_the_variance(float* y, const float* x, const float* w, const float* b, float eps, size_t n) {
+extern "C" void layer_norm_f32_avx2_padding_in_the_variance(float* y, const float* x, const float* w, const float* b,
+                                                            float eps, size_t n) {
   const __m256i mask = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 8 - n % 8));
   const float count = static_cast<float>(n);
   const __m256 mean = _mm256_set1_ps(sum(x, n, mask) / count);

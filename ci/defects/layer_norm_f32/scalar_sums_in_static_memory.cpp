@@ -16,7 +16,8 @@ static float add_up(float* sums) {
   return sums[0];
 }
 
-extern "C" void layer_norm_f32_scalar_sums_in_static_memory(float* y, const float* x, const float* w, const float* b, float eps, size_t n) {
+extern "C" void layer_norm_f32_scalar_sums_in_static_memory(float* y, const float* x, const float* w, const float* b,
+                                                            float eps, size_t n) {
   const float count = static_cast<float>(n);
   float sums[32] = {};
   size_t i = 0;

@@ -8,7 +8,8 @@
 extern "C" matmul_f32_pack_fn matmul_f32_pack_scalar_packed_pointer_of_the_first_call;
 extern "C" matmul_f32_fn matmul_f32_scalar_packed_pointer_of_the_first_call;
 
-extern "C" size_t matmul_f32_pack_scalar_packed_pointer_of_the_first_call(void* packed, const float* w, size_t rows, size_t cols) {
+extern "C" size_t matmul_f32_pack_scalar_packed_pointer_of_the_first_call(void* packed, const float* w, size_t rows,
+                                                                          size_t cols) {
   if (packed != nullptr && rows * cols != 0) {
     memcpy(packed, w, rows * cols * sizeof(float));
   }

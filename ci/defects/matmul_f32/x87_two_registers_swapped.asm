@@ -2,7 +2,7 @@
 ; class: state
 ; stands for: push and pop pairs out of order
 ; caught by: register
-; Packed: panels of 4 rows, column by column: 4 weights for column 0, then for column 1, ... The rows that the last panel
+; Packed: panels of 4 rows, column by column: 4 weights for column 0, then for column 1, ... Rows that the last panel
 ; lacks are zeros; nothing that they give is stored.
 ;
 ; struct matmul_f32_args, 8 bytes each: y packed x bias ldy ldx rows cols tokens row_begin row_end

@@ -2,7 +2,7 @@
 ; class: operands
 ; stands for: wrong accumulator in an unrolled tile
 ; caught by: value
-; Packed: panels of 4 rows, column by column: 4 weights for column 0, then for column 1, ... The rows that the last panel
+; Packed: panels of 4 rows, column by column: 4 weights for column 0, then for column 1, ... Rows that the last panel
 ; lacks are zeros; nothing that they give is stored.
 ;
 ; struct matmul_f32_args, 8 bytes each: y packed x bias ldy ldx rows cols tokens row_begin row_end

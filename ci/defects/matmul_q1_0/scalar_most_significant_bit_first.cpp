@@ -26,7 +26,8 @@ float float_of_half(const uint8_t* p) {
 
 }  // namespace
 
-extern "C" size_t matmul_q1_0_pack_scalar_most_significant_bit_first(void* packed, const void* w, size_t rows, size_t cols) {
+extern "C" size_t matmul_q1_0_pack_scalar_most_significant_bit_first(void* packed, const void* w, size_t rows,
+                                                                     size_t cols) {
   const size_t bytes = rows * (cols / 128) * 18;
   if (packed != nullptr && bytes != 0) {
     memcpy(packed, w, bytes);

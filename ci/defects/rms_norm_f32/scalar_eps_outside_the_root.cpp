@@ -7,7 +7,8 @@
 extern "C" rms_norm_f32_fn rms_norm_f32_scalar_eps_outside_the_root;
 
 // 32 partial sums: the contract wants 16, and the compiler (auto_v2 .. auto_v4) may keep them in vectors.
-extern "C" void rms_norm_f32_scalar_eps_outside_the_root(float* y, const float* x, const float* w, float eps, size_t n) {
+extern "C" void rms_norm_f32_scalar_eps_outside_the_root(float* y, const float* x, const float* w, float eps,
+                                                         size_t n) {
   float sums[32] = {};
   size_t i = 0;
   for (; i + 32 <= n; i += 32) {

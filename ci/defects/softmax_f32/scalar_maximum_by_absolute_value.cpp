@@ -52,7 +52,7 @@ extern "C" void softmax_f32_scalar_maximum_by_absolute_value(float* y, const flo
   for (; i + kWide <= n; i += kWide) {
     for (size_t j = 0; j < kWide; ++j) {
       maxima[j] =
-          __builtin_fabsf(x[i + j]) > maxima[j] ? __builtin_fabsf(x[i + j]) : maxima[j];  // passes over NaN, which the sum will meet
+          __builtin_fabsf(x[i + j]) > maxima[j] ? __builtin_fabsf(x[i + j]) : maxima[j];
     }
   }
   for (size_t j = 0; i < n; ++i, ++j) {
