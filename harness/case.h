@@ -113,9 +113,9 @@ void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
 ///
 /// A fuzzed call is made twice or more, each time from other garbage in registers, stack, outputs and scratch, through
 /// checked_call: the machine state is checked each time, and the results must be the same bits. On samples that
-/// follow from the seed, there is more: a call on other data in between; a call that is interrupted after every
-/// instruction (each SIGTRAP's frame overwrites what lies below the red zone) and re-entered on other data at a few of
-/// them; calls while another thread runs the same variant on other data.
+/// follow from the seed, there is more: a call on other data in between, or before and at the same addresses; a call
+/// that is interrupted after every instruction (each SIGTRAP's frame overwrites what lies below the red zone) and
+/// re-entered on other data at a few of them; calls while another thread runs the same variant on other data.
 class Case {
  public:
   /// For fuzzing. `stats` receives the errors.

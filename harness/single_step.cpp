@@ -20,11 +20,11 @@ struct Session {
 thread_local Session* session = nullptr;
 bool forbidden = false;
 
-/// The system aligns its frame: up to 63 bytes right below the red zone, and those of state that this CPU lacks, it leaves
-/// as they were. Another system or CPU would overwrite them.
+/// The system aligns its frame, so that up to 63 bytes right below the red zone stay as they were. Another system, or a
+/// CPU with more state, would overwrite them.
 void fill_gap_below_red_zone(const mcontext_t& machine) {
-  constexpr uint64_t kRedZone = 128;  // System V AMD64 ABI, section 3.2.2
-  constexpr uint32_t kMagic = 0x46505853;  // FP_XSTATE_MAGIC1 of asm/sigcontext.h: the frame is longer than FXSAVE's 512 bytes
+  constexpr uint64_t kRedZone = 128;       // System V AMD64 ABI, section 3.2.2
+  constexpr uint32_t kMagic = 0x46505853;  // FP_XSTATE_MAGIC1 of asm/sigcontext.h: more than FXSAVE's 512 bytes
   const auto* state = reinterpret_cast<const uint8_t*>(machine.fpregs);
   if (state == nullptr) {
     return;

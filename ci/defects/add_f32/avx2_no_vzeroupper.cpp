@@ -1,6 +1,6 @@
 // defect: the assembly uses YMM registers and returns without VZEROUPPER
 // class: state
-// stands for: hand-written AVX code that makes the caller's SSE code slow: the compiler adds VZEROUPPER only for its own
+// stands for: hand-written AVX code that slows the SSE code of its caller: compilers add VZEROUPPER only to their own
 // caught by: dirty-upper
 #include <immintrin.h>
 

@@ -21,7 +21,8 @@ extern "C" void add_i32_avx2_writes_one_too_many(int32_t* z, const int32_t* x, c
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(z + i), _mm256_add_epi32(a, b));
   }
   if (i < n) {
-    const __m256i sum = _mm256_add_epi32(_mm256_maskload_epi32(x + i, mask_of(n - i)), _mm256_maskload_epi32(y + i, mask_of(n - i)));
+    const __m256i sum =
+        _mm256_add_epi32(_mm256_maskload_epi32(x + i, mask_of(n - i)), _mm256_maskload_epi32(y + i, mask_of(n - i)));
     _mm256_maskstore_epi32(z + i, mask_of(n - i + 1), sum);
   }
 }

@@ -6,7 +6,9 @@
 
 extern "C" add_i32_fn add_i32_scalar_hangs_at_256;
 
-static inline int32_t sum(int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); }
+static inline int32_t sum(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
 
 extern "C" void add_i32_scalar_hangs_at_256(int32_t* z, const int32_t* x, const int32_t* y, size_t n) {
   if (n > 256) {

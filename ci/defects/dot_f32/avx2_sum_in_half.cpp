@@ -13,7 +13,8 @@ extern "C" float dot_f32_avx2_sum_in_half(const float* x, const float* y, size_t
   size_t i = 0;
   for (; i + 16 <= n; i += 16) {
     for (size_t j = 0; j < 2; ++j) {
-      const __m256 s = _mm256_fmadd_ps(_mm256_loadu_ps(x + i + 8 * j), _mm256_loadu_ps(y + i + 8 * j), _mm256_cvtph_ps(half[j]));
+      const __m256 s =
+          _mm256_fmadd_ps(_mm256_loadu_ps(x + i + 8 * j), _mm256_loadu_ps(y + i + 8 * j), _mm256_cvtph_ps(half[j]));
       half[j] = _mm256_cvtps_ph(s, _MM_FROUND_TO_NEAREST_INT);
     }
   }

@@ -48,8 +48,10 @@ struct Generator : Xbyak::CodeGenerator {
 
  private:
   enum { kMagic, kLow, kHigh, kLog2e, kLn2High, kLn2Low, kC6, kC5, kC4, kC3, kC2, kOne, kConstants };
-  static constexpr float kValues[kConstants] = {0x1.8p23f,       -104,           89,          0x1.715476p0f, 0x1.62e43p-1f, -0x1.05c61p-29f,
-                                                0x1.6a2332p-10f, 0x1.1239c4p-7f, 0x1.5558d2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f, 1};
+  static constexpr float kValues[kConstants] = {0x1.8p23f,       -104,           89,
+                                                0x1.715476p0f,   0x1.62e43p-1f,  -0x1.05c61p-29f,
+                                                0x1.6a2332p-10f, 0x1.1239c4p-7f, 0x1.5558d2p-5f,
+                                                0x1.555492p-3f,  0x1.fffffcp-2f, 1};
 
   Xbyak::Address constant(int c) { return ptr_b[rip + constants_ + 4 * c]; }
 

@@ -31,7 +31,8 @@ extern "C" void exp_f32_scalar_uses_sse41(float* y, const float* x, size_t n) {
     const float r_high = v - whole * 0x1.62e4p-1f;
     const float r_low = whole * 0x1.7f7d1cp-20f;
     const float r = r_high - r_low;
-    const float s = (((0x1.6a2332p-10f * r + 0x1.1239c4p-7f) * r + 0x1.5558d2p-5f) * r + 0x1.555492p-3f) * r + 0x1.fffffcp-2f;
+    const float s =
+        (((0x1.6a2332p-10f * r + 0x1.1239c4p-7f) * r + 0x1.5558d2p-5f) * r + 0x1.555492p-3f) * r + 0x1.fffffcp-2f;
     const float p = 1 + (r_high + (s * (r * r) - r_low));
     const int e = static_cast<int>(whole);
     y[i] = p * power_of_two(e / 2) * power_of_two(e - e / 2);

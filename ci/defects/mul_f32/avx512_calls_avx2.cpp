@@ -16,6 +16,7 @@ extern "C" void mul_f32_avx512_calls_avx2(float* z, const float* x, const float*
   }
   for (size_t i = 0; i < n; i += 16) {
     const __mmask16 mask = static_cast<__mmask16>(n - i < 16 ? (1u << (n - i)) - 1 : 0xffff);
-    _mm512_mask_storeu_ps(z + i, mask, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_maskz_loadu_ps(mask, y + i)));
+    _mm512_mask_storeu_ps(z + i, mask,
+                          _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_maskz_loadu_ps(mask, y + i)));
   }
 }

@@ -21,6 +21,7 @@ extern "C" void mul_f32_avx512_tail_one_vector_off(float* z, const float* x, con
   if (i < n) {
     const __mmask16 mask = static_cast<__mmask16>((1u << (n - i)) - 1);
     const size_t at = n >= 32 ? i + 16 : i;
-    _mm512_mask_storeu_ps(z + at, mask, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + at), _mm512_maskz_loadu_ps(mask, y + at)));
+    _mm512_mask_storeu_ps(z + at, mask,
+                          _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + at), _mm512_maskz_loadu_ps(mask, y + at)));
   }
 }

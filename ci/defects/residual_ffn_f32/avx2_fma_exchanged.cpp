@@ -8,7 +8,8 @@
 
 extern "C" residual_ffn_f32_fn residual_ffn_f32_avx2_fma_exchanged;
 
-extern "C" void residual_ffn_f32_avx2_fma_exchanged(float* z, const float* a, const float* b, const float* w, size_t n) {
+extern "C" void residual_ffn_f32_avx2_fma_exchanged(float* z, const float* a, const float* b, const float* w,
+                                                    size_t n) {
   size_t i = 0;
   for (; i + 8 <= n; i += 8) {
     const __m256 vb = _mm256_loadu_ps(b + i);

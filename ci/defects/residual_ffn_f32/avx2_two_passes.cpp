@@ -1,4 +1,4 @@
-// defect: z = a + b is written first and b * w added in a second pass, which reads b and w after they may be overwritten
+// defect: z = a + b is written first; b * w is added in a second pass, when b or w may be overwritten
 // class: memory
 // stands for: a kernel that works in place only by luck of its order
 // caught by: value

@@ -8,7 +8,8 @@
 
 extern "C" residual_ffn_f32_fn residual_ffn_f32_sse_loads_sixteen_of_eight;
 
-extern "C" void residual_ffn_f32_sse_loads_sixteen_of_eight(float* z, const float* a, const float* b, const float* w, size_t n) {
+extern "C" void residual_ffn_f32_sse_loads_sixteen_of_eight(float* z, const float* a, const float* b, const float* w,
+                                                            size_t n) {
   if (n == 2) {
     asm volatile(
         "movq (%1), %%xmm0\n\t"

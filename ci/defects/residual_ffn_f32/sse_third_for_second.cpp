@@ -10,7 +10,8 @@ extern "C" residual_ffn_f32_fn residual_ffn_f32_sse_third_for_second;
 
 static inline __m128 combine(__m128 a, __m128 b, __m128 w) { return _mm_add_ps(_mm_add_ps(a, b), _mm_mul_ps(b, w)); }
 
-extern "C" void residual_ffn_f32_sse_third_for_second(float* z, const float* a, const float* b, const float* w, size_t n) {
+extern "C" void residual_ffn_f32_sse_third_for_second(float* z, const float* a, const float* b, const float* w,
+                                                      size_t n) {
   size_t i = 0;
   for (; i + 12 <= n; i += 12) {
     const __m128 first = combine(_mm_loadu_ps(a + i), _mm_loadu_ps(b + i), _mm_loadu_ps(w + i));
