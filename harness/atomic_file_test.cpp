@@ -148,39 +148,47 @@ TEST(AtomicFile, WritersAtOnceEachWriteAWholeFile) {
 /// Kills a process that calls `write(n)` for n = 1, 2, ... at a random moment, 100 times. `read` gives the n of the file, and
 /// fails the test if that is not whole.
 void kill_at_random_moments(const TemporaryFolder& folder, const std::function<void(uint64_t)>& write, const std::function<uint64_t()>& read) {
+  using Clock = std::chrono::steady_clock;
   constexpr int kKills = 100;
+  struct Progress {
+    std::atomic<bool> started;
+    std::atomic<uint64_t> finished;
+  };
+  auto took = Clock::duration::max();
+  for (int i = 0; i < 3; ++i) {
+    const auto begin = Clock::now();
+    write(0);
+    took = std::min(took, Clock::now() - begin);
+  }
   Rng rng(1);
-  write(0);
   size_t leftovers = 0;
   for (int i = 0; i < kKills; ++i) {
-    const SharedMemory memory(sizeof(std::atomic<uint64_t>));
-    auto& finished = *static_cast<std::atomic<uint64_t>*>(memory.get());
-    finished = 0;
+    const SharedMemory memory(sizeof(Progress));
+    auto& progress = *static_cast<Progress*>(memory.get());
     const uint64_t before = read();
     Child child([&] {
+      progress.started = true;
       for (uint64_t n = before + 1;; ++n) {
         write(n);
-        finished = n;
+        progress.finished = n;
       }
     });
-    // Some die in their first write, some later.
-    while (rng.below(4) != 0 && finished == 0 && !child.poll()) {
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    while (!progress.started && !child.poll()) {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(rng.below(3000)));
+    // Any moment of the first two writes.
+    std::this_thread::sleep_for(took * static_cast<int>(rng.below(1000)) / 500);
     child.kill();
     EXPECT_EQ(child.end(), "SIGKILL (Killed)");
     const uint64_t n = read();
-    EXPECT_GE(n, std::max<uint64_t>(finished, before)) << "an older file came back";
-    EXPECT_LE(n, std::max<uint64_t>(finished, before) + 1);
+    EXPECT_GE(n, std::max<uint64_t>(progress.finished, before)) << "an older file came back";
+    EXPECT_LE(n, std::max<uint64_t>(progress.finished, before) + 1);
     leftovers += folder.names().size() - 1;
     EXPECT_LE(folder.names().size(), 2u) << "the next writer removes what a killed one left";
   }
+  EXPECT_GT(leftovers, 0u) << "no kill came in the middle of a write: this test shows nothing";
   write(0);
   EXPECT_EQ(folder.names().size(), 1u);
-  if (leftovers == 0) {
-    GTEST_SKIP() << "no kill came in the middle of a write: this run shows nothing";
-  }
 }
 
 TEST(AtomicFile, AKillAtAnyMomentLeavesAWholeFile) {

@@ -169,7 +169,6 @@ void add_bench_command(CLI::App& app, int& status) {
   command->add_option("--markdown", a->markdown_file, "write the report for people to this file");
   command->add_flag("--json", a->json, "the JSON report on stdout");
   command->add_flag("--selftest", a->selftest, "instead: how often is a variant found faster than itself, and a slowed one slower?");
-  command->preparse_callback([a](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([a, &status] { status = run_bench(*a); });
 }
 
@@ -181,7 +180,6 @@ void add_tune_command(CLI::App& app, int& status) {
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
   command->add_option("--seed", a->seed, "of the check")->capture_default_str();
   command->add_flag("--json", a->json, "the choices for programs");
-  command->preparse_callback([a](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([a, &status] { status = run_tune(*a); });
 }
 

@@ -145,7 +145,6 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");
   command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
   command->add_flag("--json", a->json, "for programs");
-  command->preparse_callback([a](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([a, samples, &status] {
     a->samples_given = samples->count() > 0;
     status = run_check(*a);

@@ -137,6 +137,17 @@ void add_commands(CLI::App& app, int& status) {
   check_values(app);
 }
 
+void parse_only(CLI::App& app, int argc, const char* const* argv) {
+  struct Parsed {};
+  // Called when all is parsed, before the command's own callback; that one cannot be replaced, since it holds what the
+  // options are stored in.
+  app.parse_complete_callback([] { throw Parsed(); });
+  try {
+    app.parse(argc, argv);
+  } catch (const Parsed&) {
+  }
+}
+
 int run_command_line(int argc, const char* const* argv) {
   fill_closed_streams();
   CLI::App app{"assay: which implementation of each GPT kernel is right, which is fastest, and which to use on this CPU"};

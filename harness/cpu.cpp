@@ -164,6 +164,7 @@ Cpu decode(const RawCore& core) {
     cpu.xsave_bytes = raw.basic_cpuid[0xd][ebx];
   }
   // libcpuid knows the many places where caches and names hide. It refuses some emulated CPUs: then they stay unknown.
+  cpuid_set_warn_function(nullptr);  // it would print what it does not know to stderr
   auto identified = std::make_unique<cpu_id_t>();
   cpu_raw_data_t copy = raw;
   if (cpu_identify(&copy, identified.get()) == 0) {

@@ -55,7 +55,6 @@ void add_cpu_command(CLI::App& app, int& status) {
   auto raw = std::make_shared<std::string>();
   command->add_flag("--json", *json, "for programs");
   command->add_option("--raw", *raw, "a libcpuid raw dump of another CPU (made by `cpuid_tool --save=FILE`)");
-  command->preparse_callback([command](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([command, json, raw, &status] {
     const Cpu cpu = command->count("--raw") == 0 ? detect_cpu() : read_cpu_dump(*raw);
     const Eligible eligible = eligible_variants(cpu);

@@ -74,7 +74,6 @@ void add_list_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("list", "kernels and variants: what is compiled, what runs here, and why not");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "for programs");
-  command->preparse_callback([json](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([json, &status] {
     const Cpu cpu = detect_cpu();
     *json ? print_json(cpu) : print_matrix(cpu);

@@ -137,7 +137,6 @@ void add_predict_command(CLI::App& app, int& status) {
   command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
   command->add_flag("--measure", a->measure, "time the variants here too, though this is another CPU");
   command->add_flag("--json", a->json, "for programs");
-  command->preparse_callback([a](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([a, &status] { status = run_predict(*a); });
 }
 

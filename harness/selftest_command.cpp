@@ -155,7 +155,6 @@ void add_selftest_command(CLI::App& app, int& status) {
       ->check(CLI::Range(1, 1000000));
   command->add_option("--jobs", a->options.jobs, "child processes at once, of --false-alarms (0: one for each CPU)")->check(CLI::Range(0, 1024));
   command->add_flag("--list", a->list, "what is planted");
-  command->preparse_callback([a](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([a, &status] { status = run_selftest(*a); });
 }
 

@@ -114,7 +114,6 @@ void add_quantize_command(CLI::App& app, int& status) {
   command->add_option("OUT", a->out, "file to write, whole or not at all")->required();
   command->add_option("--type", a->type, "q1_0 (matrices of the blocks) or f16 (all matrices)")->required()->check(CLI::IsMember({"q1_0", "f16"}));
   command->add_option("--force", a->force, "kernel=variant,... for the quantizer");
-  command->preparse_callback([a](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([a, &status] { status = quantize(a->in, a->out, a->type, a->force); });
 }
 

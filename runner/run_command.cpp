@@ -194,7 +194,6 @@ void add_run_command(CLI::App& app, int& status) {
   command->add_flag("--verify", a->verify, "run the double-precision reference beside; exit status 1 if a token differs");
   command->add_flag("--list-choices", a->list_choices, "which variant each step uses, and why");
   command->add_flag("-q,--quiet", a->quiet, "only the text");
-  command->preparse_callback([a](size_t) {});  // keeps them alive if a caller replaces the callback
   command->callback([a, &status] { status = run(*a); });
 }
 

@@ -37,11 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CLI::App app;
   int status = 0;
   assay::add_commands(app, status);
-  for (CLI::App* command : app.get_subcommands({})) {
-    command->callback([] {});
-  }
   try {
-    app.parse(static_cast<int>(argv.size()), argv.data());
+    assay::parse_only(app, static_cast<int>(argv.size()), argv.data());
   } catch (const CLI::Success&) {
     return 0;
   } catch (const CLI::ParseError&) {

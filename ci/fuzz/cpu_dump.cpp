@@ -1,5 +1,5 @@
 // A dump of another CPU, through a file in memory: the reader gives its path to libcpuid.
-// Covers: harness/cpu.cpp
+// Covers: harness/cpu.cpp harness/cpu_dump.cpp
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "harness/cpu.h"
 #include "harness/error.h"
