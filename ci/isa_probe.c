@@ -14,34 +14,34 @@ static void on_trap(int number) {
 }
 
 // Register operands only: no memory, no result that matters.
-#define EXTENSIONS(X) \
-  X(sse2, "paddq %%xmm1, %%xmm0") \
-  X(sse3, "haddps %%xmm1, %%xmm0") \
-  X(ssse3, "pabsd %%xmm1, %%xmm0") \
-  X(sse4_1, "pmulld %%xmm1, %%xmm0") \
-  X(sse4_2, "pcmpgtq %%xmm1, %%xmm0") \
-  X(popcnt, "popcnt %%ecx, %%eax") \
-  X(avx, "vaddps %%ymm1, %%ymm2, %%ymm0") \
-  X(avx2, "vpaddd %%ymm1, %%ymm2, %%ymm0") \
-  X(fma, "vfmadd231ps %%ymm1, %%ymm2, %%ymm0") \
-  X(f16c, "vcvtph2ps %%xmm1, %%ymm0") \
-  X(bmi1, "andn %%ecx, %%ecx, %%eax") \
-  X(bmi2, "pext %%ecx, %%ecx, %%eax") \
-  X(avx512f, "vaddps %%zmm1, %%zmm2, %%zmm0") \
-  X(avx512bw, "vpaddb %%zmm1, %%zmm2, %%zmm0") \
-  X(avx512cd, "vplzcntd %%zmm1, %%zmm0") \
-  X(avx512dq, "vpmullq %%zmm1, %%zmm2, %%zmm0") \
-  X(avx512vl, "vpternlogd $0, %%ymm1, %%ymm2, %%ymm0") \
-  X(avx512_ifma, "vpmadd52luq %%zmm1, %%zmm2, %%zmm0") \
-  X(avx512_vbmi, "vpermb %%zmm1, %%zmm2, %%zmm0") \
-  X(avx512_vbmi2, "vpshldd $1, %%zmm1, %%zmm2, %%zmm0") \
-  X(avx512_vnni, "vpdpbusd %%zmm1, %%zmm2, %%zmm0") \
-  X(avx512_bitalg, "vpopcntb %%zmm1, %%zmm0") \
-  X(avx512_vpopcntdq, "vpopcntd %%zmm1, %%zmm0") \
+#define EXTENSIONS(X)                                          \
+  X(sse2, "paddq %%xmm1, %%xmm0")                              \
+  X(sse3, "haddps %%xmm1, %%xmm0")                             \
+  X(ssse3, "pabsd %%xmm1, %%xmm0")                             \
+  X(sse4_1, "pmulld %%xmm1, %%xmm0")                           \
+  X(sse4_2, "pcmpgtq %%xmm1, %%xmm0")                          \
+  X(popcnt, "popcnt %%ecx, %%eax")                             \
+  X(avx, "vaddps %%ymm1, %%ymm2, %%ymm0")                      \
+  X(avx2, "vpaddd %%ymm1, %%ymm2, %%ymm0")                     \
+  X(fma, "vfmadd231ps %%ymm1, %%ymm2, %%ymm0")                 \
+  X(f16c, "vcvtph2ps %%xmm1, %%ymm0")                          \
+  X(bmi1, "andn %%ecx, %%ecx, %%eax")                          \
+  X(bmi2, "pext %%ecx, %%ecx, %%eax")                          \
+  X(avx512f, "vaddps %%zmm1, %%zmm2, %%zmm0")                  \
+  X(avx512bw, "vpaddb %%zmm1, %%zmm2, %%zmm0")                 \
+  X(avx512cd, "vplzcntd %%zmm1, %%zmm0")                       \
+  X(avx512dq, "vpmullq %%zmm1, %%zmm2, %%zmm0")                \
+  X(avx512vl, "vpternlogd $0, %%ymm1, %%ymm2, %%ymm0")         \
+  X(avx512_ifma, "vpmadd52luq %%zmm1, %%zmm2, %%zmm0")         \
+  X(avx512_vbmi, "vpermb %%zmm1, %%zmm2, %%zmm0")              \
+  X(avx512_vbmi2, "vpshldd $1, %%zmm1, %%zmm2, %%zmm0")        \
+  X(avx512_vnni, "vpdpbusd %%zmm1, %%zmm2, %%zmm0")            \
+  X(avx512_bitalg, "vpopcntb %%zmm1, %%zmm0")                  \
+  X(avx512_vpopcntdq, "vpopcntd %%zmm1, %%zmm0")               \
   X(avx512_vp2intersect, "vp2intersectd %%zmm1, %%zmm2, %%k1") \
-  X(avx512_bf16, "vdpbf16ps %%zmm1, %%zmm2, %%zmm0") \
-  X(avx_vnni, "%{vex%} vpdpbusd %%ymm1, %%ymm2, %%ymm0") \
-  X(gfni, "gf2p8mulb %%xmm1, %%xmm0") \
+  X(avx512_bf16, "vdpbf16ps %%zmm1, %%zmm2, %%zmm0")           \
+  X(avx_vnni, "%{vex%} vpdpbusd %%ymm1, %%ymm2, %%ymm0")       \
+  X(gfni, "gf2p8mulb %%xmm1, %%xmm0")                          \
   X(vaes, "vaesenc %%ymm1, %%ymm2, %%ymm0")
 
 #define FUNCTION(name, text) \

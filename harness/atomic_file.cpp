@@ -35,7 +35,8 @@ bool is_temporary_of(std::string_view name, std::string_view base) {
     return false;
   }
   name.remove_prefix(base.size());
-  return name.starts_with(kSuffix) && name.find_first_not_of("0123456789abcdef", kSuffix.size()) == std::string_view::npos;
+  return name.starts_with(kSuffix) &&
+         name.find_first_not_of("0123456789abcdef", kSuffix.size()) == std::string_view::npos;
 }
 
 void make_folders(const std::string& path) {
@@ -53,11 +54,12 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(path) {
   if (fs::is_symlink(path, error)) {
     const fs::path followed = fs::canonical(path, error);
     if (error) {
-      throw InputError(fmt::format("{}: is a link that leads nowhere: {}; remove it or name another file", one_line(path, 4096), error.message()));
+      throw InputError(fmt::format("{}: is a link that leads nowhere: {}; remove it or name another file",
+                                   one_line(path, 4096), error.message()));
     }
     target_ = followed.string();
   }
-  struct stat status{};
+  struct stat status {};
   if (stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     throw InputError(fmt::format("{}: exists and is {}; name a regular file", one_line(path, 4096),
                                  S_ISDIR(status.st_mode) ? "a folder" : "not a regular file"));
@@ -77,7 +79,8 @@ void AtomicFile::discard() {
 }
 
 void AtomicFile::fail(const char* step) const {
-  throw InputError(fmt::format("{}: cannot {}: {}; free space or name a place that you may write to", one_line(path_, 4096), step, std::strerror(errno)));
+  throw InputError(fmt::format("{}: cannot {}: {}; free space or name a place that you may write to",
+                               one_line(path_, 4096), step, std::strerror(errno)));
 }
 
 void AtomicFile::create() {
@@ -94,7 +97,7 @@ void AtomicFile::create() {
     }
     // The lock says that its writer lives; the kernel drops it when the process ends, however it ends. A file system
     // without locks just keeps leftovers.
-    struct stat status{};
+    struct stat status {};
     if (flock(fd_, LOCK_EX) != 0 || fstat(fd_, &status) != 0 || status.st_nlink > 0) {
       return;
     }
@@ -163,7 +166,9 @@ void check_writable(const std::string& path) {
 }
 
 std::string read_small_file(const std::string& path, size_t limit) {
-  const auto fail = [&](const std::string& why) { return InputError(fmt::format("{}: {}", one_line(path, 4096), why)); };
+  const auto fail = [&](const std::string& why) {
+    return InputError(fmt::format("{}: {}", one_line(path, 4096), why));
+  };
   // Non-blocking, since opening a FIFO would otherwise wait for its writer.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
@@ -173,7 +178,7 @@ std::string read_small_file(const std::string& path, size_t limit) {
     int fd;
     ~Close() { close(fd); }
   } const closer{fd};
-  struct stat status{};
+  struct stat status {};
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     throw fail("is not a regular file; name a file");
   }

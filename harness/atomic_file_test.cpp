@@ -49,7 +49,7 @@ TEST(AtomicFile, TheModeIsByTheUmask) {
   const mode_t old = umask(027);
   write_file_atomically(folder.path("f"), "x");
   umask(old);
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(stat(folder.path("f").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0640u);
 }
@@ -84,7 +84,7 @@ TEST(AtomicFile, PlacesThatCannotBeWritten) {
   refused(folder.path("a\x1b[2Jb/") + std::string(300, 'n'), "a\\x1b[2Jb");
   check_writable(folder.path("file"));
   EXPECT_EQ(read_all(folder.path("file")), "old");
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(stat("/dev/full", &status), 0);
   EXPECT_TRUE(S_ISCHR(status.st_mode)) << "the device was replaced";
 }
@@ -97,7 +97,8 @@ TEST(AtomicFile, AFullDiskKeepsTheOldFile) {
     signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{1000, 1000};
     setrlimit(RLIMIT_FSIZE, &limit);
-    const std::string message = input_error([&] { write_file_atomically(folder.path("f"), std::string(100'000, 'x')); });
+    const std::string message =
+        input_error([&] { write_file_atomically(folder.path("f"), std::string(100'000, 'x')); });
     _exit(message.find("cannot write it") != std::string::npos ? 0 : 9);
   });
   while (!child.poll()) {
@@ -147,7 +148,8 @@ TEST(AtomicFile, WritersAtOnceEachWriteAWholeFile) {
 
 /// Kills a process that calls `write(n)` for n = 1, 2, ... at a random moment, 100 times. `read` gives the n of the file, and
 /// fails the test if that is not whole.
-void kill_at_random_moments(const TemporaryFolder& folder, const std::function<void(uint64_t)>& write, const std::function<uint64_t()>& read) {
+void kill_at_random_moments(const TemporaryFolder& folder, const std::function<void(uint64_t)>& write,
+                            const std::function<uint64_t()>& read) {
   using Clock = std::chrono::steady_clock;
   constexpr int kKills = 100;
   struct Progress {
@@ -194,7 +196,9 @@ void kill_at_random_moments(const TemporaryFolder& folder, const std::function<v
 TEST(AtomicFile, AKillAtAnyMomentLeavesAWholeFile) {
   const TemporaryFolder folder;
   const std::string path = folder.path("profile.json");
-  const auto contents = [](uint64_t n) { return std::to_string(n) + "\n" + std::string(300'000 + n % 7 * 1000, static_cast<char>('a' + n % 26)); };
+  const auto contents = [](uint64_t n) {
+    return std::to_string(n) + "\n" + std::string(300'000 + n % 7 * 1000, static_cast<char>('a' + n % 26));
+  };
   kill_at_random_moments(
       folder, [&](uint64_t n) { write_file_atomically(path, contents(n)); },
       [&] {
@@ -234,7 +238,8 @@ TEST(SmallFiles, AreReadWholeOrRefused) {
   expect_clear(input_error([&] { read_small_file(folder.path("f"), 3); }), "at most 3 are read");
   write_all(folder.path("f"), "");
   EXPECT_EQ(read_small_file(folder.path("f"), 3), "");
-  EXPECT_EQ(read_small_file("/proc/self/limits", 1 << 20).substr(0, 5), "Limit") << "a file whose size is not known before";
+  EXPECT_EQ(read_small_file("/proc/self/limits", 1 << 20).substr(0, 5), "Limit")
+      << "a file whose size is not known before";
   ASSERT_EQ(mkfifo(folder.path("fifo").c_str(), 0600), 0);
   expect_clear(input_error([&] { read_small_file(folder.path("fifo"), 3); }), "not a regular file");
   expect_clear(input_error([&] { read_small_file(folder.path(), 3); }), "not a regular file");
@@ -249,15 +254,18 @@ TEST(OutputPaths, AreRefusedBeforeTheWork) {
     expect_refused({"bench", "--quick", "--out", path}, path);
     expect_refused({"bench", "--quick", "--markdown", path}, path);
   }
-  write_gguf(folder.path("in.gguf"), {}, {{"m", TensorType::f32, {1, 1}}}, std::vector<std::span<const std::byte>>{std::vector<std::byte>(4)});
-  for (const std::string& path : {folder.path(), std::string("/dev/full"), std::string("/proc/self/new"), folder.path("in.gguf")}) {
+  write_gguf(folder.path("in.gguf"), {}, {{"m", TensorType::f32, {1, 1}}},
+             std::vector<std::span<const std::byte>>{std::vector<std::byte>(4)});
+  for (const std::string& path :
+       {folder.path(), std::string("/dev/full"), std::string("/proc/self/new"), folder.path("in.gguf")}) {
     expect_refused({"quantize", folder.path("in.gguf"), path, "--type", "f16"}, path);
   }
   EXPECT_EQ(folder.names(), Names{"in.gguf"});
 }
 
 TEST(Stdout, ThatIsFullIsNoPass) {
-  for (const std::vector<std::string>& command : {std::vector<std::string>{"list"}, {"list", "--json"}, {"cpu"}, {"--help"}}) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"list"}, {"list", "--json"}, {"cpu"}, {"--help"}}) {
     std::string line = ASSAY_BINARY;
     for (const auto& word : command) {
       line += " " + word;
@@ -266,7 +274,8 @@ TEST(Stdout, ThatIsFullIsNoPass) {
       const TemporaryFolder folder;
       const int status = std::system((line + where + " 2>" + folder.path("err")).c_str());
       EXPECT_EQ(WEXITSTATUS(status), 2) << line << where;
-      EXPECT_NE(read_all(folder.path("err")).find("cannot write to stdout"), std::string::npos) << read_all(folder.path("err"));
+      EXPECT_NE(read_all(folder.path("err")).find("cannot write to stdout"), std::string::npos)
+          << read_all(folder.path("err"));
     }
   }
 }

@@ -89,8 +89,9 @@ void print_audit(std::vector<AuditEntry> entries) {
     fmt::print("{:<18} {:<24} {:<11} {:<11} {:>6.1f}%\n", e.kernel, e.shape, e.chosen, e.fastest, 100 * e.loss);
   }
   std::ranges::sort(entries, {}, &AuditEntry::loss);
-  fmt::print("\n{} shapes: median loss {:.1f}%, worst {:.1f}% ({} {})\n", entries.size(), 100 * entries[entries.size() / 2].loss, 100 * entries.back().loss,
-             entries.back().kernel, entries.back().shape);
+  fmt::print("\n{} shapes: median loss {:.1f}%, worst {:.1f}% ({} {})\n", entries.size(),
+             100 * entries[entries.size() / 2].loss, 100 * entries.back().loss, entries.back().kernel,
+             entries.back().shape);
 }
 
 }  // namespace assay

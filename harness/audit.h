@@ -6,7 +6,7 @@ namespace assay {
 /// What a profile's choice loses at one shape that tuning did not use.
 struct AuditEntry {
   std::string kernel, shape, chosen, fastest;
-  double loss = 0;    ///< time of the chosen over that of the fastest, less 1; 0 if they tie
+  double loss = 0;  ///< time of the chosen over that of the fastest, less 1; 0 if they tie
 };
 
 /// Times, at shapes between and beside those of tuning, what dispatch chooses against every other passing variant.

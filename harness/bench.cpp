@@ -88,8 +88,9 @@ void decide(ShapeTimings& shape) {
   }
 }
 
-ShapeTimings time_shape(const Kernel& kernel, [[maybe_unused]] const std::vector<const Variant*>& variants, const ShapeClass& shape_class,
-                        [[maybe_unused]] const BenchOptions& options, [[maybe_unused]] nlohmann::json& google) {
+ShapeTimings time_shape(const Kernel& kernel, [[maybe_unused]] const std::vector<const Variant*>& variants,
+                        const ShapeClass& shape_class, [[maybe_unused]] const BenchOptions& options,
+                        [[maybe_unused]] nlohmann::json& google) {
   ShapeTimings shape;
   shape.kernel = kernel.name;
   shape.shape_class = shape_class;
@@ -97,7 +98,8 @@ ShapeTimings time_shape(const Kernel& kernel, [[maybe_unused]] const std::vector
 #ifdef ASSAY_HAS_BENCHMARK
   run_on_google_benchmark(kernel, variants, options, shape, google);
 #else
-  throw MachineError("this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
+  throw MachineError(
+      "this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
 #endif
   for (auto& t : shape.timings) {
     summarise(t);
@@ -146,8 +148,9 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
     }
   }
   if (result.shapes.empty()) {
-    throw InputError(fmt::format("nothing to time: no variant with a passing verdict matches --kernel '{}' --variant '{}' --filter '{}'",
-                                 options.kernel_glob, options.variant_glob, options.filter));
+    throw InputError(fmt::format(
+        "nothing to time: no variant with a passing verdict matches --kernel '{}' --variant '{}' --filter '{}'",
+        options.kernel_glob, options.variant_glob, options.filter));
   }
   return result;
 }
@@ -162,18 +165,19 @@ nlohmann::json to_json(const ShapeTimings& s) {
                        {"samples_ns", t.samples_ns},
                        {"share_of_limit", s.limit_ns / t.median_ns}});
   }
-  return {{"kernel", s.kernel},
-          {"class", s.shape_class.label},
-          {"shape", s.shape_class.shape},
-          {"ops", s.work.ops},
-          {"bytes", s.work.bytes},
-          {"limit", s.limit},
-          {"limit_ns", s.limit_ns},
-          {"timings", timings},
-          {"control", {{"variant", s.control.variant}, {"median_ns", s.control.median_ns}, {"ratio", s.control_ratio()}}},
-          {"winner", s.winner},
-          {"runner_up", s.runner_up},
-          {"tie", s.tie}};
+  return {
+      {"kernel", s.kernel},
+      {"class", s.shape_class.label},
+      {"shape", s.shape_class.shape},
+      {"ops", s.work.ops},
+      {"bytes", s.work.bytes},
+      {"limit", s.limit},
+      {"limit_ns", s.limit_ns},
+      {"timings", timings},
+      {"control", {{"variant", s.control.variant}, {"median_ns", s.control.median_ns}, {"ratio", s.control_ratio()}}},
+      {"winner", s.winner},
+      {"runner_up", s.runner_up},
+      {"tie", s.tie}};
 }
 
 }  // namespace assay

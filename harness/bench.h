@@ -42,10 +42,10 @@ struct ShapeTimings {
 struct BenchOptions {
   std::string kernel_glob = "*";
   std::string variant_glob = "*";
-  std::string filter = ".";    ///< a regular expression over "kernel/variant/label", as --benchmark_filter
+  std::string filter = ".";  ///< a regular expression over "kernel/variant/label", as --benchmark_filter
   int repetitions = 15;
-  double min_time = 0.02;      ///< seconds for each repetition
-  bool quick = false;          ///< leave out shapes that do not fit L2
+  double min_time = 0.02;  ///< seconds for each repetition
+  bool quick = false;      ///< leave out shapes that do not fit L2
   std::function<void(const ShapeTimings&)> on_timings;
 };
 
@@ -72,8 +72,8 @@ nlohmann::json to_json(const ShapeTimings& shape);
 inline constexpr const char* kSlowed = "slowed";
 
 /// Times `variants` at one shape: medians, intervals and the decision. No timings if the filter leaves none.
-ShapeTimings time_shape(const Kernel& kernel, const std::vector<const Variant*>& variants, const ShapeClass& shape_class,
-                        const BenchOptions& options, nlohmann::json& google);
+ShapeTimings time_shape(const Kernel& kernel, const std::vector<const Variant*>& variants,
+                        const ShapeClass& shape_class, const BenchOptions& options, nlohmann::json& google);
 
 /// One group on Google Benchmark: fills timings' samples and the control's. bench_google.cpp.
 void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Variant*>& variants,

@@ -125,7 +125,9 @@ int run_tune(const TuneArguments& a) {
   options.quick = a.quick;
   options.repetitions = a.quick ? 7 : 15;
   options.min_time = a.quick ? 0.002 : 0.02;
-  options.on_timings = [&](const ShapeTimings& s) { progress.show(fmt::format("bench: {} {} done", s.kernel, s.shape_class.label)); };
+  options.on_timings = [&](const ShapeTimings& s) {
+    progress.show(fmt::format("bench: {} {} done", s.kernel, s.shape_class.label));
+  };
   const BenchResult result = bench(cpu, verdicts, options);
   progress.clear();
   const Profile profile = choose(cpu, verdicts, result.shapes);
@@ -136,7 +138,8 @@ int run_tune(const TuneArguments& a) {
     for (const auto& c : profile.choices) {
       choices.push_back({{"kernel", c.kernel}, {"class", c.label}, {"variant", c.variant}, {"why", c.why}});
     }
-    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(
+                           2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     fmt::print("{:<18} {:<14} {:<11} {}\n", "kernel", "class", "use", "why");
     for (const auto& c : profile.choices) {
@@ -159,16 +162,25 @@ void add_bench_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("bench", "time every variant that passes the check, beside the machine's limits");
   command->add_option("--kernel", a->options.kernel_glob, "glob of kernels")->capture_default_str();
   command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
-  command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")->check(valid_regex, "")->capture_default_str();
-  command->add_option("--repetitions", a->options.repetitions, "of each timing")->check(CLI::Range(3, 1000))->capture_default_str();
-  command->add_option("--min-time", a->options.min_time, "seconds for each repetition")->check(CLI::Range(1e-5, 100.0))->capture_default_str();
+  command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")
+      ->check(valid_regex, "")
+      ->capture_default_str();
+  command->add_option("--repetitions", a->options.repetitions, "of each timing")
+      ->check(CLI::Range(3, 1000))
+      ->capture_default_str();
+  command->add_option("--min-time", a->options.min_time, "seconds for each repetition")
+      ->check(CLI::Range(1e-5, 100.0))
+      ->capture_default_str();
   command->add_flag("--quick", a->options.quick, "leave out the shapes that do not fit the L2 cache");
-  command->add_option("--samples", a->check_samples, "of the check before")->check(CLI::Range(1, 1000000))->capture_default_str();
+  command->add_option("--samples", a->check_samples, "of the check before")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   command->add_option("--seed", a->seed, "of the check before")->capture_default_str();
   command->add_option("--out", a->json_file, "write the JSON report to this file");
   command->add_option("--markdown", a->markdown_file, "write the report for people to this file");
   command->add_flag("--json", a->json, "the JSON report on stdout");
-  command->add_flag("--selftest", a->selftest, "instead: how often is a variant found faster than itself, and a slowed one slower?");
+  command->add_flag("--selftest", a->selftest,
+                    "instead: how often is a variant found faster than itself, and a slowed one slower?");
   command->callback([a, &status] { status = run_bench(*a); });
 }
 
@@ -176,7 +188,8 @@ void add_tune_command(CLI::App& app, int& status) {
   auto a = std::make_shared<TuneArguments>();
   auto* command = app.add_subcommand("tune", "check, bench and choose: writes the profile that `run` uses");
   command->add_flag("--quick", a->quick, "fewer samples, fewer repetitions, shapes within the L2 cache");
-  command->add_flag("--audit", a->audit, "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
+  command->add_flag("--audit", a->audit,
+                    "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
   command->add_option("--seed", a->seed, "of the check")->capture_default_str();
   command->add_flag("--json", a->json, "the choices for programs");

@@ -7,8 +7,8 @@ namespace assay {
 /// copy that runs exactly 10% longer.
 struct BenchSelftest {
   size_t pairs = 0;
-  size_t false_winners = 0;                ///< A/A pairs in which one was named the winner
-  size_t slowed_found = 0;                 ///< slowed copies that were found slower
+  size_t false_winners = 0;  ///< A/A pairs in which one was named the winner
+  size_t slowed_found = 0;   ///< slowed copies that were found slower
   std::vector<std::string> false_names, missed_names;
 };
 

@@ -9,7 +9,8 @@
 namespace assay {
 
 inline constexpr uint8_t kCanary = 0xC3;
-inline constexpr uint8_t kPoison = 0xA5;       ///< as a float: -2.9e-16, a number, so that it never passes for an expected NaN
+inline constexpr uint8_t kPoison =
+    0xA5;  ///< as a float: -2.9e-16, a number, so that it never passes for an expected NaN
 inline constexpr uint8_t kFirstPoison = 0x5B;  ///< of the first call: 6.2e16
 
 /// One buffer of a Case: between guard pages while fuzzing, in the BenchStore while timing.

@@ -17,8 +17,8 @@
 namespace assay {
 namespace {
 
-constexpr std::array<const char*, 10> kClassNames = {"normal",  "wide", "integers", "cancellation", "subnormals", "zeros",
-                                                     "huge", "special",  "extreme",      "constant"};
+constexpr std::array<const char*, 10> kClassNames = {"normal", "wide", "integers", "cancellation", "subnormals",
+                                                     "zeros",  "huge", "special",  "extreme",      "constant"};
 
 }  // namespace
 
@@ -61,9 +61,10 @@ std::string to_string(const CaseId& id) {
 
 CaseId case_from(std::string_view text) {
   const auto bad = [&](const std::string& why) {
-    return InputError(fmt::format("case '{}': {}; write it as printed, for example "
-                                  "dot_f32/avx2:n=17,class=normal,alias=none,seed=0x1f",
-                                  text, why));
+    return InputError(
+        fmt::format("case '{}': {}; write it as printed, for example "
+                    "dot_f32/avx2:n=17,class=normal,alias=none,seed=0x1f",
+                    text, why));
   };
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) {
@@ -144,14 +145,20 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng) {
   const float one_value = rng.normal();
   const uint64_t specials = rng.next();  // which special values this buffer may hold
   constexpr float kInf = std::numeric_limits<float>::infinity();
-  constexpr std::array<float, 8> kSpecials = {std::numeric_limits<float>::quiet_NaN(), kInf, -kInf, 0.0f, -0.0f,
+  constexpr std::array<float, 8> kSpecials = {std::numeric_limits<float>::quiet_NaN(),  kInf, -kInf, 0.0f, -0.0f,
                                               std::numeric_limits<float>::denorm_min(), 1.0f, -1.0f};
   float previous = 0;
   for (size_t i = 0; i < x.size(); ++i) {
     switch (c) {
-      case InputClass::normal: x[i] = rng.normal(); break;
-      case InputClass::wide: x[i] = rng.with_exponent(127 - 40, 127 + 40); break;
-      case InputClass::integers: x[i] = static_cast<float>(rng.between(-8, 8)); break;
+      case InputClass::normal:
+        x[i] = rng.normal();
+        break;
+      case InputClass::wide:
+        x[i] = rng.with_exponent(127 - 40, 127 + 40);
+        break;
+      case InputClass::integers:
+        x[i] = static_cast<float>(rng.between(-8, 8));
+        break;
       case InputClass::cancellation:
         if (i % 2 == 0) {
           previous = 1e4f * (1.0f + rng.uniform());
@@ -160,20 +167,28 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng) {
           x[i] = -previous * (1.0f + static_cast<float>(rng.between(-4, 4)) * 0x1p-23f);
         }
         break;
-      case InputClass::subnormals: x[i] = rng.with_exponent(0, 2); break;
+      case InputClass::subnormals:
+        x[i] = rng.with_exponent(0, 2);
+        break;
       case InputClass::zeros: {
         const uint64_t r = rng.below(8);
         x[i] = r == 0 ? 1.0f : r % 2 == 0 ? 0.0f : -0.0f;
         break;
       }
-      case InputClass::huge: x[i] = rng.with_exponent(250, 254); break;
+      case InputClass::huge:
+        x[i] = rng.with_exponent(250, 254);
+        break;
       case InputClass::special: {
         const uint64_t r = rng.below(64);
         x[i] = r < kSpecials.size() && ((specials >> r) & 1) != 0 ? kSpecials[r] : rng.normal();
         break;
       }
-      case InputClass::extreme: x[i] = sign * 16777215.0f; break;
-      case InputClass::constant: x[i] = one_value; break;
+      case InputClass::extreme:
+        x[i] = sign * 16777215.0f;
+        break;
+      case InputClass::constant:
+        x[i] = one_value;
+        break;
     }
   }
 }
@@ -183,17 +198,32 @@ void fill_class(std::span<int32_t> x, InputClass c, Rng& rng) {
   const auto one_value = static_cast<int32_t>(rng.next());
   for (auto& v : x) {
     switch (c) {
-      case InputClass::integers: v = static_cast<int32_t>(rng.between(-8, 8)); break;
-      case InputClass::zeros: v = 0; break;
-      case InputClass::extreme: v = end; break;
-      case InputClass::constant: v = one_value; break;
-      default: v = static_cast<int32_t>(rng.next()); break;
+      case InputClass::integers:
+        v = static_cast<int32_t>(rng.between(-8, 8));
+        break;
+      case InputClass::zeros:
+        v = 0;
+        break;
+      case InputClass::extreme:
+        v = end;
+        break;
+      case InputClass::constant:
+        v = one_value;
+        break;
+      default:
+        v = static_cast<int32_t>(rng.next());
+        break;
     }
   }
 }
 
 Case::Case(const Variant& variant, const CaseId& id, GuardedPool& pool, ErrorStats& stats)
-    : variant_(variant), id_(id), rng_(id.seed), call_rng_(mix_seed(id.seed, 0x63616c6c)), pool_(&pool), stats_(&stats) {}
+    : variant_(variant),
+      id_(id),
+      rng_(id.seed),
+      call_rng_(mix_seed(id.seed, 0x63616c6c)),
+      pool_(&pool),
+      stats_(&stats) {}
 
 Case::Case(const Variant& variant, const Shape& shape, BenchStore& store, CallTimer& timer)
     : variant_(variant), rng_(1), call_rng_(1), store_(&store), timer_(&timer) {
@@ -234,9 +264,15 @@ size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role 
     last -= reinterpret_cast<uintptr_t>(last) % alignment;
     const uint64_t drawn = rng_.below(3);
     switch (id_.place == Place::end ? 0 : id_.place == Place::begin ? 1 : drawn) {
-      case 0: buffer->data = last; break;   // flush against the guard behind it
-      case 1: buffer->data = begin; break;  // flush behind the guard before it
-      default: buffer->data = begin + rng_.below(64 / std::min<size_t>(alignment, 64) + 1) * alignment; break;
+      case 0:
+        buffer->data = last;
+        break;  // flush against the guard behind it
+      case 1:
+        buffer->data = begin;
+        break;  // flush behind the guard before it
+      default:
+        buffer->data = begin + rng_.below(64 / std::min<size_t>(alignment, 64) + 1) * alignment;
+        break;
     }
     buffer->visit_slack([](uint8_t* from, uint8_t* to) { std::fill(from, to, kCanary); });
   }
@@ -310,7 +346,8 @@ void Case::expect(const char* what, size_t index, float got, const Expected& wan
     if (std::isnan(value) && std::isnan(got)) {
       return;
     }
-    throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {} ({:a})", what, index, got, got, value, value));
+    throw Mismatch("value",
+                   fmt::format("{}[{}] is {} ({:a}), expected {} ({:a})", what, index, got, got, value, value));
   }
   // Halfway between FLT_MAX and 2^128 rounds to Inf (IEEE 754, section 4.3.1).
   constexpr double kOverflow = 0x1.ffffffp127;
@@ -318,15 +355,17 @@ void Case::expect(const char* what, size_t index, float got, const Expected& wan
     if (std::signbit(value) == std::signbit(got) && std::fabs(value) + bound >= kOverflow) {
       return;
     }
-    throw Mismatch("value", fmt::format("{}[{}] is {}, expected {} ({:a}) within {:.3g}", what, index, got, value, value, bound));
+    throw Mismatch(
+        "value", fmt::format("{}[{}] is {}, expected {} ({:a}) within {:.3g}", what, index, got, value, value, bound));
   }
   if (std::isinf(value)) {
     throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {}", what, index, got, got, value));
   }
   const double error = std::fabs(static_cast<double>(got) - value);
   if (!(error <= bound)) {
-    throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) within {:.3g}: error {:.3g}, {:.3g} x the bound", what,
-                               index, got, got, value, value, bound, error, error / bound));
+    throw Mismatch(
+        "value", fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) within {:.3g}: error {:.3g}, {:.3g} x the bound",
+                             what, index, got, got, value, value, bound, error, error / bound));
   }
   if (bound > 0) {
     stats_->worst_over_bound = std::max(stats_->worst_over_bound, error / bound);
@@ -341,12 +380,14 @@ void Case::expect_bits(const char* what, size_t index, float got, float want) {
   if ((std::isnan(got) && std::isnan(want)) || std::bit_cast<uint32_t>(got) == std::bit_cast<uint32_t>(want)) {
     return;
   }
-  throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) exactly", what, index, got, got, want, want));
+  throw Mismatch("value",
+                 fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) exactly", what, index, got, got, want, want));
 }
 
 void Case::expect_equal(const char* what, size_t index, int64_t got, int64_t want) {
   if (got != want) {
-    throw Mismatch("value", fmt::format("{}[{}] is {} ({:#x}), expected {} ({:#x})", what, index, got, got, want, want));
+    throw Mismatch("value",
+                   fmt::format("{}[{}] is {} ({:#x}), expected {} ({:#x})", what, index, got, got, want, want));
   }
 }
 
@@ -355,7 +396,7 @@ void Case::expect_untouched(const char* what, const float* p, size_t count) {
   for (size_t i = 0; i < count * sizeof(float); ++i) {
     if (bytes[i] != kPoison) {
       throw Mismatch("gap", fmt::format("{}: element {} of a part that is not the kernel's to write was written", what,
-                                 i / sizeof(float)));
+                                        i / sizeof(float)));
     }
   }
 }

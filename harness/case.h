@@ -53,9 +53,9 @@ struct CaseId {
   uint64_t seed = 0;
   // What the shrinker simplifies: see shrink.h.
   Place place = Place::drawn;
-  size_t keep_from = 0;                ///< elements of float inputs outside [keep_from, keep_to) become 0 ...
+  size_t keep_from = 0;  ///< elements of float inputs outside [keep_from, keep_to) become 0 ...
   size_t keep_to = kKeepAll;
-  bool small_integers = false;         ///< ... and finite ones inside it integers of -8 .. 8
+  bool small_integers = false;  ///< ... and finite ones inside it integers of -8 .. 8
 
   static constexpr size_t kKeepAll = SIZE_MAX;
 };
@@ -195,7 +195,9 @@ class Case {
           }
         });
       } else {
-        run_checked(reinterpret_cast<const void*>(f), [&](bool single_step) { checked_call(f, single_step, call_rng_, args...); }, nullptr, 0);
+        run_checked(
+            reinterpret_cast<const void*>(f),
+            [&](bool single_step) { checked_call(f, single_step, call_rng_, args...); }, nullptr, 0);
       }
     } else {
       Result result{};
@@ -207,8 +209,10 @@ class Case {
           }
         });
       } else {
-        run_checked(reinterpret_cast<const void*>(f), [&](bool single_step) { result = checked_call(f, single_step, call_rng_, args...); },
-                    &result, sizeof result);
+        run_checked(
+            reinterpret_cast<const void*>(f),
+            [&](bool single_step) { result = checked_call(f, single_step, call_rng_, args...); }, &result,
+            sizeof result);
       }
       return result;
     }
@@ -247,7 +251,8 @@ class Case {
   void reset(uint8_t poison);  ///< every buffer as before the call, outputs and scratch poisoned, inputs read-only
   void check_canaries();       ///< Throws Mismatch
   std::vector<uint8_t> written(const void* result, size_t result_bytes);  ///< what the kernel wrote, without scratch
-  void run_checked(const void* target, const std::function<void(bool single_step)>& call, const void* result, size_t result_bytes);
+  void run_checked(const void* target, const std::function<void(bool single_step)>& call, const void* result,
+                   size_t result_bytes);
   void run_on_other_data(uint64_t salt);
   void step_through(const void* target, const std::function<void()>& call);
   void run_beside_a_thread(const std::function<void()>& call_and_compare);

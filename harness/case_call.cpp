@@ -77,8 +77,8 @@ void Case::check_canaries() {
     buffer->visit_slack([&](const uint8_t* from, const uint8_t* to) {
       for (const uint8_t* p = from; p != to; ++p) {
         if (*p != kCanary) {
-          throw Mismatch("canary", fmt::format("{}: byte at offset {} of the buffer ({} bytes) was overwritten", buffer->name,
-                                               p - buffer->data, buffer->bytes));
+          throw Mismatch("canary", fmt::format("{}: byte at offset {} of the buffer ({} bytes) was overwritten",
+                                               buffer->name, p - buffer->data, buffer->bytes));
         }
       }
     });
@@ -96,7 +96,8 @@ std::vector<uint8_t> Case::written(const void* result, size_t result_bytes) {
   return all;
 }
 
-void Case::run_checked(const void* target, const std::function<void(bool)>& call, const void* result, size_t result_bytes) {
+void Case::run_checked(const void* target, const std::function<void(bool)>& call, const void* result,
+                       size_t result_bytes) {
   const auto call_once = [&](uint8_t poison) {
     reset(poison);
     const Case* const outer = std::exchange(current, this);
@@ -137,7 +138,8 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
     for (size_t i = 0; i < first.size(); ++i) {
       // What is never written holds each call's own poison.
       if (first[i] != again[i] && !(first[i] == kFirstPoison && again[i] == poison)) {
-        throw Mismatch(check, fmt::format("{}: byte {} of what it wrote is {:#04x}, it was {:#04x}", how, i, again[i], first[i]));
+        throw Mismatch(
+            check, fmt::format("{}: byte {} of what it wrote is {:#04x}, it was {:#04x}", how, i, again[i], first[i]));
       }
     }
   };
@@ -145,13 +147,16 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
     run_on_other_data(1);
   }
   call_once(kPoison);
-  compare(kPoison, "determinism", "called again with the same inputs, from other garbage in registers, stack, outputs and scratch");
+  compare(kPoison, "determinism",
+          "called again with the same inputs, from other garbage in registers, stack, outputs and scratch");
   if (draw % kSteppedOneIn == 1 && single_step_available()) {
     reset(kPoison);
     current = this;
     step_through(target, [&] { call(true); });
     current = nullptr;
-    compare(kPoison, "interrupt", "interrupted after each instruction (signals overwrite what lies below the red zone) and re-entered on other data");
+    compare(kPoison, "interrupt",
+            "interrupted after each instruction (signals overwrite what lies below the red zone) and re-entered on "
+            "other data");
   }
   if (draw % kThreadedOneIn == 2) {
     run_beside_a_thread([&] {
@@ -190,7 +195,8 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
       return;
     }
     if (const auto it = entries().find(rip); it != entries().end() && rip != own) {
-      wrong.emplace("foreign-call", fmt::format("it runs {}, another variant, instead of code of its own", it->second->name()));
+      wrong.emplace("foreign-call",
+                    fmt::format("it runs {}, another variant, instead of code of its own", it->second->name()));
       return;
     }
     if (const std::string why = foreign_instruction(isa, rip, code_ ? code_->contains(rip) : false); !why.empty()) {
@@ -253,7 +259,8 @@ void Case::run_beside_a_thread(const std::function<void()>& call_and_compare) {
   }
   if (wrong) {
     run_nested(*pool_);  // throws if it is wrong without company as well: then the threads are not to blame
-    throw Mismatch(wrong->check == "value" ? "threads" : wrong->check, fmt::format("beside another thread: {}", wrong->what()));
+    throw Mismatch(wrong->check == "value" ? "threads" : wrong->check,
+                   fmt::format("beside another thread: {}", wrong->what()));
   }
 }
 

@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <memory>
-#include <thread>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "harness/checked_call.h"
 #include "harness/error.h"
@@ -53,9 +53,12 @@ uint64_t hash_name(std::string_view s) {
 
 std::string to_string(Status s) {
   switch (s) {
-    case Status::pass: return "pass";
-    case Status::fail: return "fail";
-    default: return "not-runnable";
+    case Status::pass:
+      return "pass";
+    case Status::fail:
+      return "fail";
+    default:
+      return "not-runnable";
   }
 }
 
@@ -111,7 +114,8 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
                                     : i >= options.samples) {
               return;
             }
-            if (!run_sample(*variant, sample_case(*kernel, *variant, options.seed, i * options.stride), pool, progress)) {
+            if (!run_sample(*variant, sample_case(*kernel, *variant, options.seed, i * options.stride), pool,
+                            progress)) {
               return;
             }
           }
@@ -167,9 +171,7 @@ class ProgressReporter : public SampleReporter {
     }
     progress_.samples.fetch_add(1, std::memory_order_relaxed);
   }
-  void fail(const std::string& message) override {
-    progress_.fail("value", message);
-  }
+  void fail(const std::string& message) override { progress_.fail("value", message); }
 
  private:
   SampleLog& progress_;

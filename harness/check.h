@@ -18,9 +18,9 @@ std::string to_string(Status s);
 struct Verdict {
   std::string kernel, variant;
   Status status = Status::not_runnable;
-  std::string reason;      ///< why it is not runnable, or what went wrong
-  std::string caught_by;   ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
-  std::string reproduce;   ///< the command that fails again
+  std::string reason;     ///< why it is not runnable, or what went wrong
+  std::string caught_by;  ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
+  std::string reproduce;  ///< the command that fails again
   uint64_t samples = 0;
   ErrorStats errors;
   std::string worst_case;  ///< the case with the worst error over bound

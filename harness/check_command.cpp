@@ -2,8 +2,8 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <string>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <utility>
 
 #include "harness/check.h"
@@ -29,7 +29,8 @@ struct CheckArguments {
 };
 
 void print_header() {
-  fmt::print("{:<34} {:<13} {:>10} {:>9} {:>11}  {}\n", "variant", "status", "samples", "max ULP", "error/bound", "note");
+  fmt::print("{:<34} {:<13} {:>10} {:>9} {:>11}  {}\n", "variant", "status", "samples", "max ULP", "error/bound",
+             "note");
 }
 
 void print_verdict(const Verdict& v) {
@@ -38,7 +39,8 @@ void print_verdict(const Verdict& v) {
     fmt::print("{:<34} {:<13} {:>10} {:>9} {:>11}  {}\n", name, to_string(v.status), 0, "-", "-", v.reason);
   } else {
     fmt::print("{:<34} {:<13} {:>10} {:>9.3g} {:>11.3g}  {}\n", name, to_string(v.status), v.samples, v.errors.max_ulp,
-               v.errors.worst_over_bound, v.status == Status::fail ? fmt::format("[{}] {}", v.caught_by, v.reason) : v.reason);
+               v.errors.worst_over_bound,
+               v.status == Status::fail ? fmt::format("[{}] {}", v.caught_by, v.reason) : v.reason);
     if (!v.reproduce.empty()) {
       fmt::print("    {}\n", v.reproduce);
     }
@@ -103,8 +105,8 @@ int run_check(const CheckArguments& a) {
   if (a.json) {
     fmt::print("{}\n", json.dump(2));
   } else {
-    fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(), passed + failed,
-               passed, failed, verdicts.size() - passed - failed);
+    fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(),
+               passed + failed, passed, failed, verdicts.size() - passed - failed);
   }
   for (const auto& path : saved) {
     fmt::print(stderr, "saved: {}\n", path);
@@ -127,19 +129,27 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
   command->add_option("--seed", a->options.seed, "the cases follow from it, on every machine")->capture_default_str();
   auto* samples = command->add_option("--samples", a->options.samples, "for each variant")
-                      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))->capture_default_str();
+                      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
+                      ->capture_default_str();
   command->add_option("--seconds", a->options.seconds, "for each variant, instead of --samples")
-      ->check(CLI::Range(0.001, 1e6))->excludes(samples);
-  command->add_option("--stride", a->options.stride, "try every STRIDE-th case: a short check that gets to the long shapes")
-      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))->capture_default_str();
+      ->check(CLI::Range(0.001, 1e6))
+      ->excludes(samples);
+  command
+      ->add_option("--stride", a->options.stride,
+                   "try every STRIDE-th case: a short check that gets to the long shapes")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))
+      ->capture_default_str();
   command->add_option("--jobs", a->options.jobs, "child processes at once (0: one for each CPU)")
-      ->check(CLI::Range(0, 1024))->capture_default_str();
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
-      ->check(CLI::Range(0.1, 1e6))->capture_default_str();
+      ->check(CLI::Range(0.1, 1e6))
+      ->capture_default_str();
   command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")->check(CLI::IsMember({"gpt2"}));
   command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
-  command->add_flag("--no-stepping", a->no_stepping, "leave out the calls that are single-stepped: dear on an emulated CPU");
+  command->add_flag("--no-stepping", a->no_stepping,
+                    "leave out the calls that are single-stepped: dear on an emulated CPU");
   command->add_option("--save", a->save, "a folder: each failure is written to a file there");
   command->add_option("--replay", a->replay, "run the failure saved in this file again");
   command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");

@@ -24,10 +24,11 @@ TEST(CaseText, RoundTrip) {
 }
 
 TEST(CaseText, WrongOnesAreErrors) {
-  for (const char* text : {"", "dot_f32", "dot_f32/scalar", "dot_f32/scalar:", "dot_f32/scalar:n", "dot_f32/scalar:n=x", "dot_f32/scalar:m=1",
-                           "dot_f32/scalar:n=1,class=odd", "dot_f32/scalar:n=1,alias=odd", "dot_f32/avx3:n=1", "dot/scalar:n=1",
-                           "dot_f32/scalar:n=99999999999999999999", "dot_f32/scalar:n=4611686018427387904", "dot_f32/scalar:n=1,place=middle",
-                           "dot_f32/scalar:n=1,values=large", "dot_f32/scalar:n=1,keep_to=-1"}) {
+  for (const char* text :
+       {"", "dot_f32", "dot_f32/scalar", "dot_f32/scalar:", "dot_f32/scalar:n", "dot_f32/scalar:n=x",
+        "dot_f32/scalar:m=1", "dot_f32/scalar:n=1,class=odd", "dot_f32/scalar:n=1,alias=odd", "dot_f32/avx3:n=1",
+        "dot/scalar:n=1", "dot_f32/scalar:n=99999999999999999999", "dot_f32/scalar:n=4611686018427387904",
+        "dot_f32/scalar:n=1,place=middle", "dot_f32/scalar:n=1,values=large", "dot_f32/scalar:n=1,keep_to=-1"}) {
     EXPECT_THROW(case_from(text), InputError) << text;
   }
 }
@@ -71,7 +72,9 @@ TEST(ChildProcess, AHangIsCutOff) {
   EXPECT_NE(v.reason.find("hang"), std::string::npos);
 }
 
-TEST(ChildProcess, AnExitIsAFailure) { EXPECT_EQ(child([](SampleReporter&) { _exit(3); }).status, Status::fail); }
+TEST(ChildProcess, AnExitIsAFailure) {
+  EXPECT_EQ(child([](SampleReporter&) { _exit(3); }).status, Status::fail);
+}
 
 TEST(ChildProcess, NoSampleIsNoPass) {
   const Verdict v = child([](SampleReporter&) {});
@@ -95,7 +98,9 @@ TEST(ChildProcess, SamplesAreCounted) {
 // The judge itself, over a variant that is never called.
 class JudgeTest : public testing::Test {
  protected:
-  JudgeTest() : case_(*find_kernel("dot_f32").find("scalar"), CaseId{"dot_f32/scalar", {4}, InputClass::normal, 0, 1}, pool_, stats_) {}
+  JudgeTest()
+      : case_(*find_kernel("dot_f32").find("scalar"), CaseId{"dot_f32/scalar", {4}, InputClass::normal, 0, 1}, pool_,
+              stats_) {}
   GuardedPool pool_;
   ErrorStats stats_;
   Case case_;

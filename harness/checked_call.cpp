@@ -13,19 +13,24 @@
 namespace assay {
 namespace {
 
-static_assert(offsetof(CallState, garbage) == 32 && offsetof(CallState, callers) == 160 && offsetof(CallState, callers_mxcsr) == 216 &&
-                  offsetof(CallState, after) == 224 && offsetof(CallState, expected_rsp) == 280 && offsetof(CallState, result_rax) == 312 &&
-                  offsetof(CallState, mxcsr) == 320 && offsetof(CallState, upper_ymm) == 384 && offsetof(CallState, upper_zmm) == 640 &&
-                  offsetof(CallState, result_xmm) == 1152 && sizeof(CallState) == 1152 + 64,
+static_assert(offsetof(CallState, garbage) == 32 && offsetof(CallState, callers) == 160 &&
+                  offsetof(CallState, callers_mxcsr) == 216 && offsetof(CallState, after) == 224 &&
+                  offsetof(CallState, expected_rsp) == 280 && offsetof(CallState, result_rax) == 312 &&
+                  offsetof(CallState, mxcsr) == 320 && offsetof(CallState, upper_ymm) == 384 &&
+                  offsetof(CallState, upper_zmm) == 640 && offsetof(CallState, result_xmm) == 1152 &&
+                  sizeof(CallState) == 1152 + 64,
               "checked_call.asm has these offsets");
 
 constexpr uint64_t kYmm = 1, kZmm = 2, kXgetbv1 = 4, kSingleStep = 8;
-constexpr uint64_t kYmmInUse = 1u << 2, kZmmInUse = 1u << 6;  // state components of XCR0 (Intel SDM volume 1, section 13.1)
-constexpr uint32_t kMxcsrControl = 0xffc0;                    // FZ, rounding, exception masks, DAZ; the low bits are sticky flags
+constexpr uint64_t kYmmInUse = 1u << 2,
+                   kZmmInUse = 1u << 6;     // state components of XCR0 (Intel SDM volume 1, section 13.1)
+constexpr uint32_t kMxcsrControl = 0xffc0;  // FZ, rounding, exception masks, DAZ; the low bits are sticky flags
 constexpr uint32_t kMxcsrDefault = 0x1f80;
 constexpr uint32_t kX87Default = 0x037f;  // System V ABI: extended precision, nearest even, all exceptions masked
 
-__attribute__((target("avx"))) void dirty_ymm() { asm volatile("vpcmpeqd %%xmm0, %%xmm0, %%xmm0\n vinsertf128 $1, %%xmm0, %%ymm0, %%ymm0" ::: "xmm0"); }
+__attribute__((target("avx"))) void dirty_ymm() {
+  asm volatile("vpcmpeqd %%xmm0, %%xmm0, %%xmm0\n vinsertf128 $1, %%xmm0, %%ymm0, %%ymm0" ::: "xmm0");
+}
 void leave_clean() {}
 
 /// XGETBV(1) as it is after `f`, through the trampoline itself.
@@ -68,7 +73,8 @@ bool all_zero(const uint8_t* bytes, size_t n) {
 
 bool dirty_upper_is_exact() { return (vector_bits() & kXgetbv1) != 0; }
 
-void prepare_call(const void* target, uint64_t integer_arguments, uint64_t float_arguments, bool single_step, Rng& rng) {
+void prepare_call(const void* target, uint64_t integer_arguments, uint64_t float_arguments, bool single_step,
+                  Rng& rng) {
   const uint64_t vectors = vector_bits();
   CallState& s = assay_call_state;
   s.target = target;
@@ -85,29 +91,39 @@ StateFault fault_of_call() {
   constexpr std::array<const char*, 6> kNames = {"rbx", "rbp", "r12", "r13", "r14", "r15"};
   for (size_t i = 0; i < kNames.size(); ++i) {
     if (s.after[i] != s.garbage[7 + i]) {
-      return {"register", fmt::format("callee-saved register {} was clobbered: {:#x} before, {:#x} after", kNames[i], s.garbage[7 + i], s.after[i])};
+      return {"register", fmt::format("callee-saved register {} was clobbered: {:#x} before, {:#x} after", kNames[i],
+                                      s.garbage[7 + i], s.after[i])};
     }
   }
   if (s.after[6] != s.expected_rsp) {
-    return {"stack", fmt::format("the stack pointer came back {} bytes off", static_cast<int64_t>(s.after[6] - s.expected_rsp))};
+    return {"stack",
+            fmt::format("the stack pointer came back {} bytes off", static_cast<int64_t>(s.after[6] - s.expected_rsp))};
   }
   if (s.stack_canary_words != kStackCanaryWords) {
-    return {"stack", fmt::format("{} words of the caller's stack frame were overwritten", kStackCanaryWords - s.stack_canary_words)};
+    return {"stack", fmt::format("{} words of the caller's stack frame were overwritten",
+                                 kStackCanaryWords - s.stack_canary_words)};
   }
   if ((s.mxcsr & kMxcsrControl) != kMxcsrDefault) {
-    return {"mxcsr", fmt::format("MXCSR control bits came back as {:#x}, they were {:#x}", s.mxcsr & kMxcsrControl, kMxcsrDefault)};
+    return {"mxcsr", fmt::format("MXCSR control bits came back as {:#x}, they were {:#x}", s.mxcsr & kMxcsrControl,
+                                 kMxcsrDefault)};
   }
   if ((s.x87_environment[0] & 0xffff) != kX87Default) {
-    return {"x87-control", fmt::format("the x87 control word came back as {:#x}, it was {:#x}", s.x87_environment[0] & 0xffff, kX87Default)};
+    return {"x87-control", fmt::format("the x87 control word came back as {:#x}, it was {:#x}",
+                                       s.x87_environment[0] & 0xffff, kX87Default)};
   }
   if ((s.x87_environment[2] & 0xffff) != 0xffff) {
-    return {"x87-stack", fmt::format("the x87 register stack is not empty: tag word {:#06x} (values left, or MMX without EMMS)", s.x87_environment[2] & 0xffff)};
+    return {"x87-stack",
+            fmt::format("the x87 register stack is not empty: tag word {:#06x} (values left, or MMX without EMMS)",
+                        s.x87_environment[2] & 0xffff)};
   }
   if ((s.flags & 0x400) != 0) {
     return {"direction-flag", "the direction flag is set"};
   }
   if ((s.vectors & kXgetbv1) != 0 && (s.in_use & (kYmmInUse | kZmmInUse)) != 0) {
-    return {"dirty-upper", fmt::format("the upper halves of the vector registers are in use (XGETBV(1) = {:#x}): VZEROUPPER is missing", s.in_use)};
+    return {
+        "dirty-upper",
+        fmt::format("the upper halves of the vector registers are in use (XGETBV(1) = {:#x}): VZEROUPPER is missing",
+                    s.in_use)};
   }
   if (((s.vectors & kYmm) != 0 && !all_zero(&s.upper_ymm[0][0], sizeof s.upper_ymm)) ||
       ((s.vectors & kZmm) != 0 && !all_zero(&s.upper_zmm[0][0], sizeof s.upper_zmm))) {

@@ -17,17 +17,17 @@ struct CallState {
   uint64_t vectors;            ///< bits: 1 YMM, 2 ZMM, 4 XGETBV with ECX = 1, 8 single-step the call
   uint64_t garbage[16];        ///< for the registers that hold no argument
   // The caller's own, restored after the call.
-  uint64_t callers[7];         ///< rbx, rbp, r12, r13, r14, r15, rsp
+  uint64_t callers[7];  ///< rbx, rbp, r12, r13, r14, r15, rsp
   uint32_t callers_mxcsr, callers_x87_control;
   // After the call.
-  uint64_t after[7];           ///< rbx, rbp, r12, r13, r14, r15, rsp
+  uint64_t after[7];  ///< rbx, rbp, r12, r13, r14, r15, rsp
   uint64_t expected_rsp;
-  uint64_t flags;              ///< RFLAGS
-  uint64_t in_use;             ///< XGETBV(1)
-  uint64_t stack_canary_words; ///< words of the caller's frame that still hold the canary
+  uint64_t flags;               ///< RFLAGS
+  uint64_t in_use;              ///< XGETBV(1)
+  uint64_t stack_canary_words;  ///< words of the caller's frame that still hold the canary
   uint64_t result_rax;
   uint32_t mxcsr;
-  uint32_t x87_environment[7]; ///< FNSTENV: control, status, tag word, ...
+  uint32_t x87_environment[7];            ///< FNSTENV: control, status, tag word, ...
   alignas(64) uint8_t upper_ymm[16][16];  ///< bits 128..255 of ymm0..15
   alignas(64) uint8_t upper_zmm[16][32];  ///< bits 256..511 of zmm0..15
   alignas(16) uint8_t result_xmm[16];

@@ -21,11 +21,15 @@ __attribute__((naked)) void lowers_precision() { asm("pushq $0x27f; fldcw (%rsp)
 __attribute__((naked)) void flushes_to_zero() { asm("pushq $0x9fc0; ldmxcsr (%rsp); popq %rax; ret"); }
 __attribute__((naked)) void raises_a_sticky_flag() { asm("pushq $0x1fa0; ldmxcsr (%rsp); popq %rax; ret"); }
 __attribute__((naked)) void overwrites_the_caller() { asm("movq $0, 16(%rsp); ret"); }
-__attribute__((naked)) void leaves_upper_dirty() { asm("vpcmpeqd %xmm0, %xmm0, %xmm0; vinsertf128 $1, %xmm0, %ymm0, %ymm0; ret"); }
+__attribute__((naked)) void leaves_upper_dirty() {
+  asm("vpcmpeqd %xmm0, %xmm0, %xmm0; vinsertf128 $1, %xmm0, %ymm0, %ymm0; ret");
+}
 __attribute__((naked)) float below_the_red_zone(float) {
   asm("movss %xmm0, -512(%rsp); nop; nop; movss -512(%rsp), %xmm0; ret");
 }
-__attribute__((naked)) float in_the_red_zone(float) { asm("movss %xmm0, -8(%rsp); nop; nop; movss -8(%rsp), %xmm0; ret"); }
+__attribute__((naked)) float in_the_red_zone(float) {
+  asm("movss %xmm0, -8(%rsp); nop; nop; movss -8(%rsp), %xmm0; ret");
+}
 
 std::string check_of(void (*f)()) {
   Rng rng(1);
@@ -76,7 +80,8 @@ TEST(SingleStep, VisitsInstructionsAndDestroysWhatLiesBelowTheRedZone) {
   const auto stepped = [&](float (*f)(float)) {
     float result = 0;
     uint64_t steps = 0;
-    single_step(100, [&] { result = checked_call(f, true, rng, 1.5f); }, [&](uint64_t) { ++steps; });
+    single_step(
+        100, [&] { result = checked_call(f, true, rng, 1.5f); }, [&](uint64_t) { ++steps; });
     EXPECT_EQ(steps, 5u);  // four instructions and RET
     return result;
   };
@@ -92,7 +97,9 @@ __attribute__((naked)) void vnni_instruction() { asm("vpdpbusd %zmm0, %zmm0, %zm
 __attribute__((naked)) void sse2_instruction() { asm("paddd %xmm0, %xmm0"); }
 
 TEST(Instructions, AVariantMayExecuteItsIsaOnly) {
-  const auto foreign = [](const char* isa, void (*f)()) { return !foreign_instruction(isa, reinterpret_cast<uint64_t>(f), false).empty(); };
+  const auto foreign = [](const char* isa, void (*f)()) {
+    return !foreign_instruction(isa, reinterpret_cast<uint64_t>(f), false).empty();
+  };
   EXPECT_FALSE(foreign("scalar", sse2_instruction));
   EXPECT_TRUE(foreign("scalar", popcnt_instruction));
   EXPECT_FALSE(foreign("sse", popcnt_instruction));

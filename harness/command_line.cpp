@@ -44,30 +44,44 @@ bool finite_number(std::string_view text) {
 /// By the type that CLI11 derives from the variable behind an option.
 void check_values_of(CLI::Option& option) {
   const std::string type = option.get_type_name().substr(0, option.get_type_name().find(':'));
-  const auto reject = [](const std::string& text, const char* wanted) { return fmt::format("{} is not {}", assay::quoted(text), wanted); };
+  const auto reject = [](const std::string& text, const char* wanted) {
+    return fmt::format("{} is not {}", assay::quoted(text), wanted);
+  };
   if (type == "UINT") {
     // Written back as decimal: CLI11 would take 010 for 8.
-    option.transform(CLI::Validator([reject](std::string& text) {
-      const auto value = whole_number<uint64_t>(text);
-      if (!value) {
-        return reject(text, "a whole number >= 0");
-      }
-      text = std::to_string(*value);
-      return std::string();
-    }, ""));
+    option.transform(CLI::Validator(
+        [reject](std::string& text) {
+          const auto value = whole_number<uint64_t>(text);
+          if (!value) {
+            return reject(text, "a whole number >= 0");
+          }
+          text = std::to_string(*value);
+          return std::string();
+        },
+        ""));
   } else if (type == "INT") {
-    option.transform(CLI::Validator([reject](std::string& text) {
-      const auto value = whole_number<int64_t>(text);
-      if (!value) {
-        return reject(text, "a whole number");
-      }
-      text = std::to_string(*value);
-      return std::string();
-    }, ""));
+    option.transform(CLI::Validator(
+        [reject](std::string& text) {
+          const auto value = whole_number<int64_t>(text);
+          if (!value) {
+            return reject(text, "a whole number");
+          }
+          text = std::to_string(*value);
+          return std::string();
+        },
+        ""));
   } else if (type == "FLOAT") {
-    option.check([reject](const std::string& text) { return finite_number(text) ? std::string() : reject(text, "a finite number"); }, "");
+    option.check(
+        [reject](const std::string& text) {
+          return finite_number(text) ? std::string() : reject(text, "a finite number");
+        },
+        "");
   } else if (option.get_items_expected_max() > 0) {
-    option.check([](const std::string& text) { return text.empty() ? std::string("the value is empty: give one, or leave the option out") : std::string(); }, "");
+    option.check(
+        [](const std::string& text) {
+          return text.empty() ? std::string("the value is empty: give one, or leave the option out") : std::string();
+        },
+        "");
   }
 }
 
@@ -150,7 +164,8 @@ void parse_only(CLI::App& app, int argc, const char* const* argv) {
 
 int run_command_line(int argc, const char* const* argv) {
   fill_closed_streams();
-  CLI::App app{"assay: which implementation of each GPT kernel is right, which is fastest, and which to use on this CPU"};
+  CLI::App app{
+      "assay: which implementation of each GPT kernel is right, which is fastest, and which to use on this CPU"};
   app.set_version_flag("--version", "assay " ASSAY_VERSION);
   int status = 0;
   add_commands(app, status);

@@ -53,7 +53,8 @@ std::vector<OptionOfCommand> all_options() {
       }
       const std::string type = o->get_type_name().substr(0, o->get_type_name().find(':'));
       const std::string good = type == "FLOAT" ? "0.5" : type == "TEXT" ? "x" : "3";
-      all.push_back({command->get_name(), o->get_name(), type, o->get_positional(), o->get_items_expected_max() == 0, good});
+      all.push_back(
+          {command->get_name(), o->get_name(), type, o->get_positional(), o->get_items_expected_max() == 0, good});
     }
   }
   return all;
@@ -71,9 +72,12 @@ Words minimal(const std::string& command, const std::string& but) {
 }
 
 TEST(CommandLine, EveryOptionRefusesWhatIsNoValueOfItsType) {
-  const Words no_number = {"", " ", "x", "1x", "0x", "0xg", "--", "1 2", "nan", "NaN", "inf", "-inf", "\xff\xfe", "٣", "1e", "1,5", "+", "-", "0b1", "1'000", "2**3", "1e999", "-1e999", std::string(10'000, '9')};
+  const Words no_number = {"",    " ",   "x",   "1x",    "0x",       "0xg",   "--",     "1 2",
+                           "nan", "NaN", "inf", "-inf",  "\xff\xfe", "٣",     "1e",     "1,5",
+                           "+",   "-",   "0b1", "1'000", "2**3",     "1e999", "-1e999", std::string(10'000, '9')};
   Words no_whole = no_number;
-  no_whole.insert(no_whole.end(), {"0.5", "1e3", "1e-3", "18446744073709551616", "-9223372036854775809", "99999999999999999999999"});
+  no_whole.insert(no_whole.end(),
+                  {"0.5", "1e3", "1e-3", "18446744073709551616", "-9223372036854775809", "99999999999999999999999"});
   Words no_count = no_whole;
   no_count.insert(no_count.end(), {"-1", "-0x1", "-18446744073709551615"});
   size_t tried = 0;
@@ -81,11 +85,15 @@ TEST(CommandLine, EveryOptionRefusesWhatIsNoValueOfItsType) {
     if (o.flag || o.positional) {
       continue;
     }
-    const Words& bad = o.type == "UINT" ? no_count : o.type == "INT" ? no_whole : o.type == "FLOAT" ? no_number : Words{""};
+    const Words& bad = o.type == "UINT"    ? no_count
+                       : o.type == "INT"   ? no_whole
+                       : o.type == "FLOAT" ? no_number
+                                           : Words{""};
     for (const auto& value : bad) {
       Words words = minimal(o.command, o.option);
       words.push_back(o.option + "=" + value);
-      EXPECT_NE(refusal_of(words), "") << o.command << " " << o.option << "=" << assay::quoted(value) << " (" << o.type << ")";
+      EXPECT_NE(refusal_of(words), "") << o.command << " " << o.option << "=" << assay::quoted(value) << " (" << o.type
+                                       << ")";
       ++tried;
     }
   }
@@ -119,7 +127,8 @@ TEST(CommandLine, EveryCommandRefusesWhatItDoesNotKnow) {
   size_t commands = 0;
   for (const CLI::App* command : app.get_subcommands({})) {
     ++commands;
-    for (const char* word : {"--no-such-option", "-Z", "--no-such-option=1", "stray", "", "\xff", "--\xff", "-\x1b[2J", "---", "-"}) {
+    for (const char* word :
+         {"--no-such-option", "-Z", "--no-such-option=1", "stray", "", "\xff", "--\xff", "-\x1b[2J", "---", "-"}) {
       Words words = minimal(command->get_name(), "");
       words.emplace_back(word);
       EXPECT_NE(refusal_of(words), "") << command->get_name() << " " << assay::quoted(word);
@@ -129,7 +138,11 @@ TEST(CommandLine, EveryCommandRefusesWhatItDoesNotKnow) {
 }
 
 TEST(CommandLine, NumbersAreTakenAsTheyAreWritten) {
-  for (const Words& words : {Words{"check", "--seed", "18446744073709551615"}, {"check", "--seed", "0x1f"}, {"check", "--timeout", "1e2"}, {"run", "--top-k", "0"}, {"run", "-n", "1"}}) {
+  for (const Words& words : {Words{"check", "--seed", "18446744073709551615"},
+                             {"check", "--seed", "0x1f"},
+                             {"check", "--timeout", "1e2"},
+                             {"run", "--top-k", "0"},
+                             {"run", "-n", "1"}}) {
     EXPECT_EQ(refusal_of(words), "") << words[1];
   }
   CLI::App app;
@@ -156,7 +169,7 @@ TEST(CommandLine, WrongUsageHasAStatusAndARemedy) {
       {{"list", "--json=maybe"}, ""},
       {{"check", "--kernel", "no_such"}, "assay list"},
       {{"check", "--kernel", "\xff\xfe"}, "\\xff\\xfe"},
-      {{"check", "--kernel", "[" }, "assay list"},
+      {{"check", "--kernel", "["}, "assay list"},
       {{"check", "--kernel", long_name}, "assay list"},
       {{"check", "--kernel", "a\nb\x1b[2J"}, "a\\x0ab\\x1b[2J"},
       {{"check", "--variant", "avx3"}, "assay list"},

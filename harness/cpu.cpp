@@ -31,18 +31,48 @@ struct FeatureBit {
   int bit;
 };
 constexpr FeatureBit kFeatures[] = {
-    {"sse", 1, edx, 25},        {"sse2", 1, edx, 26},          {"sse3", 1, ecx, 0},           {"ssse3", 1, ecx, 9},
-    {"fma", 1, ecx, 12},        {"cx16", 1, ecx, 13},          {"sse4_1", 1, ecx, 19},        {"sse4_2", 1, ecx, 20},
-    {"movbe", 1, ecx, 22},      {"popcnt", 1, ecx, 23},        {"xsave", 1, ecx, 26},         {"osxsave", 1, ecx, 27},
-    {"avx", 1, ecx, 28},        {"f16c", 1, ecx, 29},          {"hypervisor", 1, ecx, 31},    {"bmi1", 7, ebx, 3},
-    {"avx2", 7, ebx, 5},        {"bmi2", 7, ebx, 8},           {"avx512f", 7, ebx, 16},       {"avx512dq", 7, ebx, 17},
-    {"avx512_ifma", 7, ebx, 21}, {"avx512cd", 7, ebx, 28},     {"avx512bw", 7, ebx, 30},      {"avx512vl", 7, ebx, 31},
-    {"avx512_vbmi", 7, ecx, 1}, {"avx512_vbmi2", 7, ecx, 6},   {"gfni", 7, ecx, 8},           {"vaes", 7, ecx, 9},
-    {"avx512_vnni", 7, ecx, 11}, {"avx512_bitalg", 7, ecx, 12}, {"avx512_vpopcntdq", 7, ecx, 14},
-    {"amx_bf16", 7, edx, 22},   {"avx512_fp16", 7, edx, 23},   {"amx_tile", 7, edx, 24},      {"amx_int8", 7, edx, 25},
-    {"avx_vnni", 0x70001, eax, 4}, {"avx512_bf16", 0x70001, eax, 5}, {"lahf", 0x80000001, ecx, 0},
+    {"sse", 1, edx, 25},
+    {"sse2", 1, edx, 26},
+    {"sse3", 1, ecx, 0},
+    {"ssse3", 1, ecx, 9},
+    {"fma", 1, ecx, 12},
+    {"cx16", 1, ecx, 13},
+    {"sse4_1", 1, ecx, 19},
+    {"sse4_2", 1, ecx, 20},
+    {"movbe", 1, ecx, 22},
+    {"popcnt", 1, ecx, 23},
+    {"xsave", 1, ecx, 26},
+    {"osxsave", 1, ecx, 27},
+    {"avx", 1, ecx, 28},
+    {"f16c", 1, ecx, 29},
+    {"hypervisor", 1, ecx, 31},
+    {"bmi1", 7, ebx, 3},
+    {"avx2", 7, ebx, 5},
+    {"bmi2", 7, ebx, 8},
+    {"avx512f", 7, ebx, 16},
+    {"avx512dq", 7, ebx, 17},
+    {"avx512_ifma", 7, ebx, 21},
+    {"avx512cd", 7, ebx, 28},
+    {"avx512bw", 7, ebx, 30},
+    {"avx512vl", 7, ebx, 31},
+    {"avx512_vbmi", 7, ecx, 1},
+    {"avx512_vbmi2", 7, ecx, 6},
+    {"gfni", 7, ecx, 8},
+    {"vaes", 7, ecx, 9},
+    {"avx512_vnni", 7, ecx, 11},
+    {"avx512_bitalg", 7, ecx, 12},
+    {"avx512_vpopcntdq", 7, ecx, 14},
+    {"amx_bf16", 7, edx, 22},
+    {"avx512_fp16", 7, edx, 23},
+    {"amx_tile", 7, edx, 24},
+    {"amx_int8", 7, edx, 25},
+    {"avx_vnni", 0x70001, eax, 4},
+    {"avx512_bf16", 0x70001, eax, 5},
+    {"lahf", 0x80000001, ecx, 0},
     {"lzcnt", 0x80000001, ecx, 5},
-    {"xop", 0x80000001, ecx, 11}, {"fma4", 0x80000001, ecx, 16}, {"hybrid", 7, edx, 15},
+    {"xop", 0x80000001, ecx, 11},
+    {"fma4", 0x80000001, ecx, 16},
+    {"hybrid", 7, edx, 15},
 };
 
 // XCR0 bits (Intel SDM vol. 1, section 13.3).
@@ -250,8 +280,10 @@ Cpu what_all_have(const std::vector<RawCore>& cores, const std::vector<Cpu>& dec
   }
   const uint32_t expected = topology_count(cores.front().raw);
   if (cores.size() > 1 && cores.size() < expected) {
-    all.warnings.push_back(fmt::format("the dump holds {} logical CPUs, CPUID counts {} in a package: others may "
-                                       "differ, or the file is truncated", cores.size(), expected));
+    all.warnings.push_back(
+        fmt::format("the dump holds {} logical CPUs, CPUID counts {} in a package: others may "
+                    "differ, or the file is truncated",
+                    cores.size(), expected));
   }
   if (cores.size() == 1 && all.features.contains("hybrid")) {
     all.warnings.emplace_back("this CPU is hybrid and the dump holds one core: the other kind may lack its features");
@@ -284,9 +316,10 @@ Cpu read_cpu_dump(const std::string& path) {
   for (const auto& core : cores) {
     decoded.push_back(decode(core));
     if (decoded.back().vendor != decoded.front().vendor) {
-      throw InputError(fmt::format("{}:{}: this core's vendor is '{}', the first one's '{}': two machines' dumps were "
-                                   "joined; give one machine's",
-                                   path, core.line, decoded.back().vendor, decoded.front().vendor));
+      throw InputError(
+          fmt::format("{}:{}: this core's vendor is '{}', the first one's '{}': two machines' dumps were "
+                      "joined; give one machine's",
+                      path, core.line, decoded.back().vendor, decoded.front().vendor));
     }
   }
   return what_all_have(cores, decoded);
@@ -313,12 +346,16 @@ IsaStatus isa_status(const Cpu& cpu, std::string_view name) {
   if (cpu.xcr0_known) {
     if ((cpu.xcr0 & isa.xcr0) != isa.xcr0) {
       return {false, fmt::format("the CPU has it, but the operating system has not enabled the {} registers (XCR0 is "
-                                 "{:#x}, needs {:#x})", registers, cpu.xcr0, isa.xcr0)};
+                                 "{:#x}, needs {:#x})",
+                                 registers, cpu.xcr0, isa.xcr0)};
     }
   } else if ((cpu.xcr0_supported & isa.xcr0) != isa.xcr0) {
     return {false, fmt::format("CPUID lists it, but offers no {} registers to enable (leaf 0xD allows XCR0 bits {:#x}, "
-                               "it needs {:#x}): a hypervisor hides them", registers, cpu.xcr0_supported, isa.xcr0)};
-  } else if (const uint32_t end = isa.xcr0 == kZmmState ? kZmmEnd : isa.xcr0 != 0 ? kYmmEnd : 0;
+                               "it needs {:#x}): a hypervisor hides them",
+                               registers, cpu.xcr0_supported, isa.xcr0)};
+  } else if (const uint32_t end = isa.xcr0 == kZmmState ? kZmmEnd
+                                  : isa.xcr0 != 0       ? kYmmEnd
+                                                        : 0;
              cpu.xsave_bytes != 0 && cpu.xsave_bytes < end) {
     return {false, fmt::format("the CPU has it, but when this dump was made the operating system had not enabled the "
                                "{} registers (leaf 0xD: {} bytes of enabled state, they need {})",
@@ -382,10 +419,10 @@ std::string describe(const Cpu& cpu) {
            : bytes < (1u << 20) ? fmt::format("{} KiB", bytes >> 10)
                                 : fmt::format("{} MiB", bytes >> 20);
   };
-  std::string text = fmt::format(
-      "{}\n{} family {} model {} stepping {}, {} logical CPUs; caches of a core: L1d {}, L2 {}, L3 {}\n", cpu.brand,
-      cpu.vendor, cpu.family, cpu.model, cpu.stepping, cpu.logical_cpus, size(cpu.caches.l1d), size(cpu.caches.l2),
-      size(cpu.caches.l3));
+  std::string text =
+      fmt::format("{}\n{} family {} model {} stepping {}, {} logical CPUs; caches of a core: L1d {}, L2 {}, L3 {}\n",
+                  cpu.brand, cpu.vendor, cpu.family, cpu.model, cpu.stepping, cpu.logical_cpus, size(cpu.caches.l1d),
+                  size(cpu.caches.l2), size(cpu.caches.l3));
   if (cpu.core_kinds.size() > 1) {
     for (const auto& kind : cpu.core_kinds) {
       text += fmt::format("{} x {}: CPUs {}\n", kind.cpus.size(), kind.name, fmt::join(kind.cpus, ","));

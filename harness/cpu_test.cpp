@@ -106,8 +106,13 @@ TEST(CpuDump, WrongFilesAreErrors) {
   EXPECT_THROW(read_cpu_dump("/"), InputError);
   const std::string whole = read(dump_path("haswell"));
   for (const std::string& text :
-       {std::string(), std::string("\x7f" "ELF\0\1\2", 7), std::string("hello\n"), whole + "basic_cpuid[99]=0 0 0 0\n", whole + "magic[0]=0 0 0 0\n",
-        std::string("version=0.6.2\nbasic_cpuid[0]=00000000 00000000 00000000 00000000\n"), std::string(2 << 20, 'x')}) {
+       {std::string(),
+        std::string("\x7f"
+                    "ELF\0\1\2",
+                    7),
+        std::string("hello\n"), whole + "basic_cpuid[99]=0 0 0 0\n", whole + "magic[0]=0 0 0 0\n",
+        std::string("version=0.6.2\nbasic_cpuid[0]=00000000 00000000 00000000 00000000\n"),
+        std::string(2 << 20, 'x')}) {
     const TemporaryFile file(text);
     EXPECT_THROW(read_cpu_dump(file.path()), InputError) << text.substr(0, 40);
   }

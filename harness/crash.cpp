@@ -41,8 +41,9 @@ void on_crash(int signal, siginfo_t* info, void* context) {
         text += fmt::format(": {} of {}", write ? "write" : "read", where);
         check = "memory";
       } else {
-        text += info->si_addr == nullptr ? ": no address: a misaligned operand of an aligned instruction, or address 0"
-                                         : fmt::format(": {} at {}, near no buffer", write ? "write" : "read", info->si_addr);
+        text += info->si_addr == nullptr
+                    ? ": no address: a misaligned operand of an aligned instruction, or address 0"
+                    : fmt::format(": {} at {}, near no buffer", write ? "write" : "read", info->si_addr);
         check = info->si_addr == nullptr ? "memory" : "crash";
       }
     }

@@ -48,7 +48,8 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
     try {
       Profile profile = read_profile(path);
       if (const std::string why = refusal(profile, cpu); !why.empty()) {
-        notice(fmt::format("profile {} is refused: {}; using the best ISA unmeasured; `assay tune` makes a new one", path, why));
+        notice(fmt::format("profile {} is refused: {}; using the best ISA unmeasured; `assay tune` makes a new one",
+                           path, why));
       } else {
         choices_ = std::make_shared<const std::vector<Choice>>(std::move(profile.choices));
       }
@@ -84,7 +85,8 @@ void Dispatch::apply_force(const std::string& force, const std::string& origin) 
     rest.remove_prefix(std::min(comma + 1, rest.size()));
     const size_t equals = item.find('=');
     if (equals == std::string_view::npos) {
-      throw InputError(fmt::format("{}: '{}' is not kernel=variant, for example dot_f32=avx2 or '*=scalar'", origin, item));
+      throw InputError(
+          fmt::format("{}: '{}' is not kernel=variant, for example dot_f32=avx2 or '*=scalar'", origin, item));
     }
     const std::string pattern(item.substr(0, equals));
     const std::string variant(item.substr(equals + 1));

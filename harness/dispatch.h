@@ -48,8 +48,8 @@ struct Decision {
 class Dispatch {
  public:
   struct Options {
-    std::string profile;  ///< "": the default place; there a missing file is no error
-    std::string force;    ///< "kernel=variant,...", kernels may be globs: "*=scalar"; the later wins
+    std::string profile;          ///< "": the default place; there a missing file is no error
+    std::string force;            ///< "kernel=variant,...", kernels may be globs: "*=scalar"; the later wins
     bool use_environment = true;  ///< ASSAY_FORCE counts before `force`
     std::function<void(const std::string&)> notice;  ///< receives one line for people: why no profile is used
   };
@@ -84,7 +84,7 @@ class Dispatch {
   void apply_force(const std::string& force, const std::string& origin);
 
   Cpu cpu_;
-  std::shared_ptr<const std::vector<Choice>> choices_;  // of the profile; nullptr: none
+  std::shared_ptr<const std::vector<Choice>> choices_;                 // of the profile; nullptr: none
   std::map<std::string, std::pair<std::string, std::string>> forced_;  // kernel -> (variant, origin)
   mutable std::mutex mutex_;
   std::map<std::string, Decision> decisions_;

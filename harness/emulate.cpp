@@ -33,15 +33,17 @@ bool is_static() { return getauxval(AT_BASE) == 0; }
 void continue_on_emulated_cpu(const std::string& cpu) {
   const std::string script = ASSAY_SOURCE_DIR "/ci/emulate.sh";
   if (access(script.c_str(), X_OK) != 0) {
-    throw MachineError(fmt::format("{}: {}; emulated CPUs need the source folder that this program was built from", script,
-                                   std::strerror(errno)));
+    throw MachineError(fmt::format("{}: {}; emulated CPUs need the source folder that this program was built from",
+                                   script, std::strerror(errno)));
   }
   std::string program = ASSAY_SOURCE_DIR "/build/static/assay";
   if (is_static()) {
     program = std::filesystem::read_symlink("/proc/self/exe");
   } else if (access(program.c_str(), X_OK) != 0) {
-    throw MachineError(fmt::format("{}: {}; the emulated CPU runs the static build, made by "
-                                   "`cmake --preset static && cmake --build --preset static`", program, std::strerror(errno)));
+    throw MachineError(
+        fmt::format("{}: {}; the emulated CPU runs the static build, made by "
+                    "`cmake --preset static && cmake --build --preset static`",
+                    program, std::strerror(errno)));
   }
   // A day: whoever typed the command can end it.
   std::vector<std::string> words = {script, "--timeout", "86400", cpu, "--", program};

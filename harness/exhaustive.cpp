@@ -47,7 +47,8 @@ void judge_exhaustively(ExhaustiveResult& r, float x, float got, double want, do
   } else if (std::isfinite(want)) {
     const double error = std::fabs(got - want) / ulp;
     // Under half of the least float the result is 0; zeros have the sign of the exact result.
-    good = error <= limit && (got != 0 || std::signbit(got) == std::signbit(want)) && (std::fabs(want) >= 0x1p-150 || got == 0);
+    good = error <= limit && (got != 0 || std::signbit(got) == std::signbit(want)) &&
+           (std::fabs(want) >= 0x1p-150 || got == 0);
     if (error > r.errors.max_ulp) {
       r.errors.max_ulp = error;
       r.errors.worst_over_bound = error / limit;
@@ -160,10 +161,12 @@ std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& opti
       if (!crashes[index].empty()) {
         verdict.reason = crashes[index];
       } else if (failure) {
-        verdict.reason = fmt::format("f({:a}) is {:a}, expected {:a} within {} ULP", std::bit_cast<float>(failure->failing_input),
-                                     failure->got, failure->want, kernel.trial->unary_ulp_limit());
+        verdict.reason =
+            fmt::format("f({:a}) is {:a}, expected {:a} within {} ULP", std::bit_cast<float>(failure->failing_input),
+                        failure->got, failure->want, kernel.trial->unary_ulp_limit());
       } else if (verdict.samples != uint64_t{1} << 32) {
-        verdict.reason = fmt::format("only {} of 2^32 inputs were run: another variant crashed the worker", verdict.samples);
+        verdict.reason =
+            fmt::format("only {} of 2^32 inputs were run: another variant crashed the worker", verdict.samples);
       } else {
         verdict.status = Status::pass;
       }

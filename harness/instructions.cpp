@@ -32,9 +32,11 @@ bool decode(uint64_t address, Decoded& out) {
   }();
   // The page behind may not be mapped: it is read only if the instruction goes on there.
   const uint64_t on_page = 4096 - address % 4096;
-  ZyanStatus status = ZydisDecoderDecodeFull(&decoder, reinterpret_cast<const void*>(address), std::min<uint64_t>(on_page, 15), &out.instruction, out.operands);
+  ZyanStatus status = ZydisDecoderDecodeFull(&decoder, reinterpret_cast<const void*>(address),
+                                             std::min<uint64_t>(on_page, 15), &out.instruction, out.operands);
   if (status == ZYDIS_STATUS_NO_MORE_DATA && on_page < 15) {
-    status = ZydisDecoderDecodeFull(&decoder, reinterpret_cast<const void*>(address), 15, &out.instruction, out.operands);
+    status =
+        ZydisDecoderDecodeFull(&decoder, reinterpret_cast<const void*>(address), 15, &out.instruction, out.operands);
   }
   return ZYAN_SUCCESS(status);
 }
@@ -46,7 +48,8 @@ std::string format(const Decoded& d, uint64_t address) {
     return f;
   }();
   char text[256];
-  ZydisFormatterFormatInstruction(&formatter, &d.instruction, d.operands, d.instruction.operand_count_visible, text, sizeof text, address, nullptr);
+  ZydisFormatterFormatInstruction(&formatter, &d.instruction, d.operands, d.instruction.operand_count_visible, text,
+                                  sizeof text, address, nullptr);
   return text;
 }
 
@@ -60,10 +63,12 @@ int level_of(const Meta& meta) {
     case ZYDIS_ISA_EXT_SSE:
     case ZYDIS_ISA_EXT_SSE2:
     case ZYDIS_ISA_EXT_PAUSE:
-    case ZYDIS_ISA_EXT_CET: return meta.isa_set == ZYDIS_ISA_SET_POPCNT ? 2 : 1;  // ENDBR64 is a NOP where there is no CET
+    case ZYDIS_ISA_EXT_CET:
+      return meta.isa_set == ZYDIS_ISA_SET_POPCNT ? 2 : 1;  // ENDBR64 is a NOP where there is no CET
     case ZYDIS_ISA_EXT_SSE3:
     case ZYDIS_ISA_EXT_SSSE3:
-    case ZYDIS_ISA_EXT_SSE4: return 2;
+    case ZYDIS_ISA_EXT_SSE4:
+      return 2;
     case ZYDIS_ISA_EXT_AVX:
     case ZYDIS_ISA_EXT_AVX2:
     case ZYDIS_ISA_EXT_AVX2GATHER:
@@ -72,14 +77,16 @@ int level_of(const Meta& meta) {
     case ZYDIS_ISA_EXT_BMI1:
     case ZYDIS_ISA_EXT_BMI2:
     case ZYDIS_ISA_EXT_LZCNT:
-    case ZYDIS_ISA_EXT_MOVBE: return 3;
+    case ZYDIS_ISA_EXT_MOVBE:
+      return 3;
     case ZYDIS_ISA_EXT_AVX512EVEX:
     case ZYDIS_ISA_EXT_AVX512VEX: {
       const std::string_view set = ZydisISASetGetString(meta.isa_set);
       const auto one_of = [&](std::string_view part) { return set.starts_with(part); };
       return one_of("AVX512F_") || one_of("AVX512BW_") || one_of("AVX512CD_") || one_of("AVX512DQ_") ? 4 : 5;
     }
-    default: return 5;
+    default:
+      return 5;
   }
 }
 
@@ -98,7 +105,8 @@ int level_of_isa(std::string_view isa) {
 
 bool finer_feature(std::string_view isa, const Meta& meta) {
   const std::string_view set = ZydisISASetGetString(meta.isa_set);
-  return (isa.ends_with("avx512_vnni") && set.starts_with("AVX512_VNNI")) || (isa.ends_with("avx512_bf16") && set.starts_with("AVX512_BF16"));
+  return (isa.ends_with("avx512_vnni") && set.starts_with("AVX512_VNNI")) ||
+         (isa.ends_with("avx512_bf16") && set.starts_with("AVX512_BF16"));
 }
 
 }  // namespace
@@ -120,7 +128,8 @@ std::string disassemble_block(uint64_t address, size_t bytes, uint64_t base, siz
 }
 
 std::string foreign_instruction(const std::string& isa, uint64_t address, bool is_jit_code) {
-  const bool ours = address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext);
+  const bool ours =
+      address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext);
   Decoded d;
   if ((!ours && !is_jit_code) || !decode(address, d)) {
     return "";
@@ -130,7 +139,8 @@ std::string foreign_instruction(const std::string& isa, uint64_t address, bool i
   if (level_of(meta) <= level_of_isa(isa) || finer_feature(isa, meta)) {
     return "";
   }
-  return fmt::format("it executes `{}` ({}), which {} does not have", format(d, address), ZydisISASetGetString(meta.isa_set), isa);
+  return fmt::format("it executes `{}` ({}), which {} does not have", format(d, address),
+                     ZydisISASetGetString(meta.isa_set), isa);
 }
 
 #else

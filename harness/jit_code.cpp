@@ -53,8 +53,9 @@ JitCode::JitCode(const Variant& variant, const Key& key) {
   }
   if (mprotect(memory_, capacity_, PROT_READ | PROT_EXEC) != 0) {
     munmap(memory_, capacity_);
-    throw MachineError("the system forbids executable memory (mprotect): JIT variants cannot run; exclude them "
-                       "with --variant or --force");
+    throw MachineError(
+        "the system forbids executable memory (mprotect): JIT variants cannot run; exclude them "
+        "with --variant or --force");
   }
   generation_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   announce_to_perf(memory_, size_, fmt::format("{}[{}]", variant.name(), fmt::join(key, ",")));

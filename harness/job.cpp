@@ -37,8 +37,9 @@ std::vector<Selected> select(const CheckOptions& options, bool only_unary) {
     }
   }
   if (selected.empty()) {
-    throw InputError(fmt::format("no variant matches --kernel '{}' --variant '{}'{}; `assay list` shows them all", options.kernel_glob,
-                                 options.variant_glob, only_unary ? " with an exhaustive mode" : ""));
+    throw InputError(fmt::format("no variant matches --kernel '{}' --variant '{}'{}; `assay list` shows them all",
+                                 options.kernel_glob, options.variant_glob,
+                                 only_unary ? " with an exhaustive mode" : ""));
   }
   return selected;
 }

@@ -15,8 +15,8 @@ struct SampleLog {
   std::atomic<uint64_t> samples;  ///< finished ones; also the sign of life
   ErrorStats errors;
   bool failed;
-  char check[32];    ///< which check failed: "value", "memory", ...
-  char current[512]; ///< the case at work
+  char check[32];     ///< which check failed: "value", "memory", ...
+  char current[512];  ///< the case at work
   char worst[512];
   char message[2048];
 

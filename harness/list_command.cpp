@@ -58,8 +58,10 @@ void print_matrix(const Cpu& cpu) {
     }
     fmt::print("\n");
   }
-  fmt::print("\nrun: compiled and runnable here; built: compiled, not runnable here; '.': no such variant\n"
-             "{} variants compiled, {} runnable here\n", compiled, runnable);
+  fmt::print(
+      "\nrun: compiled and runnable here; built: compiled, not runnable here; '.': no such variant\n"
+      "{} variants compiled, {} runnable here\n",
+      compiled, runnable);
   for (const auto& isa : used_isas()) {
     const IsaStatus status = isa_status(cpu, isa);
     if (!status.runnable) {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <ctime>
-#include <vector>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "harness/case.h"
 
@@ -83,9 +83,12 @@ class PeakLoop : public Xbyak::CodeGenerator {
   double work(Loop kind, double buffer_bytes) const {
     const double lanes = Vec(0).getBit() / 32;
     switch (kind) {
-      case Loop::f32: return 12 * lanes * (sse_ ? 1 : 2);
-      case Loop::int8: return 4 * lanes * 4 * 2;
-      default: return buffer_bytes;
+      case Loop::f32:
+        return 12 * lanes * (sse_ ? 1 : 2);
+      case Loop::int8:
+        return 4 * lanes * 4 * 2;
+      default:
+        return buffer_bytes;
     }
   }
 
@@ -161,7 +164,8 @@ nlohmann::json to_json(const Peak& peak) {
   for (const auto& level : peak.levels) {
     levels[level.name] = level.bytes_per_second;
   }
-  return {{"isa", peak.isa}, {"f32_flops", peak.f32_flops}, {"int8_ops", peak.int8_ops}, {"read_bytes_per_second", levels}};
+  return {
+      {"isa", peak.isa}, {"f32_flops", peak.f32_flops}, {"int8_ops", peak.int8_ops}, {"read_bytes_per_second", levels}};
 }
 
 }  // namespace assay

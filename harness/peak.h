@@ -13,9 +13,9 @@ struct Peak {
     std::string name;  ///< "L1", "L2", "L3", "mem"
     double bytes_per_second;
   };
-  std::string isa;       ///< the widest vectors that this CPU runs: "sse", "avx2", "avx512"
-  double f32_flops = 0;  ///< floating-point operations a second; a fused multiply-add is two
-  double int8_ops = 0;   ///< multiplications and additions of bytes a second, by vpmaddubsw, vpmaddwd, vpaddd
+  std::string isa;            ///< the widest vectors that this CPU runs: "sse", "avx2", "avx512"
+  double f32_flops = 0;       ///< floating-point operations a second; a fused multiply-add is two
+  double int8_ops = 0;        ///< multiplications and additions of bytes a second, by vpmaddubsw, vpmaddwd, vpaddd
   std::vector<Level> levels;  ///< sequential reads
 
   /// The level that holds `bytes`.

@@ -50,9 +50,9 @@ struct Prediction {
   ShapeClass shape_class;  ///< counted and measured at this shape
   std::string unit;        ///< "element" of the only size, or "op" as the trial counts work
   double units_per_call = 0;
-  std::string missing;               ///< why there is no prediction; "" if there is
-  std::vector<PredictedLoop> loops;  ///< the main loop first: the one that executes most instructions, or, where the
-                                     ///< code cannot run here, the one that handles most bytes
+  std::string missing;                  ///< why there is no prediction; "" if there is
+  std::vector<PredictedLoop> loops;     ///< the main loop first: the one that executes most instructions, or, where the
+                                        ///< code cannot run here, the one that handles most bytes
   bool counted = false;                 ///< iterations and shares were counted
   std::string not_counted;              ///< why they were not
   double measured_cycles_per_call = 0;  ///< 0: not measured

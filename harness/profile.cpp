@@ -87,7 +87,8 @@ nlohmann::json cpu_identity(const Cpu& cpu) {
 
 Profile parse_profile(const std::string& path, std::string_view text) {
   const auto bad = [&](const std::string& why) {
-    return BadProfile(fmt::format("{}: {}; make a new one with `assay tune --out {}`", path, one_line(why, 1000), path));
+    return BadProfile(
+        fmt::format("{}: {}; make a new one with `assay tune --out {}`", path, one_line(why, 1000), path));
   };
   const auto limit_depth = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
     if (depth > kDeepestProfile) {
@@ -99,7 +100,8 @@ Profile parse_profile(const std::string& path, std::string_view text) {
   const auto line = [&](const nlohmann::json& object, const char* field) {
     const auto& value = object.at(field).get_ref<const std::string&>();
     if (one_line(value, kLongestText) != value) {
-      throw bad(fmt::format("the {} {} is no line of at most {} bytes of text", field, assay::quoted(value), kLongestText));
+      throw bad(
+          fmt::format("the {} {} is no line of at most {} bytes of text", field, assay::quoted(value), kLongestText));
     }
     return value;
   };
@@ -115,7 +117,8 @@ Profile parse_profile(const std::string& path, std::string_view text) {
       throw bad("is no assay profile: it has no schema_version");
     }
     if (json.at("schema_version") != Profile::kSchemaVersion) {
-      throw bad(fmt::format("has schema version {}, this build reads {}", json.at("schema_version").dump(), Profile::kSchemaVersion));
+      throw bad(fmt::format("has schema version {}, this build reads {}", json.at("schema_version").dump(),
+                            Profile::kSchemaVersion));
     }
     Profile profile;
     profile.cpu = json.at("cpu");
@@ -126,15 +129,16 @@ Profile parse_profile(const std::string& path, std::string_view text) {
       throw bad("its choices are no array");
     }
     for (const auto& c : json.at("choices")) {
-      Choice choice{line(c, "kernel"), line(c, "class"), line(c, "variant"), {}, line(c, "why"), c.at("verdict"), c.at("timing")};
+      Choice choice{line(c, "kernel"), line(c, "class"), line(c, "variant"), {},
+                    line(c, "why"),    c.at("verdict"),  c.at("timing")};
       const Kernel& kernel = find_kernel(choice.kernel);
       find_variant(choice.kernel + "/" + choice.variant);
       for (const auto& size : c.at("shape")) {
         choice.shape.push_back(count(size, "a size of the shape"));
       }
       if (choice.shape.size() != kernel.trial->dims().size()) {
-        throw bad(fmt::format("the shape of {} {} has {} sizes, not {}", choice.kernel, choice.label, choice.shape.size(),
-                              kernel.trial->dims().size()));
+        throw bad(fmt::format("the shape of {} {} has {} sizes, not {}", choice.kernel, choice.label,
+                              choice.shape.size(), kernel.trial->dims().size()));
       }
       if (choice.verdict.at("status") != "pass" || count(choice.verdict.at("samples"), "the number of samples") == 0) {
         throw bad(fmt::format("{}/{} is chosen without a passing verdict", choice.kernel, choice.variant));
@@ -166,7 +170,9 @@ std::string profile_text(const Profile& profile) {
   return json.dump(1) + "\n";
 }
 
-void write_profile(const std::string& path, const Profile& profile) { write_file_atomically(path, profile_text(profile)); }
+void write_profile(const std::string& path, const Profile& profile) {
+  write_file_atomically(path, profile_text(profile));
+}
 
 std::string refusal(const Profile& profile, const Cpu& cpu) {
   if (profile.cpu != cpu_identity(cpu)) {
@@ -184,7 +190,8 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
   profile.build = build_id();
   profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   for (const auto& s : shapes) {
-    const auto verdict = std::ranges::find_if(verdicts, [&](const Verdict& v) { return v.kernel == s.kernel && v.variant == s.winner; });
+    const auto verdict =
+        std::ranges::find_if(verdicts, [&](const Verdict& v) { return v.kernel == s.kernel && v.variant == s.winner; });
     const Timing& t = *s.find(s.winner);
     Choice c;
     c.kernel = s.kernel;
@@ -196,12 +203,18 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
                  {"worst_error_over_bound", verdict->errors.worst_over_bound},
                  {"max_ulp", verdict->errors.max_ulp},
                  {"seed", verdict->seed}};
-    c.timing = {{"median_ns", t.median_ns}, {"low_ns", t.low_ns}, {"high_ns", t.high_ns}, {"share_of_limit", s.limit_ns / t.median_ns},
-                {"limit", s.limit},         {"tie", s.tie},       {"control_ratio", s.control_ratio()}};
+    c.timing = {{"median_ns", t.median_ns},
+                {"low_ns", t.low_ns},
+                {"high_ns", t.high_ns},
+                {"share_of_limit", s.limit_ns / t.median_ns},
+                {"limit", s.limit},
+                {"tie", s.tie},
+                {"control_ratio", s.control_ratio()}};
     if (const Timing* other = s.find(s.runner_up)) {
       c.timing["runner_up"] = s.runner_up;
       c.timing["runner_up_median_ns"] = other->median_ns;
-      c.why = s.tie ? fmt::format("tie with {} ({:.2f}x its time): the simpler ISA", s.runner_up, t.median_ns / other->median_ns)
+      c.why = s.tie ? fmt::format("tie with {} ({:.2f}x its time): the simpler ISA", s.runner_up,
+                                  t.median_ns / other->median_ns)
                     : fmt::format("{:.2f}x faster than {}, the runner-up", other->median_ns / t.median_ns, s.runner_up);
     } else {
       c.why = "the only variant with a passing verdict";

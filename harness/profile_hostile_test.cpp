@@ -56,7 +56,10 @@ TEST(HostileProfile, EveryFieldOfEveryOtherType) {
     }
   }
   ASSERT_GT(places.size(), 15u);
-  const std::vector<json> values = {nullptr, true, -1, 0, UINT64_MAX, INT64_MIN, 1.5, 1e300, -0.0, "", "\x1b[2J", std::string(100'000, 'x'), json::array(), json::object(), {1, 2, 3}, {{"a", 1}}};
+  const std::vector<json> values = {
+      nullptr,       true,           -1,        0,         UINT64_MAX, INT64_MIN,
+      1.5,           1e300,          -0.0,      "",        "\x1b[2J",  std::string(100'000, 'x'),
+      json::array(), json::object(), {1, 2, 3}, {{"a", 1}}};
   size_t refused = 0;
   for (const auto& place : places) {
     for (const auto& value : values) {
@@ -81,8 +84,10 @@ TEST(HostileProfile, EveryFieldOfEveryOtherType) {
     }
   }
   EXPECT_GT(refused, places.size() * values.size() / 2);
-  for (const char* place : {"/cpu", "/cpu/brand", "/build", "/date", "/choices", "/choices/0", "/choices/0/kernel", "/choices/0/class", "/choices/0/variant", "/choices/0/why",
-                            "/choices/0/shape", "/choices/0/shape/0", "/choices/0/verdict", "/choices/0/verdict/samples", "/schema_version"}) {
+  for (const char* place :
+       {"/cpu", "/cpu/brand", "/build", "/date", "/choices", "/choices/0", "/choices/0/kernel", "/choices/0/class",
+        "/choices/0/variant", "/choices/0/why", "/choices/0/shape", "/choices/0/shape/0", "/choices/0/verdict",
+        "/choices/0/verdict/samples", "/schema_version"}) {
     for (const json& value : {json(-1), json(1.5), json("\x1b[2J"), json(nullptr)}) {
       json changed = right;
       changed[json::json_pointer(place)] = value;
@@ -101,7 +106,8 @@ TEST(HostileProfile, DeepHugeAndOddJson) {
     expect_clear(error_of(deep), "the.json: ");
     expect_clear(error_of("{\"schema_version\":1,\"cpu\":" + deep), "levels deep");
   }
-  for (const char* text : {"1e999999", "{\"schema_version\":1e999}", "{\"schema_version\":18446744073709551617}", "\"\xff\"", "{\"\xff\":1}", "\x00", "\xef\xbb\xbf", "NaN", "//", "{\"a\":1,}"}) {
+  for (const char* text : {"1e999999", "{\"schema_version\":1e999}", "{\"schema_version\":18446744073709551617}",
+                           "\"\xff\"", "{\"\xff\":1}", "\x00", "\xef\xbb\xbf", "NaN", "//", "{\"a\":1,}"}) {
     expect_clear(error_of(text), "the.json: ");
   }
   std::string many = whole;
@@ -117,7 +123,8 @@ TEST(HostileProfile, DeepHugeAndOddJson) {
 TEST(HostileProfile, ThroughTheCommandLine) {
   const TemporaryFolder folder;
   const std::string path = folder.path("bad.json");
-  for (const std::string& text : {std::string(), std::string("{"), std::string(1'000'000, '['), std::string("{\"schema_version\":1,\"cpu\":[]}"), std::string(5 << 20, ' ')}) {
+  for (const std::string& text : {std::string(), std::string("{"), std::string(1'000'000, '['),
+                                  std::string("{\"schema_version\":1,\"cpu\":[]}"), std::string(5 << 20, ' ')}) {
     write_all(path, text);
     expect_refused({"run", "-q", "--profile", path, "-p", "x"}, path);
   }
@@ -177,10 +184,14 @@ TEST(HostileCpuDump, LinesThatAreNone) {
   const TemporaryFolder folder;
   const std::string path = folder.path("odd.raw");
   for (const std::string& line :
-       {std::string("basic_cpuid[4294967296]=0 0 0 0"), std::string("basic_cpuid[-1]=0 0 0 0"), std::string("basic_cpuid[32]=0 0 0 0"), std::string("intel_fn4[8]=0 0 0 0"),
-        std::string("intel_fn4[31]=0 0 0 0"), std::string("amd_fn8000001dh[4]=0 0 0 0"), std::string("intel_fn99[0]=0 0 0 0"), std::string("basic_cpuid[0]=00000000000000001 0 0 0"),
-        std::string("basic_cpuid[0]=-1 0 0 0"), std::string("basic_cpuid[ 0]=0 0 0 0"), std::string("basic_cpuid[0]=0 0 0"), std::string("basic_cpuid[0]=0 0 0 0 0"),
-        std::string("basic_cpuid[0]=0 0 0 0\0x", 24), std::string(100'000, 'a'), std::string("basic_cpuid[") + std::string(100'000, '1'), std::string("\x1b[2J")}) {
+       {std::string("basic_cpuid[4294967296]=0 0 0 0"), std::string("basic_cpuid[-1]=0 0 0 0"),
+        std::string("basic_cpuid[32]=0 0 0 0"), std::string("intel_fn4[8]=0 0 0 0"),
+        std::string("intel_fn4[31]=0 0 0 0"), std::string("amd_fn8000001dh[4]=0 0 0 0"),
+        std::string("intel_fn99[0]=0 0 0 0"), std::string("basic_cpuid[0]=00000000000000001 0 0 0"),
+        std::string("basic_cpuid[0]=-1 0 0 0"), std::string("basic_cpuid[ 0]=0 0 0 0"),
+        std::string("basic_cpuid[0]=0 0 0"), std::string("basic_cpuid[0]=0 0 0 0 0"),
+        std::string("basic_cpuid[0]=0 0 0 0\0x", 24), std::string(100'000, 'a'),
+        std::string("basic_cpuid[") + std::string(100'000, '1'), std::string("\x1b[2J")}) {
     write_all(path, example() + line + "\n");
     const std::string message = dump_error(path);
     EXPECT_NE(message, "") << assay::quoted(line);
@@ -191,7 +202,8 @@ TEST(HostileCpuDump, LinesThatAreNone) {
 TEST(HostileCpuDump, ThroughTheCommandLine) {
   const TemporaryFolder folder;
   const std::string path = folder.path("bad\n.raw");
-  for (const std::string& text : {std::string(), std::string("hello"), example() + "\x1b[2J", std::string(2 << 20, '#')}) {
+  for (const std::string& text :
+       {std::string(), std::string("hello"), example() + "\x1b[2J", std::string(2 << 20, '#')}) {
     write_all(path, text);
     expect_refused({"cpu", "--raw", path}, "bad\\x0a.raw");
     expect_refused({"cpu", "--json", "--raw", path}, "bad\\x0a.raw");

@@ -45,14 +45,16 @@ CaseId read_failure(const std::string& path) {
   constexpr uintmax_t kLargest = 1 << 20;
   const uintmax_t size = std::filesystem::file_size(path, error);
   if (error || size > kLargest) {
-    throw InputError(fmt::format("{}: {}; expected a file that `assay check --save FOLDER` wrote", path, error ? error.message() : "it is over 1 MiB"));
+    throw InputError(fmt::format("{}: {}; expected a file that `assay check --save FOLDER` wrote", path,
+                                 error ? error.message() : "it is over 1 MiB"));
   }
   std::ifstream file(path, std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("assay_failure") || json["assay_failure"] != kSchemaVersion || !json.contains("case") || !json["case"].is_string() ||
-      json["case"].get<std::string>().empty()) {
-    throw InputError(fmt::format("{}: it holds no case to replay; expected a file that `assay check --save FOLDER` wrote", path));
+  if (!json.is_object() || !json.contains("assay_failure") || json["assay_failure"] != kSchemaVersion ||
+      !json.contains("case") || !json["case"].is_string() || json["case"].get<std::string>().empty()) {
+    throw InputError(
+        fmt::format("{}: it holds no case to replay; expected a file that `assay check --save FOLDER` wrote", path));
   }
   return case_from(json["case"].get<std::string>());
 }

@@ -26,7 +26,8 @@ std::set<std::string> words(const std::string& text) {
 
 }  // namespace
 
-std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options, const std::function<void(const SelftestResult&)>& on_result) {
+std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options,
+                                     const std::function<void(const SelftestResult&)>& on_result) {
   std::vector<SelftestResult> results;
   for (const Defect& defect : planted_defects()) {
     if (!glob_match(options.glob, defect.variant)) {

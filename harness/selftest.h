@@ -9,7 +9,7 @@ namespace assay {
 
 /// A variant that is wrong on purpose: ci/defects/.
 struct Defect {
-  std::string variant;     ///< "dot_f32/avx2!tail_twice"
+  std::string variant;  ///< "dot_f32/avx2!tail_twice"
   std::string defect_class;
   std::string what;
   std::string stands_for;  ///< the bug class of real programs
@@ -20,7 +20,7 @@ struct Defect {
 std::vector<Defect> planted_defects();
 
 struct SelftestOptions {
-  std::string glob = "*";   ///< over "kernel/isa!name"
+  std::string glob = "*";  ///< over "kernel/isa!name"
   uint64_t first_seed = 1;
   uint64_t seeds = 20;
   uint64_t samples = 2000;  ///< the default budget of `assay check`
@@ -31,8 +31,8 @@ struct SelftestOptions {
 struct SelftestResult {
   Defect defect;
   bool runnable = false;
-  std::string reason;                  ///< why it is not runnable
-  uint64_t caught = 0;                 ///< seeds with which it was caught by one of the declared checks
+  std::string reason;   ///< why it is not runnable
+  uint64_t caught = 0;  ///< seeds with which it was caught by one of the declared checks
   uint64_t seeds = 0;
   std::vector<std::string> seen_by;    ///< the checks that caught it
   std::vector<uint64_t> missed_seeds;  ///< with which it passed
@@ -41,6 +41,7 @@ struct SelftestResult {
 };
 
 /// Checks every planted defect that matches with every seed. Throws InputError if none matches.
-std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options, const std::function<void(const SelftestResult&)>& on_result);
+std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options,
+                                     const std::function<void(const SelftestResult&)>& on_result);
 
 }  // namespace assay

@@ -28,8 +28,8 @@ void print_result(const SelftestResult& r) {
     return;
   }
   const bool good = r.caught == r.seeds;
-  fmt::print("{:<62} {} {}/{} seeds, by {} (within {} samples)\n", r.defect.variant, good ? "caught" : "MISSED", r.caught, r.seeds,
-             fmt::join(r.seen_by, ", "), r.most_samples);
+  fmt::print("{:<62} {} {}/{} seeds, by {} (within {} samples)\n", r.defect.variant, good ? "caught" : "MISSED",
+             r.caught, r.seeds, fmt::join(r.seen_by, ", "), r.most_samples);
   if (!r.missed_seeds.empty()) {
     fmt::print("    passed with seeds {}: {}\n", fmt::join(r.missed_seeds, ", "), r.defect.what);
   }
@@ -89,7 +89,8 @@ int run_false_alarms(const SelftestArguments& a) {
     progress.show(fmt::format("seed {} of {}: {} samples, {} failures", s + 1, a.false_alarm_seeds, samples, failures));
   }
   progress.clear();
-  fmt::print("{} seeds, {} checks of true variants, {} samples: {} failed\n", a.false_alarm_seeds, runs, samples, failures);
+  fmt::print("{} seeds, {} checks of true variants, {} samples: {} failed\n", a.false_alarm_seeds, runs, samples,
+             failures);
   return failures == 0 && runs > 0 ? 0 : 1;
 }
 
@@ -98,7 +99,8 @@ int run_false_alarms(const SelftestArguments& a) {
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
   const std::string other = self.parent_path() / "assay_selftest";
   if (self.filename() == "assay_selftest" || access(other.c_str(), X_OK) != 0) {
-    throw MachineError(fmt::format("there is no {}: the planted defects are built apart; build the target assay_selftest", other));
+    throw MachineError(
+        fmt::format("there is no {}: the planted defects are built apart; build the target assay_selftest", other));
   }
   std::vector<std::string> words;
   const std::string bytes = [] {
@@ -146,14 +148,22 @@ int run_selftest(const SelftestArguments& a) {
 
 void add_selftest_command(CLI::App& app, int& status) {
   auto a = std::make_shared<SelftestArguments>();
-  auto* command = app.add_subcommand("selftest", "the harness's own test: are planted defects caught, and correct variants not accused?");
+  auto* command = app.add_subcommand(
+      "selftest", "the harness's own test: are planted defects caught, and correct variants not accused?");
   command->add_option("--defect", a->options.glob, "glob over kernel/isa!name")->capture_default_str();
   command->add_option("--seed", a->options.first_seed, "the first seed")->capture_default_str();
-  command->add_option("--seeds", a->options.seeds, "seeds for each defect")->check(CLI::Range(1, 100000))->capture_default_str();
-  command->add_option("--samples", a->options.samples, "for each check")->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))->capture_default_str();
-  command->add_option("--false-alarms", a->false_alarm_seeds, "instead: check every true variant with this many seeds; none may fail")
+  command->add_option("--seeds", a->options.seeds, "seeds for each defect")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  command->add_option("--samples", a->options.samples, "for each check")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
+      ->capture_default_str();
+  command
+      ->add_option("--false-alarms", a->false_alarm_seeds,
+                   "instead: check every true variant with this many seeds; none may fail")
       ->check(CLI::Range(1, 1000000));
-  command->add_option("--jobs", a->options.jobs, "child processes at once, of --false-alarms (0: one for each CPU)")->check(CLI::Range(0, 1024));
+  command->add_option("--jobs", a->options.jobs, "child processes at once, of --false-alarms (0: one for each CPU)")
+      ->check(CLI::Range(0, 1024));
   command->add_flag("--list", a->list, "what is planted");
   command->callback([a, &status] { status = run_selftest(*a); });
 }

@@ -68,7 +68,8 @@ class Shrinker {
       for (size_t d = 0; d < best_.shape.size(); ++d) {
         const size_t now = best_.shape[d];
         // The steps are those of the blocks that contracts have: 1, 32, 64, 128.
-        for (const size_t candidate : {size_t{0}, size_t{1}, now / 4, now / 2, now - now / 4, now - 128, now - 64, now - 32, now - 8, now - 1}) {
+        for (const size_t candidate :
+             {size_t{0}, size_t{1}, now / 4, now / 2, now - now / 4, now - 128, now - 64, now - 32, now - 8, now - 1}) {
           if (candidate < now && try_with([&](CaseId& id) { id.shape[d] = candidate; })) {
             smaller = true;
             break;
@@ -112,7 +113,8 @@ void shrink_failure(const Cpu& cpu, Verdict& verdict) {
   if (verdict.status != Status::fail || !verdict.reproduce.starts_with(kCommand)) {
     return;
   }
-  const CaseId found = case_from(std::string_view(verdict.reproduce).substr(kCommand.size(), verdict.reproduce.size() - kCommand.size() - 1));
+  const CaseId found = case_from(
+      std::string_view(verdict.reproduce).substr(kCommand.size(), verdict.reproduce.size() - kCommand.size() - 1));
   const CaseId small = shrink(cpu, found);
   const Verdict again = check_case(cpu, small, kTimeout);
   if (again.status == Status::fail) {

@@ -34,7 +34,8 @@ Output run(const std::string& words) {
 
 class SavedFailureTest : public testing::Test {
  protected:
-  SavedFailureTest() : folder_(std::filesystem::temp_directory_path() / ("assay_failure_" + std::to_string(getpid()))) {}
+  SavedFailureTest()
+      : folder_(std::filesystem::temp_directory_path() / ("assay_failure_" + std::to_string(getpid()))) {}
   ~SavedFailureTest() override { std::filesystem::remove_all(folder_); }
   std::filesystem::path folder_;
 };
@@ -53,8 +54,9 @@ TEST_F(SavedFailureTest, IsTheSmallestCaseAndReplays) {
 TEST_F(SavedFailureTest, OtherFilesAreRefused) {
   std::filesystem::create_directories(folder_);
   const std::string path = folder_ / "file.json";
-  for (const char* text : {"", "{", "[]", "{}", R"({"assay_failure": 2, "case": "dot_f32/scalar:n=1"})", R"({"assay_failure": 1, "case": 7})",
-                           R"({"assay_failure": 1, "case": ""})", R"({"assay_failure": 1, "case": "dot_f32/scalar:m=1"})"}) {
+  for (const char* text : {"", "{", "[]", "{}", R"({"assay_failure": 2, "case": "dot_f32/scalar:n=1"})",
+                           R"({"assay_failure": 1, "case": 7})", R"({"assay_failure": 1, "case": ""})",
+                           R"({"assay_failure": 1, "case": "dot_f32/scalar:m=1"})"}) {
     std::ofstream(path) << text;
     EXPECT_THROW(read_failure(path), InputError) << text;
   }

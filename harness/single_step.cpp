@@ -85,7 +85,8 @@ bool single_step_available() {
   static const bool available = [] {
     uint64_t steps = 0;
     Rng rng(1);
-    single_step(100, [&] { checked_call(&nothing, true, rng); }, [&](uint64_t) { ++steps; });
+    single_step(
+        100, [&] { checked_call(&nothing, true, rng); }, [&](uint64_t) { ++steps; });
     return steps >= 1;
   }();
   return available;

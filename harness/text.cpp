@@ -35,9 +35,7 @@ std::string escaped(std::string_view text, std::string_view specials, size_t lim
 }  // namespace
 
 Character first_character(std::string_view text) {
-  const auto byte = [&](size_t i) -> uint32_t {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-  };
+  const auto byte = [&](size_t i) -> uint32_t { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
   const uint32_t lead = byte(0);
   if (lead < 0x80) {
     return {lead, text.empty() ? 0u : 1u};

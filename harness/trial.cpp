@@ -20,14 +20,19 @@ size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
   }
   constexpr std::array<size_t, 8> kPrimes = {257, 263, 331, 509, 1021, 2053, 4099, 8191};
   switch (rng.below(16)) {
-    case 0: return kPrimes[rng.below(kPrimes.size())] * unit;
-    case 1: return rng.below(4096) * unit;
-    case 2: return rng.below(64) == 0 ? (65536 + rng.below(34464)) * unit : rng.below(1024) * unit;
+    case 0:
+      return kPrimes[rng.below(kPrimes.size())] * unit;
+    case 1:
+      return rng.below(4096) * unit;
+    case 2:
+      return rng.below(64) == 0 ? (65536 + rng.below(34464)) * unit : rng.below(1024) * unit;
     // Special cases of code are mostly of one short length, and each is to meet every placement of every buffer.
     case 3:
     case 4:
-    case 5: return rng.below(24) * unit;
-    default: return rng.below(260) * unit;
+    case 5:
+      return rng.below(24) * unit;
+    default:
+      return rng.below(260) * unit;
   }
 }
 
@@ -37,18 +42,22 @@ void Trial::validate(const Shape& shape) const {
   const auto names = dims();
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] > (size_t{1} << 28)) {
-      throw InputError(fmt::format("size {}={} is over 2^28; a case that large does not fit the harness", names[i], shape[i]));
+      throw InputError(
+          fmt::format("size {}={} is over 2^28; a case that large does not fit the harness", names[i], shape[i]));
     }
   }
 }
 
 std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element, size_t multiple) {
-  const auto elements = [&](size_t bytes) { return std::max<size_t>(bytes / bytes_per_element / multiple, 1) * multiple; };
+  const auto elements = [&](size_t bytes) {
+    return std::max<size_t>(bytes / bytes_per_element / multiple, 1) * multiple;
+  };
   const size_t l1 = caches.l1d != 0 ? caches.l1d : size_t{32} << 10;
   const size_t l2 = caches.l2 != 0 ? caches.l2 : size_t{512} << 10;
   const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
   const size_t memory = std::clamp(4 * l3, size_t{64} << 20, size_t{256} << 20);
-  return {{"L1", {elements(l1 / 2)}}, {"L2", {elements(l2 / 2)}}, {"L3", {elements(l3 / 2)}}, {"mem", {elements(memory)}}};
+  return {
+      {"L1", {elements(l1 / 2)}}, {"L2", {elements(l2 / 2)}}, {"L3", {elements(l3 / 2)}}, {"mem", {elements(memory)}}};
 }
 
 }  // namespace assay

@@ -10,8 +10,8 @@ namespace assay {
 
 /// What one call costs at least, for the comparison with the machine's limits.
 struct Work {
-  double ops;       ///< multiplications and additions (a fused one counts 2), or integer ones
-  double bytes;     ///< read and written once each, the least that must move
+  double ops;                ///< multiplications and additions (a fused one counts 2), or integer ones
+  double bytes;              ///< read and written once each, the least that must move
   bool integer_ops = false;  ///< ops are int8 multiply-adds: compare with that peak
 };
 
@@ -62,8 +62,7 @@ class Trial {
 /// Shape classes "L1", "L2", "L3", "mem" of a kernel that moves `bytes_per_element` per element of its one
 /// dimension: half of each cache, and for memory four times the last cache (at least 64 MiB, at most 256 MiB).
 /// Lengths are multiples of `multiple`.
-std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element,
-                                             size_t multiple = 16);
+std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element, size_t multiple = 16);
 
 /// A length for fuzzing: as Trial::draw_shape's default, in steps of `unit`.
 size_t draw_length(Rng& rng, uint64_t index, size_t unit = 1);

@@ -13,8 +13,7 @@ constexpr double kLeast = std::numeric_limits<double>::min();  // only a masked 
 
 }  // namespace
 
-AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d,
-                               float scale) {
+AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale) {
   AttentionRow row{std::vector<double>(m), false, 0, 0, 0};
   double max = -kInf;
   for (size_t j = 0; j < m; ++j) {

@@ -13,8 +13,7 @@ struct AttentionRow {
   double max_dot_abs;    ///< max_j sum_e |q_e k_je| over the finite products
 };
 /// Rows of k are ldk floats apart.
-AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d,
-                               float scale);
+AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale);
 
 struct Attention {
   double value;         ///< sum_j weights[j] * v[j]

@@ -4,8 +4,8 @@
 namespace reference {
 
 struct Dot {
-  double sum;       ///< sum of x[i] * y[i]
-  double sum_abs;   ///< sum of |x[i] * y[i]| over the finite products
+  double sum;      ///< sum of x[i] * y[i]
+  double sum_abs;  ///< sum of |x[i] * y[i]| over the finite products
 };
 
 /// The dot product of n floats, in double: products are exact, the sum's error is under n * 2^-53 * sum_abs.

@@ -80,7 +80,8 @@ void forward(const Gpt2Block& block, std::vector<double>& x, size_t tokens, KvCa
   for (size_t t = 0; t < tokens; ++t) {
     double* row = x.data() + t * n;
     const std::vector<double> qkv = block.qkv.apply(block.ln1.apply(row).data());
-    cache.k.insert(cache.k.end(), qkv.begin() + static_cast<std::ptrdiff_t>(n), qkv.begin() + static_cast<std::ptrdiff_t>(2 * n));
+    cache.k.insert(cache.k.end(), qkv.begin() + static_cast<std::ptrdiff_t>(n),
+                   qkv.begin() + static_cast<std::ptrdiff_t>(2 * n));
     cache.v.insert(cache.v.end(), qkv.begin() + static_cast<std::ptrdiff_t>(2 * n), qkv.end());
     const size_t keys = cache.k.size() / n;
     std::vector<double> heads(n, 0);
@@ -119,7 +120,8 @@ void forward(const Gpt2Block& block, std::vector<double>& x, size_t tokens, KvCa
   }
 }
 
-std::vector<double> forward(const Gpt2& model, const std::vector<int32_t>& tokens, size_t past, std::vector<KvCache>& caches) {
+std::vector<double> forward(const Gpt2& model, const std::vector<int32_t>& tokens, size_t past,
+                            std::vector<KvCache>& caches) {
   const size_t n = model.n_embd;
   std::vector<double> x(tokens.size() * n);
   for (size_t t = 0; t < tokens.size(); ++t) {

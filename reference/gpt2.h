@@ -49,6 +49,7 @@ struct Gpt2 {
 };
 
 /// Logits after the last of `tokens`; `caches` (one for each block) hold the earlier ones, `past` of them.
-std::vector<double> forward(const Gpt2& model, const std::vector<int32_t>& tokens, size_t past, std::vector<KvCache>& caches);
+std::vector<double> forward(const Gpt2& model, const std::vector<int32_t>& tokens, size_t past,
+                            std::vector<KvCache>& caches);
 
 }  // namespace reference

@@ -8,9 +8,7 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-double moved_by_rounding(double t, double max) {
-  return std::fabs(t) + std::fabs(max) + std::fabs(t - max);
-}
+double moved_by_rounding(double t, double max) { return std::fabs(t) + std::fabs(max) + std::fabs(t - max); }
 
 }  // namespace
 
@@ -47,8 +45,7 @@ Softmax softmax_f32(float x, float scale, const SoftmaxRow& row) {
     return {0, -kInf, 0};
   }
   const double difference = t - row.max;
-  return {std::exp(difference) / row.sum, difference - std::log(row.sum),
-          moved_by_rounding(t, row.max)};
+  return {std::exp(difference) / row.sum, difference - std::log(row.sum), moved_by_rounding(t, row.max)};
 }
 
 }  // namespace reference

@@ -15,8 +15,8 @@ SoftmaxRow softmax_f32_row(const float* x, float scale, size_t n);
 struct Softmax {
   double value;      ///< exp(t - max) / sum; 0 where x is -Inf
   double log_value;  ///< its logarithm, of use where the value is under 2^-1074
-  double moved;  ///< |t| + |max| + |t - max|: u times this is how far rounding moves the argument
-                 ///< of exp
+  double moved;      ///< |t| + |max| + |t - max|: u times this is how far rounding moves the argument
+                     ///< of exp
 };
 Softmax softmax_f32(float x, float scale, const SoftmaxRow& row);
 

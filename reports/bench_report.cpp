@@ -63,10 +63,14 @@ class Mean {
 std::string old_question(const BenchResult& result) {
   std::string text =
       "## The old question: does the compiler do it better?\n\n"
-      "Time of `auto_v3` (the compiler's code from plain C++ for x86-64-v3) over the time of each; geometric mean over the shapes\n"
-      "timed. Over 1: faster than the compiler; under 1: slower. The last two columns pit the best compiler level that runs here\n"
-      "(`auto_v2` .. `auto_v4`) against the best hand-written and the best generated code of any ISA, shape by shape.\n\n"
-      "| kernel | x87 | sse | avx2 | avx512 | jit_avx2 | jit_avx512 | best hand / best compiler | best JIT / best compiler |\n"
+      "Time of `auto_v3` (the compiler's code from plain C++ for x86-64-v3) over the time of each; geometric mean over "
+      "the shapes\n"
+      "timed. Over 1: faster than the compiler; under 1: slower. The last two columns pit the best compiler level that "
+      "runs here\n"
+      "(`auto_v2` .. `auto_v4`) against the best hand-written and the best generated code of any ISA, shape by "
+      "shape.\n\n"
+      "| kernel | x87 | sse | avx2 | avx512 | jit_avx2 | jit_avx512 | best hand / best compiler | best JIT / best "
+      "compiler |\n"
       "|---|---|---|---|---|---|---|---|---|\n";
   std::map<std::string, std::vector<const ShapeTimings*>> by_kernel;
   for (const auto& s : result.shapes) {
@@ -95,35 +99,43 @@ std::string old_question(const BenchResult& result) {
 }  // namespace
 
 std::string bench_text(const ShapeTimings& s) {
-  std::string text = fmt::format("{} {} ({}), limit {} ({})\n", s.kernel, s.shape_class.label, shape_text(s), nanoseconds(s.limit_ns), s.limit);
+  std::string text = fmt::format("{} {} ({}), limit {} ({})\n", s.kernel, s.shape_class.label, shape_text(s),
+                                 nanoseconds(s.limit_ns), s.limit);
   for (const auto& t : s.timings) {
-    text += fmt::format("  {:<12} {:>10}  [{:>10}, {:>10}]  {:>6.1f}% of limit{}\n", t.variant, nanoseconds(t.median_ns),
-                        nanoseconds(t.low_ns), nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
-                        t.variant != s.winner ? "" : s.tie ? "  <- use (tie: the simpler ISA)" : "  <- use");
+    text +=
+        fmt::format("  {:<12} {:>10}  [{:>10}, {:>10}]  {:>6.1f}% of limit{}\n", t.variant, nanoseconds(t.median_ns),
+                    nanoseconds(t.low_ns), nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
+                    t.variant != s.winner ? ""
+                    : s.tie               ? "  <- use (tie: the simpler ISA)"
+                                          : "  <- use");
   }
   return text + fmt::format("  A/A control on {}: {:.3f}\n", s.control.variant, s.control_ratio());
 }
 
 std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std::string& date) {
-  std::string text = fmt::format("# {}\n\n{} family {} model {} stepping {}, measured {} by assay {}, one thread.\n\n", cpu.brand, cpu.vendor,
-                                 cpu.family, cpu.model, cpu.stepping, date, ASSAY_VERSION);
-  text += fmt::format("Limits measured in the same run, with {} code: {:.1f} Gflop/s (f32), {:.1f} Gop/s (int8)", result.peak.isa,
-                      result.peak.f32_flops / 1e9, result.peak.int8_ops / 1e9);
+  std::string text = fmt::format("# {}\n\n{} family {} model {} stepping {}, measured {} by assay {}, one thread.\n\n",
+                                 cpu.brand, cpu.vendor, cpu.family, cpu.model, cpu.stepping, date, ASSAY_VERSION);
+  text += fmt::format("Limits measured in the same run, with {} code: {:.1f} Gflop/s (f32), {:.1f} Gop/s (int8)",
+                      result.peak.isa, result.peak.f32_flops / 1e9, result.peak.int8_ops / 1e9);
   for (const auto& level : result.peak.levels) {
     text += fmt::format(", {} {:.1f} GB/s", level.name, level.bytes_per_second / 1e9);
   }
-  text += " (reads).\n\n" + old_question(result) + "\n## Timings\n\nMedian of the repetitions for one call, with its 95% bootstrap interval; "
-          "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes to the simpler ISA.\n"
+  text += " (reads).\n\n" + old_question(result) +
+          "\n## Timings\n\nMedian of the repetitions for one call, with its 95% bootstrap interval; "
+          "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
+          "to the simpler ISA.\n"
           "A share over 100% is possible where a kernel's own algorithm does less work than the count assumes.\n\n";
   for (const auto& s : result.shapes) {
-    text += fmt::format("### {} {}\n\n{}; limit {} ({}); A/A control on {}: {:.3f}{}\n\n| variant | median | interval | share of limit | auto_v3 / it |\n|---|---|---|---|---|\n",
-                        s.kernel, s.shape_class.label, shape_text(s), nanoseconds(s.limit_ns), s.limit, s.control.variant, s.control_ratio(),
-                        s.tie ? "; a tie" : "");
+    text += fmt::format(
+        "### {} {}\n\n{}; limit {} ({}); A/A control on {}: {:.3f}{}\n\n| variant | median | interval | share of limit "
+        "| auto_v3 / it |\n|---|---|---|---|---|\n",
+        s.kernel, s.shape_class.label, shape_text(s), nanoseconds(s.limit_ns), s.limit, s.control.variant,
+        s.control_ratio(), s.tie ? "; a tie" : "");
     const Timing* compiler = s.find("auto_v3");
     for (const auto& t : s.timings) {
       const std::string name = t.variant == s.winner ? "**" + t.variant + "**" : t.variant;
-      text += fmt::format("| {} | {} | {} .. {} | {:.1f}% | {} |\n", name, nanoseconds(t.median_ns), nanoseconds(t.low_ns),
-                          nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
+      text += fmt::format("| {} | {} | {} .. {} | {:.1f}% | {} |\n", name, nanoseconds(t.median_ns),
+                          nanoseconds(t.low_ns), nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
                           compiler == nullptr ? "-" : fmt::format("{:.2f}", compiler->median_ns / t.median_ns));
     }
     text += "\n";
@@ -136,8 +148,13 @@ nlohmann::json bench_json(const Cpu& cpu, const BenchResult& result, const std::
   for (const auto& s : result.shapes) {
     shapes.push_back(to_json(s));
   }
-  return {{"schema_version", 1},        {"date", date},     {"build", build_id()},     {"cpu", to_json(cpu)},
-          {"peak", to_json(result.peak)}, {"shapes", shapes}, {"google_benchmark", result.google}};
+  return {{"schema_version", 1},
+          {"date", date},
+          {"build", build_id()},
+          {"cpu", to_json(cpu)},
+          {"peak", to_json(result.peak)},
+          {"shapes", shapes},
+          {"google_benchmark", result.google}};
 }
 
 }  // namespace assay

@@ -143,7 +143,8 @@ struct Sample {
       const double error = std::fabs(static_cast<double>(y[i]) - want[i]);
       outcome.error_over_bound = std::max(outcome.error_over_bound, error / bound);
       if (!(error <= bound) && outcome.failure.empty()) {
-        outcome.failure = fmt::format("token {} element {} is {}, expected {} within {:.3g}", i / n, i % n, y[i], want[i], bound);
+        outcome.failure =
+            fmt::format("token {} element {} is {}, expected {} within {:.3g}", i / n, i % n, y[i], want[i], bound);
       }
     }
     for (const auto& [kernel, variant] : table) {  // what ran is what was asked
@@ -159,7 +160,8 @@ struct Sample {
 
 Table draw_table(const Cpu& cpu, const std::string& variant_glob, Rng& rng) {
   Table table;
-  for (const char* kernel : {"add_f32", "attention_f32", "gelu_f32", "layer_norm_f32", "matmul_f32", "matmul_q1_0", "quantize_q8_0"}) {
+  for (const char* kernel :
+       {"add_f32", "attention_f32", "gelu_f32", "layer_norm_f32", "matmul_f32", "matmul_q1_0", "quantize_q8_0"}) {
     std::vector<std::string> runnable;
     for (const auto& v : find_kernel(kernel).variants) {
       if (glob_match(variant_glob, v) && isa_status(cpu, v.isa).runnable) {
@@ -217,7 +219,8 @@ Verdict check_gpt2_block(const Cpu& cpu, const BlockCheckOptions& options) {
   Verdict verdict = run_in_child("block", "gpt2", options.timeout, [&](SampleReporter& report) {
     for (uint64_t i = 0; i < options.samples; ++i) {
       const uint64_t seed = options.seed + i;
-      report.begin(fmt::format("assay check --block gpt2 --variant '{}' --seed {} --samples 1", options.variant_glob, seed));
+      report.begin(
+          fmt::format("assay check --block gpt2 --variant '{}' --seed {} --samples 1", options.variant_glob, seed));
       const Outcome outcome = Sample(seed).run(cpu, table_of(cpu, options.variant_glob, seed));
       if (!outcome.failure.empty()) {
         report.fail(outcome.failure);

@@ -10,7 +10,7 @@ struct BlockCheckOptions {
   std::string variant_glob = "*";  ///< the variants to mix
   uint64_t seed = 1;               ///< sample i is made from seed + i
   uint64_t samples = 300;
-  double timeout = 30;             ///< seconds without a finished sample: a hang
+  double timeout = 30;  ///< seconds without a finished sample: a hang
 };
 
 /// Fuzzes a whole GPT-2 block: random sizes, weights, numbers of tokens and lengths of the cache, each kernel on a random

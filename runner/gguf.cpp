@@ -102,8 +102,7 @@ class Cursor {
   template <class Variant, size_t I = 0>
   Variant any(uint32_t type_number, uint64_t type_at, std::string_view what) {
     if constexpr (I == std::variant_size_v<Variant>) {
-      fail(type_at, what,
-           fmt::format("value type {} is unknown (GGUF has 0 to {})", type_number, I - 1));
+      fail(type_at, what, fmt::format("value type {} is unknown (GGUF has 0 to {})", type_number, I - 1));
     } else {
       if (type_number != I) {
         return any<Variant, I + 1>(type_number, type_at, what);
@@ -177,8 +176,7 @@ Tensor read_tensor(Cursor& cursor, Extent& extent) {
   const uint64_t shape_at = cursor.offset();
   tensor.n_dims = cursor.number<uint32_t>(what);
   if (tensor.n_dims < 1 || tensor.n_dims > kGgufMaxDims) {
-    cursor.fail(shape_at, what,
-                fmt::format("has {} dimensions, not 1 to {}", tensor.n_dims, kGgufMaxDims));
+    cursor.fail(shape_at, what, fmt::format("has {} dimensions, not 1 to {}", tensor.n_dims, kGgufMaxDims));
   }
   tensor.ne.fill(1);
   for (uint32_t i = 0; i < tensor.n_dims; ++i) {
@@ -191,8 +189,7 @@ Tensor read_tensor(Cursor& cursor, Extent& extent) {
   if (info == nullptr) {
     std::string known;
     for (const auto& t : tensor_types()) {
-      known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", static_cast<uint32_t>(t.type),
-                           t.name);
+      known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", static_cast<uint32_t>(t.type), t.name);
     }
     cursor.fail(type_at, what, fmt::format("tensor type {} is not among {}", type_number, known),
                 "convert the model to one of these types");
@@ -215,8 +212,7 @@ GgufFile::Mapping::Mapping(const std::string& path) {
   // Non-blocking, since opening a FIFO would otherwise wait for its writer.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    throw InputError(
-        fmt::format("{}: cannot open: {}; check the path", path, std::strerror(errno)));
+    throw InputError(fmt::format("{}: cannot open: {}; check the path", path, std::strerror(errno)));
   }
   struct stat status {};
   const bool known = fstat(fd, &status) == 0;
@@ -233,8 +229,8 @@ GgufFile::Mapping::Mapping(const std::string& path) {
   const int error = errno;
   close(fd);
   if (map == MAP_FAILED) {
-    throw InputError(fmt::format("{}: cannot map {} bytes: {}; free memory or use a smaller model",
-                                 path, size, std::strerror(error)));
+    throw InputError(fmt::format("{}: cannot map {} bytes: {}; free memory or use a smaller model", path, size,
+                                 std::strerror(error)));
   }
   bytes_ = {static_cast<const std::byte*>(map), size};
 }
@@ -264,16 +260,14 @@ void GgufFile::read(std::span<const std::byte> bytes) {
   Cursor cursor(path_, bytes);
   const auto magic = cursor.take(4, "magic");
   if (std::memcmp(magic.data(), "GGUF", 4) != 0) {
-    cursor.fail(0, "magic",
-                fmt::format("the file begins with {:02x}, not 'GGUF'", fmt::join(magic, " ")),
+    cursor.fail(0, "magic", fmt::format("the file begins with {:02x}, not 'GGUF'", fmt::join(magic, " ")),
                 "give a GGUF file");
   }
   const auto version = cursor.number<uint32_t>("version");
   if (version != kGgufVersion) {
     const bool swapped = __builtin_bswap32(version) <= kGgufVersion;
     cursor.fail(4, "version",
-                fmt::format("{} is not {}{}", version, kGgufVersion,
-                            swapped ? " (the file is big-endian)" : ""),
+                fmt::format("{} is not {}{}", version, kGgufVersion, swapped ? " (the file is big-endian)" : ""),
                 "re-convert the model to little-endian GGUF v3");
   }
   const uint64_t n_tensors = cursor.count(kGgufMaxTensors, kMinTensorBytes, "tensor count");
@@ -325,20 +319,18 @@ void GgufFile::read(std::span<const std::byte> bytes) {
     }
     if (extent.size > section.size() || extent.begin > section.size() - extent.size) {
       cursor.fail(extent.info_at, what,
-                  fmt::format("its {} bytes at data offset {} are not inside the {} of the file",
-                              extent.size, extent.begin, section.size()));
+                  fmt::format("its {} bytes at data offset {} are not inside the {} of the file", extent.size,
+                              extent.begin, section.size()));
     }
     tensor.data = section.subspan(extent.begin, extent.size);
   }
-  std::sort(extents.begin(), extents.end(),
-            [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
   for (size_t i = 1; i < extents.size(); ++i) {
     const Extent& a = extents[i - 1];
     const Extent& b = extents[i];
     if (b.begin - a.begin < a.size) {
       cursor.fail(b.info_at, "tensor " + quoted(tensors_[b.tensor].name),
-                  fmt::format("data offset {} lies inside tensor {}", b.begin,
-                              quoted(tensors_[a.tensor].name)));
+                  fmt::format("data offset {} lies inside tensor {}", b.begin, quoted(tensors_[a.tensor].name)));
     }
   }
 }

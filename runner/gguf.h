@@ -66,15 +66,14 @@ uint64_t tensor_bytes(TensorType type, std::span<const uint64_t> ne);
 
 /// A metadata array. The index of the alternative is GGUF's number of the element type; 9, an array
 /// of arrays, is one that no model uses and the reader rejects.
-using GgufArray =
-    std::variant<std::vector<uint8_t>, std::vector<int8_t>, std::vector<uint16_t>,
-                 std::vector<int16_t>, std::vector<uint32_t>, std::vector<int32_t>,
-                 std::vector<float>, std::vector<bool>, std::vector<std::string>, std::monostate,
-                 std::vector<uint64_t>, std::vector<int64_t>, std::vector<double>>;
+using GgufArray = std::variant<std::vector<uint8_t>, std::vector<int8_t>, std::vector<uint16_t>, std::vector<int16_t>,
+                               std::vector<uint32_t>, std::vector<int32_t>, std::vector<float>, std::vector<bool>,
+                               std::vector<std::string>, std::monostate, std::vector<uint64_t>, std::vector<int64_t>,
+                               std::vector<double>>;
 
 /// A metadata value. The index of the alternative is GGUF's number of the type.
-using GgufValue = std::variant<uint8_t, int8_t, uint16_t, int16_t, uint32_t, int32_t, float, bool,
-                               std::string, GgufArray, uint64_t, int64_t, double>;
+using GgufValue = std::variant<uint8_t, int8_t, uint16_t, int16_t, uint32_t, int32_t, float, bool, std::string,
+                               GgufArray, uint64_t, int64_t, double>;
 
 struct GgufKeyValue {
   std::string key;

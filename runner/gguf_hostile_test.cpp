@@ -22,7 +22,10 @@ using Bytes = RawGguf::Bytes;
 
 /// How GPT-2's vocabulary writes a byte.
 std::string written(int byte) {
-  const int code = byte <= 0x20 ? 0x100 + byte : byte >= 0x7f && byte <= 0xa0 ? 0x121 + (byte - 0x7f) : byte == 0xad ? 0x143 : byte;
+  const int code = byte <= 0x20                   ? 0x100 + byte
+                   : byte >= 0x7f && byte <= 0xa0 ? 0x121 + (byte - 0x7f)
+                   : byte == 0xad                 ? 0x143
+                                                  : byte;
   if (code < 0x80) {
     return {static_cast<char>(code)};
   }
@@ -119,7 +122,8 @@ TEST(HostileGguf, EveryFieldAtItsExtremes) {
       const uint64_t sign = uint64_t{1} << (8 * field.width - 1);
       uint64_t now = 0;
       std::memcpy(&now, whole.bytes.data() + field.offset, field.width);
-      for (const uint64_t value : {uint64_t{0}, uint64_t{1}, now - 1, now + 1, max, max - 1, max / 8, sign, sign - 1, sign + 1, uint64_t{1} << 24, uint64_t{0xffffffe0}}) {
+      for (const uint64_t value : {uint64_t{0}, uint64_t{1}, now - 1, now + 1, max, max - 1, max / 8, sign, sign - 1,
+                                   sign + 1, uint64_t{1} << 24, uint64_t{0xffffffe0}}) {
         if ((value & max) == now) {
           continue;
         }
@@ -143,7 +147,8 @@ TEST(HostileGguf, EveryCountAtItsExtremes) {
     for (size_t i = 1; i < whole.fields.size(); ++i) {
       const auto& field = whole.fields[i];
       if (field.width == 8) {
-        for (const uint64_t value : {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX / 8, uint64_t{1} << 63, uint64_t{1} << 32, uint64_t{1} << 24}) {
+        for (const uint64_t value :
+             {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX / 8, uint64_t{1} << 63, uint64_t{1} << 32, uint64_t{1} << 24}) {
           EXPECT_NE(error_of(whole.with(field, value)), "") << "byte " << field.offset << " set to " << value;
         }
       }
@@ -155,14 +160,18 @@ TEST(HostileGguf, TensorsBeyondTheFileAndOverOneAnother) {
   const auto two = [](uint64_t a, uint64_t b, std::vector<uint64_t> ne) {
     return error_of(RawGguf().header(2, 0).tensor("a", {16}, 0, a).tensor("b", std::move(ne), 0, b).data(256).bytes);
   };
-  for (const uint64_t far : {uint64_t{224}, uint64_t{256}, uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX - 31, UINT64_MAX - 63}) {
+  for (const uint64_t far :
+       {uint64_t{224}, uint64_t{256}, uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX - 31, UINT64_MAX - 63}) {
     expect_clear(two(0, far, {16}), "tensor 'b': its 64 bytes at data offset");
     expect_clear(two(far, 0, {16}), "tensor 'a': its 64 bytes at data offset");
   }
   expect_clear(two(0, 32, {16}), "lies inside tensor 'a'");
   expect_clear(two(0, 0, {16}), "lies inside tensor");
   expect_clear(two(32, 0, {64}), "lies inside tensor 'b'");
-  for (const auto& ne : std::vector<std::vector<uint64_t>>{{UINT64_MAX}, {uint64_t{1} << 62}, {uint64_t{1} << 32, uint64_t{1} << 32}, {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}}) {
+  for (const auto& ne : std::vector<std::vector<uint64_t>>{{UINT64_MAX},
+                                                           {uint64_t{1} << 62},
+                                                           {uint64_t{1} << 32, uint64_t{1} << 32},
+                                                           {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}}) {
     expect_clear(two(0, 64, ne), "overflows");
   }
 }
@@ -172,9 +181,11 @@ TEST(HostileGguf, HugeStringsAndNestedArrays) {
     // A string of 16 MiB is the largest; it is not repeated in the message.
     const std::string huge(kGgufMaxStringBytes, '\x1b');
     expect_clear(error_of(RawGguf().header(0, 1).str("general.architecture").num(8u).str(huge).bytes), "the.gguf: ");
-    expect_clear(error_of(RawGguf().header(0, 1).str("tokenizer.ggml.model").num(8u).str(huge).bytes), "tokenizer.ggml.model is '\\x1b");
+    expect_clear(error_of(RawGguf().header(0, 1).str("tokenizer.ggml.model").num(8u).str(huge).bytes),
+                 "tokenizer.ggml.model is '\\x1b");
     expect_clear(error_of(RawGguf().header(0, 1).str("k").num(8u).str(huge + "x").bytes), "over the limit");
-    expect_clear(error_of(RawGguf().header(0, 1).str(std::string(65'535, '\n')).num(99u).num(0u).bytes), "value type 99");
+    expect_clear(error_of(RawGguf().header(0, 1).str(std::string(65'535, '\n')).num(99u).num(0u).bytes),
+                 "value type 99");
     // An array in an array in an array, 100'000 deep: it is the first step that is refused.
     RawGguf nested;
     nested.header(0, 1).str("k").num(9u);
@@ -201,7 +212,8 @@ TEST(HostileGguf, SparseFiles) {
   expect_clear(open(), "left in the largest header that is read");
   make(RawGguf().header(65'536, 65'536), kSize);
   expect_clear(open(), "metadata key: is empty");
-  make(RawGguf().header(1, 1).str("general.alignment").num(4u).num(1u << 31).tensor("t", {4}, 0, uint64_t{1} << 33), kSize);
+  make(RawGguf().header(1, 1).str("general.alignment").num(4u).num(1u << 31).tensor("t", {4}, 0, uint64_t{1} << 33),
+       kSize);
   EXPECT_EQ(open(), "") << "a hole is no defect";
 }
 
@@ -237,7 +249,8 @@ TEST(HostileGguf, ThroughTheCommandLine) {
     expect_refused({"run", "-q", "-p", "x", "-m", bad}, "bad\\x1b[2J.gguf");
     expect_refused({"quantize", bad, folder.path("out.gguf"), "--type", "f16"}, "bad\\x1b[2J.gguf");
   }
-  for (const std::string& path : {folder.path(), folder.path("none.gguf"), std::string("/dev/zero"), std::string("/proc/self/mem")}) {
+  for (const std::string& path :
+       {folder.path(), folder.path("none.gguf"), std::string("/dev/zero"), std::string("/proc/self/mem")}) {
     expect_refused({"run", "-q", "-p", "x", "-m", path}, path);
   }
   EXPECT_EQ(folder.names().size(), 1u) << "quantize left something";

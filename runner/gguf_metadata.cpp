@@ -11,9 +11,8 @@ namespace assay {
 namespace {
 
 // In the order of the alternatives of GgufValue and GgufArray.
-constexpr std::array<const char*, 13> kValueTypes{"uint8",  "int8",    "uint16", "int16",  "uint32",
-                                                  "int32",  "float32", "bool",   "string", "array",
-                                                  "uint64", "int64",   "float64"};
+constexpr std::array<const char*, 13> kValueTypes{"uint8", "int8",   "uint16", "int16",  "uint32", "int32",  "float32",
+                                                  "bool",  "string", "array",  "uint64", "int64",  "float64"};
 
 std::string describe(const GgufValue& value) {
   return std::visit(
@@ -53,14 +52,13 @@ std::optional<T> to_number(const From& from) {
 }  // namespace
 
 void GgufFile::missing_key(std::string_view key) const {
-  throw InputError(fmt::format(
-      "{}: metadata key {} is missing; give a model of a known architecture or re-convert it",
-      path_, quoted(key)));
+  throw InputError(fmt::format("{}: metadata key {} is missing; give a model of a known architecture or re-convert it",
+                               path_, quoted(key)));
 }
 
 void GgufFile::wrong_value(std::string_view key, std::string_view wanted) const {
-  throw InputError(fmt::format("{}: metadata key {}: is {}, not {}; re-convert the model", path_,
-                               quoted(key), describe(*find(key)), wanted));
+  throw InputError(fmt::format("{}: metadata key {}: is {}, not {}; re-convert the model", path_, quoted(key),
+                               describe(*find(key)), wanted));
 }
 
 const GgufValue* GgufFile::find(std::string_view key) const {
@@ -107,8 +105,7 @@ std::optional<T> GgufFile::find_number(std::string_view key, std::string_view wa
 }
 
 template <class T>
-std::optional<std::vector<T>> GgufFile::find_numbers(std::string_view key,
-                                                     std::string_view wanted) const {
+std::optional<std::vector<T>> GgufFile::find_numbers(std::string_view key, std::string_view wanted) const {
   const GgufValue* value = find(key);
   if (value == nullptr) {
     return std::nullopt;
@@ -154,9 +151,7 @@ std::optional<float> GgufFile::find_f32(std::string_view key) const {
   return find_number<float>(key, "a number in float's range");
 }
 
-std::optional<bool> GgufFile::find_boolean(std::string_view key) const {
-  return find_number<bool>(key, "a boolean");
-}
+std::optional<bool> GgufFile::find_boolean(std::string_view key) const { return find_number<bool>(key, "a boolean"); }
 
 const std::string* GgufFile::find_string(std::string_view key) const {
   const GgufValue* value = find(key);
@@ -197,20 +192,14 @@ float GgufFile::f32(std::string_view key) const { return *present(key, find_f32(
 
 bool GgufFile::boolean(std::string_view key) const { return *present(key, find_boolean(key)); }
 
-const std::string& GgufFile::string(std::string_view key) const {
-  return *present(key, find_string(key));
-}
+const std::string& GgufFile::string(std::string_view key) const { return *present(key, find_string(key)); }
 
 const std::vector<std::string>& GgufFile::strings(std::string_view key) const {
   return *present(key, find_strings(key));
 }
 
-std::vector<int32_t> GgufFile::i32s(std::string_view key) const {
-  return *present(key, find_i32s(key));
-}
+std::vector<int32_t> GgufFile::i32s(std::string_view key) const { return *present(key, find_i32s(key)); }
 
-std::vector<float> GgufFile::f32s(std::string_view key) const {
-  return *present(key, find_f32s(key));
-}
+std::vector<float> GgufFile::f32s(std::string_view key) const { return *present(key, find_f32s(key)); }
 
 }  // namespace assay

@@ -39,15 +39,12 @@ std::string error_of(const Bytes& bytes) {
 
 TEST(GgufTest, HeaderFields) {
   EXPECT_REJECTED(Raw(), "magic");
-  EXPECT_REJECTED(Raw().text("GGUX").num<uint32_t>(3).num<uint64_t>(0).num<uint64_t>(0),
-                  "47 47 55 58");
-  EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(2).num<uint64_t>(0).num<uint64_t>(0),
-                  "version: 2");
-  EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(0x03000000).num<uint64_t>(0).num<uint64_t>(0),
-                  "big-endian");
+  EXPECT_REJECTED(Raw().text("GGUX").num<uint32_t>(3).num<uint64_t>(0).num<uint64_t>(0), "47 47 55 58");
+  EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(2).num<uint64_t>(0).num<uint64_t>(0), "version: 2");
+  EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(0x03000000).num<uint64_t>(0).num<uint64_t>(0), "big-endian");
   EXPECT_EQ(error_of(Raw().header(0, 0).bytes), "");
-  for (const uint64_t n : {uint64_t{1}, uint64_t{65'536}, uint64_t{65'537}, uint64_t{1} << 32,
-                           uint64_t{1} << 63, UINT64_MAX}) {
+  for (const uint64_t n :
+       {uint64_t{1}, uint64_t{65'536}, uint64_t{65'537}, uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX}) {
     EXPECT_REJECTED(Raw().header(n, 0), "byte 8: tensor count: " + std::to_string(n));
     EXPECT_REJECTED(Raw().header(0, n), "byte 16: metadata key count: " + std::to_string(n));
     EXPECT_NE(error_of(Raw().header(n, 0).data(1000).bytes), "");
@@ -56,21 +53,17 @@ TEST(GgufTest, HeaderFields) {
 }
 
 TEST(GgufTest, Metadata) {
-  const auto key = [](std::string_view name, uint32_t type) {
-    return Raw().header(0, 1).str(name).num(type);
-  };
+  const auto key = [](std::string_view name, uint32_t type) { return Raw().header(0, 1).str(name).num(type); };
   EXPECT_EQ(error_of(key("k", 0).num<uint8_t>(1).bytes), "");
   EXPECT_REJECTED(key("", 0).num<uint32_t>(1), "empty");
   EXPECT_REJECTED(key("k", 13).num<uint64_t>(1), "value type 13 is unknown");
   EXPECT_REJECTED(key("k", UINT32_MAX).num<uint64_t>(1), "value type 4294967295");
   EXPECT_REJECTED(key("k", 7).num<uint8_t>(2), "boolean is 2");
   EXPECT_REJECTED(key(std::string(65'536, 'k'), 0).num<uint8_t>(1), "limit of 65535");
-  EXPECT_REJECTED(
-      Raw().header(0, 2).str("k").num(0).num<uint8_t>(1).str("k").num(0).num<uint8_t>(1),
-      "'k': occurs twice");
+  EXPECT_REJECTED(Raw().header(0, 2).str("k").num(0).num<uint8_t>(1).str("k").num(0).num<uint8_t>(1),
+                  "'k': occurs twice");
   EXPECT_REJECTED(Raw().header(0, 1).str("a\x1b[2J").num(99).num(0), "a\\x1b[2J");
-  for (const uint64_t n :
-       {uint64_t{9}, uint64_t{1} << 24, uint64_t{1} << 40, UINT64_MAX - 7, UINT64_MAX}) {
+  for (const uint64_t n : {uint64_t{9}, uint64_t{1} << 24, uint64_t{1} << 40, UINT64_MAX - 7, UINT64_MAX}) {
     EXPECT_REJECTED(key("k", 8).num(n).num<uint64_t>(0), std::to_string(n));          // string
     EXPECT_REJECTED(key("k", 9).num(0).num(n).num<uint64_t>(0), std::to_string(n));   // uint8
     EXPECT_REJECTED(key("k", 9).num(7).num(n).num<uint64_t>(0), std::to_string(n));   // bool
@@ -83,9 +76,7 @@ TEST(GgufTest, Metadata) {
 }
 
 TEST(GgufTest, Alignment) {
-  const auto aligned = [](uint32_t n) {
-    return Raw().header(0, 1).str("general.alignment").num(4).num(n);
-  };
+  const auto aligned = [](uint32_t n) { return Raw().header(0, 1).str("general.alignment").num(4).num(n); };
   for (const uint32_t n : {8u, 32u, 64u, 4096u, 1u << 31}) {
     EXPECT_EQ(error_of(aligned(n).bytes), "") << n;
     EXPECT_EQ(parse(aligned(n).bytes).alignment(), n);
@@ -94,13 +85,7 @@ TEST(GgufTest, Alignment) {
     EXPECT_REJECTED(aligned(n), std::to_string(n) + " is not a power of two");
   }
   EXPECT_REJECTED(Raw().header(0, 1).str("general.alignment").num(5).num(32), "32-bit unsigned");
-  EXPECT_REJECTED(Raw()
-                      .header(1, 1)
-                      .str("general.alignment")
-                      .num(4)
-                      .num(1u << 31)
-                      .tensor("t", {1}, 0, 0)
-                      .data(4),
+  EXPECT_REJECTED(Raw().header(1, 1).str("general.alignment").num(4).num(1u << 31).tensor("t", {1}, 0, 0).data(4),
                   "padding before the tensor data");
 }
 
@@ -132,8 +117,7 @@ TEST(GgufTest, Tensors) {
   EXPECT_REJECTED(one({16}, 0, 992), "not inside");
   EXPECT_EQ(error_of(one({8}, 0, 992).bytes), "");
   EXPECT_REJECTED(Raw().header(1, 0).tensor("", {1}, 0, 0).data(4), "name: is empty");
-  EXPECT_REJECTED(Raw().header(1, 0).tensor(std::string(65, 'n'), {1}, 0, 0).data(4),
-                  "limit of 64");
+  EXPECT_REJECTED(Raw().header(1, 0).tensor(std::string(65, 'n'), {1}, 0, 0).data(4), "limit of 64");
 }
 
 TEST(GgufTest, SeveralTensors) {

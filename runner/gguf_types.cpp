@@ -21,9 +21,8 @@ constexpr std::array<TensorTypeInfo, 4> kTensorTypes{{
 std::span<const TensorTypeInfo> tensor_types() { return kTensorTypes; }
 
 const TensorTypeInfo* find_tensor_type(uint32_t number) {
-  const auto it = std::find_if(kTensorTypes.begin(), kTensorTypes.end(), [&](const auto& info) {
-    return static_cast<uint32_t>(info.type) == number;
-  });
+  const auto it = std::find_if(kTensorTypes.begin(), kTensorTypes.end(),
+                               [&](const auto& info) { return static_cast<uint32_t>(info.type) == number; });
   return it == kTensorTypes.end() ? nullptr : &*it;
 }
 
@@ -41,8 +40,8 @@ uint64_t tensor_bytes(TensorType type, std::span<const uint64_t> ne) {
     throw InputError(fmt::format("has {} dimensions, not 1 to {}", ne.size(), kGgufMaxDims));
   }
   if (ne[0] % info.block != 0) {
-    throw InputError(fmt::format("rows of {} elements are not whole blocks of {} of type {}", ne[0],
-                                 info.block, info.name));
+    throw InputError(
+        fmt::format("rows of {} elements are not whole blocks of {} of type {}", ne[0], info.block, info.name));
   }
   uint64_t bytes = info.block_bytes;
   bool overflow = __builtin_mul_overflow(bytes, ne[0] / info.block, &bytes);

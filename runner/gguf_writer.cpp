@@ -12,9 +12,7 @@
 namespace assay {
 namespace {
 
-uint64_t align_up(uint64_t n, uint64_t alignment) {
-  return (n + alignment - 1) / alignment * alignment;
-}
+uint64_t align_up(uint64_t n, uint64_t alignment) { return (n + alignment - 1) / alignment * alignment; }
 
 /// The header in memory. Limits are those of the reader: what is written can be read.
 class Encoder {
@@ -68,8 +66,7 @@ class Encoder {
   template <class T>
   void elements(const std::vector<T>& values, const std::string& what) {
     if (values.size() > kGgufMaxArrayLength) {
-      fail(fmt::format("{}: array of {} is over the limit of {}", what, values.size(),
-                       kGgufMaxArrayLength));
+      fail(fmt::format("{}: array of {} is over the limit of {}", what, values.size(), kGgufMaxArrayLength));
     }
     number<uint64_t>(values.size());
     for (size_t i = 0; i < values.size(); ++i) {
@@ -109,8 +106,7 @@ void put_metadata(Encoder& encoder, std::span<const GgufKeyValue> metadata) {
 }
 
 /// Returns the size of each tensor in bytes.
-std::vector<uint64_t> put_tensors(Encoder& encoder, std::span<const GgufTensorInfo> tensors,
-                                  uint64_t alignment) {
+std::vector<uint64_t> put_tensors(Encoder& encoder, std::span<const GgufTensorInfo> tensors, uint64_t alignment) {
   std::set<std::string_view> names;
   std::vector<uint64_t> sizes;
   uint64_t offset = 0;
@@ -132,8 +128,7 @@ std::vector<uint64_t> put_tensors(Encoder& encoder, std::span<const GgufTensorIn
     encoder.number(static_cast<uint32_t>(tensor.type));
     encoder.number(offset);
     // Below 2^63, so neither the padding nor one more sum overflows 2^64.
-    if (__builtin_add_overflow(offset, align_up(sizes.back(), alignment), &offset) ||
-        offset > INT64_MAX) {
+    if (__builtin_add_overflow(offset, align_up(sizes.back(), alignment), &offset) || offset > INT64_MAX) {
       encoder.fail(what + ": the tensors before it and it are over 2^63 bytes");
     }
   }
@@ -142,13 +137,12 @@ std::vector<uint64_t> put_tensors(Encoder& encoder, std::span<const GgufTensorIn
 
 }  // namespace
 
-GgufWriter::GgufWriter(std::string path, std::span<const GgufKeyValue> metadata,
-                       std::vector<GgufTensorInfo> tensors)
+GgufWriter::GgufWriter(std::string path, std::span<const GgufKeyValue> metadata, std::vector<GgufTensorInfo> tensors)
     : path_(std::move(path)), tensors_(std::move(tensors)) {
   Encoder encoder(path_);
   if (metadata.size() > kGgufMaxKeys || tensors_.size() > kGgufMaxTensors) {
-    encoder.fail(fmt::format("{} metadata keys and {} tensors are over the limits of {} and {}",
-                             metadata.size(), tensors_.size(), kGgufMaxKeys, kGgufMaxTensors));
+    encoder.fail(fmt::format("{} metadata keys and {} tensors are over the limits of {} and {}", metadata.size(),
+                             tensors_.size(), kGgufMaxKeys, kGgufMaxTensors));
   }
   alignment_ = alignment_of(encoder, metadata);
   encoder.raw("GGUF");
@@ -183,13 +177,11 @@ void GgufWriter::write(std::span<const std::byte> data) {
     return;
   }
   if (current_ == tensors_.size()) {
-    throw InputError(
-        fmt::format("{}: {} bytes after the data of the last tensor", path_, data.size()));
+    throw InputError(fmt::format("{}: {} bytes after the data of the last tensor", path_, data.size()));
   }
   if (data.size() > sizes_[current_] - written_) {
-    throw InputError(fmt::format("{}: tensor {} takes {} more bytes, not {}", path_,
-                                 quoted(tensors_[current_].name), sizes_[current_] - written_,
-                                 data.size()));
+    throw InputError(fmt::format("{}: tensor {} takes {} more bytes, not {}", path_, quoted(tensors_[current_].name),
+                                 sizes_[current_] - written_, data.size()));
   }
   put(data);
   written_ += data.size();
@@ -205,26 +197,24 @@ void GgufWriter::finish() {
     throw InputError(path_ + ": finished twice");
   }
   if (current_ != tensors_.size()) {
-    throw InputError(fmt::format("{}: tensor {} still needs {} bytes", path_,
-                                 quoted(tensors_[current_].name), sizes_[current_] - written_));
+    throw InputError(fmt::format("{}: tensor {} still needs {} bytes", path_, quoted(tensors_[current_].name),
+                                 sizes_[current_] - written_));
   }
   file_->commit();
   file_.reset();
 }
 
 void write_gguf(const std::string& path, std::span<const GgufKeyValue> metadata,
-                const std::vector<GgufTensorInfo>& tensors,
-                std::span<const std::span<const std::byte>> data) {
+                const std::vector<GgufTensorInfo>& tensors, std::span<const std::span<const std::byte>> data) {
   if (data.size() != tensors.size()) {
-    throw InputError(
-        fmt::format("{}: {} tensors, but data of {}", path, tensors.size(), data.size()));
+    throw InputError(fmt::format("{}: {} tensors, but data of {}", path, tensors.size(), data.size()));
   }
   GgufWriter writer(path, metadata, tensors);
   for (size_t i = 0; i < data.size(); ++i) {
     const uint64_t size = tensor_bytes(tensors[i].type, tensors[i].ne);
     if (data[i].size() != size) {
-      throw InputError(fmt::format("{}: tensor {} has {} bytes, not {}", path,
-                                   quoted(tensors[i].name), data[i].size(), size));
+      throw InputError(
+          fmt::format("{}: tensor {} has {} bytes, not {}", path, quoted(tensors[i].name), data[i].size(), size));
     }
     writer.write(data[i]);
   }

@@ -29,8 +29,7 @@ struct GgufTensorInfo {
 /// a place that cannot be written to (no space, no permission, not a regular file).
 class GgufWriter {
  public:
-  GgufWriter(std::string path, std::span<const GgufKeyValue> metadata,
-             std::vector<GgufTensorInfo> tensors);
+  GgufWriter(std::string path, std::span<const GgufKeyValue> metadata, std::vector<GgufTensorInfo> tensors);
   GgufWriter(const GgufWriter&) = delete;
   GgufWriter& operator=(const GgufWriter&) = delete;
 
@@ -56,7 +55,6 @@ class GgufWriter {
 
 /// Writes a whole file from tensors in memory; data[i] belongs to tensors[i].
 void write_gguf(const std::string& path, std::span<const GgufKeyValue> metadata,
-                const std::vector<GgufTensorInfo>& tensors,
-                std::span<const std::span<const std::byte>> data);
+                const std::vector<GgufTensorInfo>& tensors, std::span<const std::span<const std::byte>> data);
 
 }  // namespace assay

@@ -27,8 +27,7 @@ class GgufWriterTest : public testing::Test {
 
   std::string path(const std::string& name) const { return (directory_ / name).string(); }
   size_t files() const {
-    return static_cast<size_t>(
-        std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
+    return static_cast<size_t>(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
   }
 
   static Bytes read(const std::string& path) {
@@ -81,8 +80,7 @@ std::vector<Bytes> example_data() {
 
 void write_example(const std::string& path) {
   const auto data = example_data();
-  write_gguf(path, kMetadata, kTensors,
-             std::vector<std::span<const std::byte>>(data.begin(), data.end()));
+  write_gguf(path, kMetadata, kTensors, std::vector<std::span<const std::byte>>(data.begin(), data.end()));
 }
 
 TEST_F(GgufWriterTest, WhatIsWrittenIsRead) {
@@ -188,8 +186,7 @@ TEST_F(GgufWriterTest, EveryTruncationIsRejected) {
   for (size_t n = 0; n < whole.size(); ++n) {
     // A copy of its own, so that AddressSanitizer sees one byte too many.
     const Bytes cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(n));
-    EXPECT_THROW(GgufFile::parse("test.gguf", cut), InputError)
-        << "cut to " << n << " of " << whole.size() << " bytes";
+    EXPECT_THROW(GgufFile::parse("test.gguf", cut), InputError) << "cut to " << n << " of " << whole.size() << " bytes";
   }
 }
 
@@ -271,8 +268,7 @@ TEST_F(GgufWriterTest, WriterTakesTheDataOfItsTensorsOnly) {
 }
 
 TEST_F(GgufWriterTest, WriterRejectsWhatTheReaderWould) {
-  const auto rejects = [&](std::vector<GgufKeyValue> metadata,
-                           std::vector<GgufTensorInfo> tensors) {
+  const auto rejects = [&](std::vector<GgufKeyValue> metadata, std::vector<GgufTensorInfo> tensors) {
     EXPECT_THROW(GgufWriter(path("a.gguf"), metadata, std::move(tensors)), InputError);
   };
   const GgufKeyValue key{"k", 1.0f};
@@ -291,8 +287,7 @@ TEST_F(GgufWriterTest, WriterRejectsWhatTheReaderWould) {
   rejects({}, {{"t", TensorType::f32, {0}}});
   rejects({}, {{"t", TensorType::q1_0, {129}}});
   rejects({}, {{"t", static_cast<TensorType>(2), {32}}});
-  rejects({}, {{"a", TensorType::f32, {uint64_t{1} << 60}},
-               {"b", TensorType::f32, {uint64_t{1} << 60}}});
+  rejects({}, {{"a", TensorType::f32, {uint64_t{1} << 60}}, {"b", TensorType::f32, {uint64_t{1} << 60}}});
   EXPECT_EQ(files(), 0u);
 }
 

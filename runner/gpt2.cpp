@@ -40,12 +40,15 @@ reference::LayerNorm reference_norm(const std::vector<float>& w, const std::vect
 void check_memory(const GgufFile& file) {
   double bytes = 0;
   for (const Tensor& t : file.tensors()) {
-    bytes += t.type == TensorType::q1_0 ? static_cast<double>(t.data.size()) : static_cast<double>(t.n_elements) * sizeof(float);
+    bytes += t.type == TensorType::q1_0 ? static_cast<double>(t.data.size())
+                                        : static_cast<double>(t.n_elements) * sizeof(float);
   }
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (bytes > memory) {
-    throw MachineError(fmt::format("{}: its weights take {:.1f} GiB, this machine has {:.1f} GiB of memory; use a smaller model, or `assay quantize`", file.path(),
-                                   bytes / (1 << 30), memory / (1 << 30)));
+    throw MachineError(
+        fmt::format("{}: its weights take {:.1f} GiB, this machine has {:.1f} GiB of memory; use a smaller model, or "
+                    "`assay quantize`",
+                    file.path(), bytes / (1 << 30), memory / (1 << 30)));
   }
 }
 
@@ -53,13 +56,15 @@ void check_memory(const GgufFile& file) {
 
 Gpt2Sizes Gpt2Sizes::read(const GgufFile& file) {
   if (const std::string& architecture = file.string("general.architecture"); architecture != "gpt2") {
-    throw InputError(fmt::format("{}: general.architecture is {}; the runner runs gpt2", file.path(), assay::quoted(architecture)));
+    throw InputError(
+        fmt::format("{}: general.architecture is {}; the runner runs gpt2", file.path(), assay::quoted(architecture)));
   }
   constexpr uint32_t kLargest = 1u << 20;
   const auto size = [&](const char* key) -> size_t {
     const uint32_t value = file.u32(key);
     if (value == 0 || value > kLargest) {
-      throw InputError(fmt::format("{}: {} is {}; expected 1 to {}: convert the model again", file.path(), key, value, kLargest));
+      throw InputError(
+          fmt::format("{}: {} is {}; expected 1 to {}: convert the model again", file.path(), key, value, kLargest));
     }
     return value;
   };
@@ -73,10 +78,12 @@ Gpt2Sizes Gpt2Sizes::read(const GgufFile& file) {
   const Tensor& embedding = file.tensor("token_embd.weight");
   s.n_vocab = embedding.ne[1];
   if (s.n_embd % s.n_head != 0) {
-    throw InputError(fmt::format("{}: gpt2.embedding_length {} is not a multiple of gpt2.attention.head_count {}", file.path(), s.n_embd, s.n_head));
+    throw InputError(fmt::format("{}: gpt2.embedding_length {} is not a multiple of gpt2.attention.head_count {}",
+                                 file.path(), s.n_embd, s.n_head));
   }
   if (!std::isfinite(s.eps) || s.eps <= 0) {
-    throw InputError(fmt::format("{}: gpt2.attention.layer_norm_epsilon is {}; it must be finite and over 0", file.path(), s.eps));
+    throw InputError(
+        fmt::format("{}: gpt2.attention.layer_norm_epsilon is {}; it must be finite and over 0", file.path(), s.eps));
   }
   return s;
 }
@@ -87,10 +94,14 @@ Gpt2Layer::Gpt2Layer(const TensorSource& source, const std::string& prefix, cons
            tensor_vector(source.name, source.tensor(prefix + "attn_norm.bias"), s.n_embd)},
       ln2_{tensor_vector(source.name, source.tensor(prefix + "ffn_norm.weight"), s.n_embd),
            tensor_vector(source.name, source.tensor(prefix + "ffn_norm.bias"), s.n_embd)},
-      qkv_(source.name, source.tensor(prefix + "attn_qkv.weight"), &source.tensor(prefix + "attn_qkv.bias"), 3 * s.n_embd, s.n_embd, dispatch),
-      proj_(source.name, source.tensor(prefix + "attn_output.weight"), &source.tensor(prefix + "attn_output.bias"), s.n_embd, s.n_embd, dispatch),
-      up_(source.name, source.tensor(prefix + "ffn_up.weight"), &source.tensor(prefix + "ffn_up.bias"), s.n_ff, s.n_embd, dispatch),
-      down_(source.name, source.tensor(prefix + "ffn_down.weight"), &source.tensor(prefix + "ffn_down.bias"), s.n_embd, s.n_ff, dispatch),
+      qkv_(source.name, source.tensor(prefix + "attn_qkv.weight"), &source.tensor(prefix + "attn_qkv.bias"),
+           3 * s.n_embd, s.n_embd, dispatch),
+      proj_(source.name, source.tensor(prefix + "attn_output.weight"), &source.tensor(prefix + "attn_output.bias"),
+            s.n_embd, s.n_embd, dispatch),
+      up_(source.name, source.tensor(prefix + "ffn_up.weight"), &source.tensor(prefix + "ffn_up.bias"), s.n_ff,
+          s.n_embd, dispatch),
+      down_(source.name, source.tensor(prefix + "ffn_down.weight"), &source.tensor(prefix + "ffn_down.bias"), s.n_embd,
+            s.n_ff, dispatch),
       norm_(dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd}, {s.n_embd})),
       add_(dispatch.get<add_f32_fn>("add_f32", {s.n_embd}, {s.n_embd})),
       gelu_(dispatch.get<gelu_f32_fn>("gelu_f32", {s.n_ff}, {s.n_ff})),
@@ -110,8 +121,13 @@ void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past,
                                      keys_.data() + head * d,
                                      values_.data() + head * d,
                                      scratch_[thread].data(),
-                                     n, 3 * n, n, n,
-                                     tokens, past, d,
+                                     n,
+                                     3 * n,
+                                     n,
+                                     n,
+                                     tokens,
+                                     past,
+                                     d,
                                      1.0f / std::sqrt(static_cast<float>(d))};
     attention(&args);
   });
@@ -166,14 +182,16 @@ reference::Gpt2Block Gpt2Layer::reference_block() const {
   return block;
 }
 
-Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads) : file_(&file), sizes_(Gpt2Sizes::read(file)), pool_(threads) {
+Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
+    : file_(&file), sizes_(Gpt2Sizes::read(file)), pool_(threads) {
   const Gpt2Sizes& s = sizes_;
   check_memory(file);
   const auto matrix = [&](const char* name, size_t rows) {
     const Tensor& t = file.tensor(name);
     if (t.ne[0] != s.n_embd || t.ne[1] != rows || t.n_elements != rows * s.n_embd) {
-      throw InputError(fmt::format("{}: tensor {} does not have the shape [{}, {}] that the metadata asks for; convert the model again", file.path(),
-                                   name, s.n_embd, rows));
+      throw InputError(fmt::format(
+          "{}: tensor {} does not have the shape [{}, {}] that the metadata asks for; convert the model again",
+          file.path(), name, s.n_embd, rows));
     }
     return tensor_floats(file.path(), t);
   };
@@ -181,13 +199,15 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads) : file_(&
   position_embd_ = matrix("position_embd.weight", s.n_ctx);
   norm_w_ = tensor_vector(file.path(), file.tensor("output_norm.weight"), s.n_embd);
   norm_b_ = tensor_vector(file.path(), file.tensor("output_norm.bias"), s.n_embd);
-  const TensorSource source = {file.path(), [&](const std::string& name) -> const Tensor& { return file.tensor(name); }};
+  const TensorSource source = {file.path(),
+                               [&](const std::string& name) -> const Tensor& { return file.tensor(name); }};
   for (size_t i = 0; i < s.n_layer; ++i) {
     layers_.push_back(std::make_unique<Gpt2Layer>(source, fmt::format("blk.{}.", i), s, dispatch));
   }
   // GPT-2 ties the output matrix to the embedding; a file may still hold its own.
   const Tensor* output = file.find_tensor("output.weight");
-  output_ = std::make_unique<Linear>(file.path(), output != nullptr ? *output : file.tensor("token_embd.weight"), nullptr, s.n_vocab, s.n_embd, dispatch);
+  output_ = std::make_unique<Linear>(file.path(), output != nullptr ? *output : file.tensor("token_embd.weight"),
+                                     nullptr, s.n_vocab, s.n_embd, dispatch);
   norm_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd}, {s.n_embd});
   add_ = dispatch.get<add_f32_fn>("add_f32", {s.n_embd}, {s.n_embd});
   normed_.resize(s.n_embd);
@@ -196,7 +216,8 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads) : file_(&
 
 std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
   if (tokens.empty() || tokens.size() > sizes_.n_ctx - past_) {
-    throw InputError(fmt::format("{} tokens after {} do not fit the model's context of {}: shorten the prompt or -n", tokens.size(), past_, sizes_.n_ctx));
+    throw InputError(fmt::format("{} tokens after {} do not fit the model's context of {}: shorten the prompt or -n",
+                                 tokens.size(), past_, sizes_.n_ctx));
   }
   const size_t n = sizes_.n_embd;
   for (size_t begin = 0; begin < tokens.size();) {
@@ -205,10 +226,12 @@ std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
     for (size_t t = 0; t < batch; ++t) {
       const int32_t token = tokens[begin + t];
       if (token < 0 || static_cast<size_t>(token) >= sizes_.n_vocab) {
-        throw InputError(fmt::format("{}: the tokenizer gives token {}, but the model's vocabulary has {}: the file is inconsistent", file_->path(), token,
-                                     sizes_.n_vocab));
+        throw InputError(
+            fmt::format("{}: the tokenizer gives token {}, but the model's vocabulary has {}: the file is inconsistent",
+                        file_->path(), token, sizes_.n_vocab));
       }
-      add_(x_.data() + t * n, token_embd_.data() + static_cast<size_t>(token) * n, position_embd_.data() + (past_ + t) * n, n);
+      add_(x_.data() + t * n, token_embd_.data() + static_cast<size_t>(token) * n,
+           position_embd_.data() + (past_ + t) * n, n);
     }
     for (auto& layer : layers_) {
       layer->forward(x_.data(), batch, past_, pool_);

@@ -45,7 +45,9 @@ std::vector<float> tensor_floats(const std::string& file, const Tensor& tensor) 
     return half_to_float(half);
   };
   switch (tensor.type) {
-    case TensorType::f32: std::memcpy(values.data(), bytes, values.size() * sizeof(float)); break;
+    case TensorType::f32:
+      std::memcpy(values.data(), bytes, values.size() * sizeof(float));
+      break;
     case TensorType::f16:
       for (size_t i = 0; i < values.size(); ++i) {
         values[i] = half_at(2 * i);
@@ -60,29 +62,33 @@ std::vector<float> tensor_floats(const std::string& file, const Tensor& tensor) 
       }
       break;
     default:
-      throw InputError(fmt::format("{}: tensor {} is {}; the runner reads F32, F16 and Q1_0: convert the model", file, assay::quoted(tensor.name),
-                                   tensor_type_info(tensor.type).name));
+      throw InputError(fmt::format("{}: tensor {} is {}; the runner reads F32, F16 and Q1_0: convert the model", file,
+                                   assay::quoted(tensor.name), tensor_type_info(tensor.type).name));
   }
   return values;
 }
 
 std::vector<float> tensor_vector(const std::string& file, const Tensor& tensor, size_t n) {
   if (tensor.n_elements != n || tensor.ne[0] != n) {
-    throw InputError(fmt::format("{}: tensor {} has shape [{}], expected [{}]: the metadata and the tensors disagree; convert the model again", file,
-                                 assay::quoted(tensor.name), fmt::join(tensor.shape(), ", "), n));
+    throw InputError(fmt::format(
+        "{}: tensor {} has shape [{}], expected [{}]: the metadata and the tensors disagree; convert the model again",
+        file, assay::quoted(tensor.name), fmt::join(tensor.shape(), ", "), n));
   }
   return tensor_floats(file, tensor);
 }
 
-Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, size_t rows, size_t cols, Dispatch& dispatch)
+Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, size_t rows, size_t cols,
+               Dispatch& dispatch)
     : tensor_(&w), rows_(rows), cols_(cols), dispatch_(&dispatch) {
   if (w.ne[0] != cols || w.ne[1] != rows || w.n_elements != rows * cols) {
-    throw InputError(fmt::format("{}: tensor {} has shape [{}], expected [{}, {}]: the metadata and the tensors disagree; convert the model again",
-                                 file, assay::quoted(w.name), fmt::join(w.shape(), ", "), cols, rows));
+    throw InputError(
+        fmt::format("{}: tensor {} has shape [{}], expected [{}, {}]: the metadata and the tensors disagree; convert "
+                    "the model again",
+                    file, assay::quoted(w.name), fmt::join(w.shape(), ", "), cols, rows));
   }
   if (w.type != TensorType::f32 && w.type != TensorType::f16 && w.type != TensorType::q1_0) {
-    throw InputError(fmt::format("{}: tensor {} is {}; the runner reads F32, F16 and Q1_0: convert the model", file, assay::quoted(w.name),
-                                 tensor_type_info(w.type).name));
+    throw InputError(fmt::format("{}: tensor {} is {}; the runner reads F32, F16 and Q1_0: convert the model", file,
+                                 assay::quoted(w.name), tensor_type_info(w.type).name));
   }
   if (bias != nullptr) {
     bias_ = tensor_vector(file, *bias, rows);
@@ -124,8 +130,16 @@ void Linear::run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool
   if (!is_q1()) {
     const auto& step = step_for<matmul_f32_fn, matmul_f32_pack_fn>(f32_steps_, "matmul_f32", tokens);
     pool.run(chunks, [&](size_t chunk, unsigned) {
-      const matmul_f32_args args = {y,     step.packed, x,     bias,   ldy,
-                                    cols_, rows_,       cols_, tokens, chunk * step_rows,
+      const matmul_f32_args args = {y,
+                                    step.packed,
+                                    x,
+                                    bias,
+                                    ldy,
+                                    cols_,
+                                    rows_,
+                                    cols_,
+                                    tokens,
+                                    chunk * step_rows,
                                     std::min(rows_, (chunk + 1) * step_rows)};
       step.run(&args);
     });
@@ -142,8 +156,16 @@ void Linear::run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool
   }
   const auto& step = step_for<matmul_q1_0_fn, matmul_q1_0_pack_fn>(q1_steps_, "matmul_q1_0", tokens);
   pool.run(chunks, [&](size_t chunk, unsigned thread) {
-    const matmul_q1_0_args args = {y,   step.packed, q8_.data(), bias,   scratch_[thread].data(),
-                                   ldy, rows_,       cols_,      tokens, chunk * step_rows,
+    const matmul_q1_0_args args = {y,
+                                   step.packed,
+                                   q8_.data(),
+                                   bias,
+                                   scratch_[thread].data(),
+                                   ldy,
+                                   rows_,
+                                   cols_,
+                                   tokens,
+                                   chunk * step_rows,
                                    std::min(rows_, (chunk + 1) * step_rows)};
     step.run(&args);
   });

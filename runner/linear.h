@@ -58,8 +58,8 @@ class Linear {
   size_t rows_, cols_;
   std::vector<float> bias_;
   Dispatch* dispatch_;
-  std::map<std::string, AlignedBytes> packed_;  // by variant
-  std::map<size_t, Step<matmul_f32_fn>> f32_steps_;   // by tokens
+  std::map<std::string, AlignedBytes> packed_;       // by variant
+  std::map<size_t, Step<matmul_f32_fn>> f32_steps_;  // by tokens
   std::map<size_t, Step<matmul_q1_0_fn>> q1_steps_;
   std::vector<uint8_t> q8_;
   std::vector<AlignedBytes> scratch_;  // one for each thread

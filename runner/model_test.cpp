@@ -21,7 +21,11 @@ constexpr int kPairs = (kLargest + 1) * (kLargest + 1);
 /// Greedy continuation of "a+b=" until the end token.
 class Adder {
  public:
-  Adder(const std::string& path, const std::string& force) : file_(GgufFile::open(path)), tokenizer_(file_), dispatch_(detect_cpu(), options(force)), model_(file_, dispatch_, 1) {}
+  Adder(const std::string& path, const std::string& force)
+      : file_(GgufFile::open(path)),
+        tokenizer_(file_),
+        dispatch_(detect_cpu(), options(force)),
+        model_(file_, dispatch_, 1) {}
 
   std::string answer(int a, int b) {
     model_.reset();
@@ -84,8 +88,11 @@ TEST(SlowModel, AllPairsThroughX87) { expect_all_right("*=x87", "x87"); }
 
 // One bit a weight is not expected to add: what it reaches is reported, not asserted.
 TEST(SlowModel, AccuracyOfTheQ1Form) {
-  const std::string path = std::filesystem::temp_directory_path() / ("assay_model_test_" + std::to_string(getpid()) + ".gguf");
-  ASSERT_EQ(std::system((std::string(ASSAY_BINARY) + " quantize " + kModel + " " + path + " --type q1_0 > /dev/null").c_str()), 0);
+  const std::string path =
+      std::filesystem::temp_directory_path() / ("assay_model_test_" + std::to_string(getpid()) + ".gguf");
+  ASSERT_EQ(std::system(
+                (std::string(ASSAY_BINARY) + " quantize " + kModel + " " + path + " --type q1_0 > /dev/null").c_str()),
+            0);
   Adder adder(path, "");
   const int right = adder.count_right();
   std::filesystem::remove(path);

@@ -23,8 +23,8 @@ namespace {
 constexpr uint32_t kMostlyF16 = 1, kMostlyQ1 = 40;
 
 bool same_file(const std::string& a, const std::string& b) {
-  struct stat sa{};
-  struct stat sb{};
+  struct stat sa {};
+  struct stat sb {};
   return stat(a.c_str(), &sa) == 0 && stat(b.c_str(), &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
@@ -81,8 +81,9 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
     converted += infos.back().type != t.type;
   }
   if (converted == 0) {
-    throw InputError(fmt::format("{}: no tensor can become {}: it needs F32 or F16 matrices{}", in, type_name,
-                                 wanted == TensorType::q1_0 ? " of blocks (blk.*) with rows that are multiples of 128" : ""));
+    throw InputError(
+        fmt::format("{}: no tensor can become {}: it needs F32 or F16 matrices{}", in, type_name,
+                    wanted == TensorType::q1_0 ? " of blocks (blk.*) with rows that are multiples of 128" : ""));
   }
   GgufWriter writer(out, metadata, infos);
   size_t before = 0;
@@ -98,7 +99,8 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
     }
   }
   writer.finish();
-  fmt::print("{}: {} of {} tensors became {}; {} -> {} bytes of weights\n", out, converted, infos.size(), type_name, before, after);
+  fmt::print("{}: {} of {} tensors became {}; {} -> {} bytes of weights\n", out, converted, infos.size(), type_name,
+             before, after);
   return 0;
 }
 
@@ -112,7 +114,9 @@ void add_quantize_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("quantize", "write a model file with smaller weights");
   command->add_option("IN", a->in, "GGUF v3 file")->required();
   command->add_option("OUT", a->out, "file to write, whole or not at all")->required();
-  command->add_option("--type", a->type, "q1_0 (matrices of the blocks) or f16 (all matrices)")->required()->check(CLI::IsMember({"q1_0", "f16"}));
+  command->add_option("--type", a->type, "q1_0 (matrices of the blocks) or f16 (all matrices)")
+      ->required()
+      ->check(CLI::IsMember({"q1_0", "f16"}));
   command->add_option("--force", a->force, "kernel=variant,... for the quantizer");
   command->callback([a, &status] { status = quantize(a->in, a->out, a->type, a->force); });
 }

@@ -51,8 +51,10 @@ class Verification {
 
   /// Whether every most probable token agreed.
   bool report() const {
-    fmt::print(stderr, "verify: worst logit error {:.3g} (largest logit {:.3g}); most probable token agrees in {} of {} steps\n", worst_, largest_,
-               agreed_, steps_);
+    fmt::print(
+        stderr,
+        "verify: worst logit error {:.3g} (largest logit {:.3g}); most probable token agrees in {} of {} steps\n",
+        worst_, largest_, agreed_, steps_);
     return agreed_ == steps_;
   }
 
@@ -119,11 +121,15 @@ int run(const RunArguments& a) {
   }
   const std::vector<int32_t> prompt = tokenizer.encode(*a.prompt);
   if (prompt.size() >= n_ctx) {
-    throw InputError(fmt::format("the prompt has {} tokens, the model's context {}: it leaves no room for an answer; shorten the prompt", prompt.size(), n_ctx));
+    throw InputError(fmt::format(
+        "the prompt has {} tokens, the model's context {}: it leaves no room for an answer; shorten the prompt",
+        prompt.size(), n_ctx));
   }
   const size_t room = n_ctx - prompt.size();
   if (a.n && static_cast<size_t>(*a.n) > room) {
-    throw InputError(fmt::format("-n {} after a prompt of {} tokens exceeds the model's context of {}: use at most -n {}", *a.n, prompt.size(), n_ctx, room));
+    throw InputError(
+        fmt::format("-n {} after a prompt of {} tokens exceeds the model's context of {}: use at most -n {}", *a.n,
+                    prompt.size(), n_ctx, room));
   }
   const size_t n = a.n ? static_cast<size_t>(*a.n) : std::min<size_t>(room, 256);
 
@@ -167,8 +173,8 @@ int run(const RunArguments& a) {
   }
   fmt::print("\n");
   if (!a.quiet) {
-    fmt::print(stderr, "prompt: {} tokens, {:.0f} tokens/s; generation: {} tokens, {:.0f} tokens/s\n", prompt.size(), rate(prompt.size(), prompt_time),
-               generated, generated > 1 ? rate(generated - 1, generation_time) : 0);
+    fmt::print(stderr, "prompt: {} tokens, {:.0f} tokens/s; generation: {} tokens, {:.0f} tokens/s\n", prompt.size(),
+               rate(prompt.size(), prompt_time), generated, generated > 1 ? rate(generated - 1, generation_time) : 0);
   }
   if (a.list_choices) {
     print_choices(dispatch);
@@ -183,15 +189,21 @@ void add_run_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("run", "continue a prompt with a GPT-2 model, through the chosen variants");
   command->add_option("-m,--model", a->model, "GGUF v3 file (default: the shipped model that adds numbers)");
   command->add_option("-p,--prompt", a->prompt, "the text to continue");
-  command->add_option("-n", a->n, "tokens to generate at most (default: 256, or what fits the context)")->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
-  command->add_option("--temp", a->sampling.temperature, "sampling temperature; 0: the most probable token")->capture_default_str();
+  command->add_option("-n", a->n, "tokens to generate at most (default: 256, or what fits the context)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+  command->add_option("--temp", a->sampling.temperature, "sampling temperature; 0: the most probable token")
+      ->capture_default_str();
   command->add_option("--top-k", a->sampling.top_k, "only the k most probable tokens; 0: all")->capture_default_str();
-  command->add_option("--top-p", a->sampling.top_p, "only the most probable tokens that reach p together")->capture_default_str();
+  command->add_option("--top-p", a->sampling.top_p, "only the most probable tokens that reach p together")
+      ->capture_default_str();
   command->add_option("--seed", a->sampling.seed, "of the sampling")->capture_default_str();
-  command->add_option("-t,--threads", a->threads, "0: one for each CPU")->check(CLI::Range(0, 1024))->capture_default_str();
+  command->add_option("-t,--threads", a->threads, "0: one for each CPU")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   command->add_option("--force", a->force, "kernel=variant,...; kernels may be globs: '*=scalar' (also ASSAY_FORCE)");
   command->add_option("--profile", a->profile, "the file that `assay tune` wrote (default: its default place)");
-  command->add_flag("--verify", a->verify, "run the double-precision reference beside; exit status 1 if a token differs");
+  command->add_flag("--verify", a->verify,
+                    "run the double-precision reference beside; exit status 1 if a token differs");
   command->add_flag("--list-choices", a->list_choices, "which variant each step uses, and why");
   command->add_flag("-q,--quiet", a->quiet, "only the text");
   command->callback([a, &status] { status = run(*a); });

@@ -17,9 +17,9 @@ int32_t checked_argmax(std::span<const float> logits) {
   size_t best = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(logits[i]) || logits[i] == INFINITY) {
-      throw InputError(fmt::format(
-          "model produced {} logits (first at token {} of {}); re-download or re-convert the model",
-          std::isnan(logits[i]) ? "NaN" : "infinite", i, logits.size()));
+      throw InputError(
+          fmt::format("model produced {} logits (first at token {} of {}); re-download or re-convert the model",
+                      std::isnan(logits[i]) ? "NaN" : "infinite", i, logits.size()));
     }
     if (logits[i] > logits[best]) {
       best = i;
@@ -47,8 +47,7 @@ Sampler::Sampler(const SamplerOptions& options, SoftmaxFn softmax)
     : options_(options), softmax_(std::move(softmax)), rng_(options.seed) {
   // Written so that a NaN fails.
   if (!(options.temperature >= 0 && std::isfinite(options.temperature))) {
-    throw InputError(fmt::format("--temp is {}; give a finite number >= 0 (0: no randomness)",
-                                 options.temperature));
+    throw InputError(fmt::format("--temp is {}; give a finite number >= 0 (0: no randomness)", options.temperature));
   }
   if (options.top_k < 0) {
     throw InputError(fmt::format("--top-k is {}; give a number >= 0 (0: off)", options.top_k));
@@ -80,8 +79,8 @@ int32_t Sampler::sample(std::span<const float> logits) {
 
 void Sampler::choose_candidates(std::span<const float> logits, int32_t best) {
   // e^-200 is 0 in float, and what is left is inside the domain of the kernel.
-  const double least = static_cast<double>(logits[static_cast<size_t>(best)]) -
-                       200.0 * static_cast<double>(options_.temperature);
+  const double least =
+      static_cast<double>(logits[static_cast<size_t>(best)]) - 200.0 * static_cast<double>(options_.temperature);
   tokens_.clear();
   for (size_t i = 0; i < logits.size(); ++i) {
     if (static_cast<double>(logits[i]) >= least) {
@@ -104,9 +103,7 @@ int32_t Sampler::draw(std::span<const float> logits) {
   double total = 0;
   if (options_.top_p < 1) {
     // A heap, since few tokens of a large vocabulary are needed before they reach p.
-    const auto ranks_after = [&](size_t a, size_t b) {
-      return ranks_before(logits, tokens_[b], tokens_[a]);
-    };
+    const auto ranks_after = [&](size_t a, size_t b) { return ranks_before(logits, tokens_[b], tokens_[a]); };
     std::make_heap(order.begin(), order.end(), ranks_after);
     auto end = order.end();
     while (end != order.begin() && total < static_cast<double>(options_.top_p)) {
@@ -122,9 +119,8 @@ int32_t Sampler::draw(std::span<const float> logits) {
   }
 
   if (!(total > 0)) {  // a NaN too
-    throw InputError(fmt::format(
-        "softmax of {} logits gave probabilities that sum to {}; check kernel softmax_f32",
-        probabilities_.size(), total));
+    throw InputError(fmt::format("softmax of {} logits gave probabilities that sum to {}; check kernel softmax_f32",
+                                 probabilities_.size(), total));
   }
   double left = static_cast<double>(rng_.next() >> 11) * 0x1p-53 * total;
   for (size_t i = 0; i < kept; ++i) {

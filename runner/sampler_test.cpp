@@ -88,8 +88,7 @@ TEST(SamplerTest, BadLogitsAreErrors) {
     try {
       s.sample(std::vector<float>{1, kNaN});
     } catch (const InputError& e) {
-      EXPECT_EQ(std::string(e.what()).rfind("model produced NaN logits (first at token 1 of 2)", 0),
-                0u);
+      EXPECT_EQ(std::string(e.what()).rfind("model produced NaN logits (first at token 1 of 2)", 0), 0u);
     }
   }
 }
@@ -207,8 +206,7 @@ TEST(SamplerTest, ABrokenSoftmaxIsAnError) {
   const std::vector<float> logits{1, 2};
   for (const float p : {1.0f, 0.5f}) {
     for (const float bad : {0.0f, kNaN}) {
-      Sampler s({1, 0, p, 0},
-                [&](float* y, const float*, float, size_t n) { std::fill_n(y, n, bad); });
+      Sampler s({1, 0, p, 0}, [&](float* y, const float*, float, size_t n) { std::fill_n(y, n, bad); });
       EXPECT_THROW(s.sample(logits), InputError);
     }
   }

@@ -16,7 +16,8 @@ ThreadPool::ThreadPool(unsigned threads) {
   } catch (const std::system_error& e) {
     const size_t started = workers_.size() + 1;
     stop();  // a thread that is still joinable would end the program
-    throw MachineError(fmt::format("the system gives {} threads, not {}: {}; use fewer with --threads", started, threads, e.what()));
+    throw MachineError(
+        fmt::format("the system gives {} threads, not {}: {}; use fewer with --threads", started, threads, e.what()));
   }
 }
 

@@ -25,9 +25,8 @@ constexpr int32_t kUserToken = 4;
 
 /// The pattern of GPT-2's encoder.py. It says \s, which there is Unicode's White_Space; PCRE2's \s
 /// would also take U+180E.
-constexpr const char* kPattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+)"
-    R"(|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+)";
+constexpr const char* kPattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+)"
+                                 R"(|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+)";
 
 struct PcreFree {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
@@ -44,13 +43,11 @@ const pcre2_code* gpt2_pattern() {
   static const std::unique_ptr<pcre2_code, PcreFree> pattern = [] {
     int error = 0;
     size_t offset = 0;
-    pcre2_code* code =
-        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(kPattern), PCRE2_ZERO_TERMINATED,
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &error, &offset, nullptr);
+    pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(kPattern), PCRE2_ZERO_TERMINATED,
+                                     PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &error, &offset, nullptr);
     if (code == nullptr) {
-      throw MachineError(
-          fmt::format("PCRE2 rejects GPT-2's pattern at {}: {}; use PCRE2 10.40 or newer", offset,
-                      pcre_message(error)));
+      throw MachineError(fmt::format("PCRE2 rejects GPT-2's pattern at {}: {}; use PCRE2 10.40 or newer", offset,
+                                     pcre_message(error)));
     }
     return std::unique_ptr<pcre2_code, PcreFree>(code);
   }();
@@ -104,23 +101,20 @@ std::unordered_map<std::string_view, int32_t> index_tokens(const GgufFile& file)
     const auto id = static_cast<int32_t>(ids.size());
     const auto [other, added] = ids.emplace(token, id);
     if (!added) {
-      throw InputError(fmt::format("{}: tokens {} and {} are both {}; {}", file.path(),
-                                   other->second, id, quoted(token), kReconvert));
+      throw InputError(fmt::format("{}: tokens {} and {} are both {}; {}", file.path(), other->second, id,
+                                   quoted(token), kReconvert));
     }
   }
   return ids;
 }
 
-void append_pieces(std::string_view valid, pcre2_match_data* match,
-                   std::vector<std::string_view>& pieces) {
+void append_pieces(std::string_view valid, pcre2_match_data* match, std::vector<std::string_view>& pieces) {
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(valid.data());
   for (size_t at = 0; at < valid.size();) {
-    const int found =
-        pcre2_match(gpt2_pattern(), subject, valid.size(), at, PCRE2_NO_UTF_CHECK, match, nullptr);
+    const int found = pcre2_match(gpt2_pattern(), subject, valid.size(), at, PCRE2_NO_UTF_CHECK, match, nullptr);
     const size_t end = found > 0 ? pcre2_get_ovector_pointer(match)[1] : at;
     if (end <= at) {  // the pattern takes any character, so this is a limit of PCRE2
-      throw InputError(fmt::format("cannot split the text at byte {}: {}; shorten the text", at,
-                                   pcre_message(found)));
+      throw InputError(fmt::format("cannot split the text at byte {}: {}; shorten the text", at, pcre_message(found)));
     }
     pieces.push_back(valid.substr(at, end - at));
     at = end;
@@ -161,10 +155,10 @@ Tokenizer::Tokenizer(const GgufFile& file) {
   const std::string& model = file.string("tokenizer.ggml.model");
   const std::string* pre = file.find_string("tokenizer.ggml.pre");
   if (model != "gpt2" || (pre != nullptr && *pre != "gpt-2")) {
-    throw InputError(fmt::format(
-        "{}: tokenizer.ggml.model is {} and tokenizer.ggml.pre is {}, not 'gpt2' and 'gpt-2'; "
-        "give a GPT-2 model",
-        file.path(), quoted(model), pre == nullptr ? "missing" : quoted(*pre)));
+    throw InputError(
+        fmt::format("{}: tokenizer.ggml.model is {} and tokenizer.ggml.pre is {}, not 'gpt2' and 'gpt-2'; "
+                    "give a GPT-2 model",
+                    file.path(), quoted(model), pre == nullptr ? "missing" : quoted(*pre)));
   }
   read_tokens(file);
   read_merges(file, index_tokens(file));
@@ -174,14 +168,13 @@ void Tokenizer::read_tokens(const GgufFile& file) {
   const auto& tokens = file.strings("tokenizer.ggml.tokens");
   const auto types = file.find_i32s("tokenizer.ggml.token_type");
   if (types && types->size() != tokens.size()) {
-    throw InputError(fmt::format("{}: tokenizer.ggml.token_type has {} entries for {} tokens; {}",
-                                 file.path(), types->size(), tokens.size(), kReconvert));
+    throw InputError(fmt::format("{}: tokenizer.ggml.token_type has {} entries for {} tokens; {}", file.path(),
+                                 types->size(), tokens.size(), kReconvert));
   }
   eos_ = file.find_i32("tokenizer.ggml.eos_token_id");
   if (eos_ && (*eos_ < 0 || static_cast<size_t>(*eos_) >= tokens.size())) {
-    throw InputError(
-        fmt::format("{}: tokenizer.ggml.eos_token_id is {}, but there are {} tokens; {}",
-                    file.path(), *eos_, tokens.size(), kReconvert));
+    throw InputError(fmt::format("{}: tokenizer.ggml.eos_token_id is {}, but there are {} tokens; {}", file.path(),
+                                 *eos_, tokens.size(), kReconvert));
   }
 
   byte_ids_.fill(-1);
@@ -195,8 +188,8 @@ void Tokenizer::read_tokens(const GgufFile& file) {
     // A user's token was added to the vocabulary as it is.
     auto bytes = type == kUserToken ? tokens[i] : token_bytes(tokens[i]);
     if (!bytes || bytes->empty()) {
-      throw InputError(fmt::format("{}: token {}, {}, is not in GPT-2's alphabet of bytes; {}",
-                                   file.path(), i, quoted(tokens[i]), kReconvert));
+      throw InputError(fmt::format("{}: token {}, {}, is not in GPT-2's alphabet of bytes; {}", file.path(), i,
+                                   quoted(tokens[i]), kReconvert));
     }
     if (bytes->size() == 1 && type != kUserToken) {
       byte_ids_[static_cast<unsigned char>(bytes->front())] = id;
@@ -205,8 +198,8 @@ void Tokenizer::read_tokens(const GgufFile& file) {
   }
   for (size_t b = 0; b < byte_ids_.size(); ++b) {
     if (byte_ids_[b] < 0) {
-      throw InputError(fmt::format("{}: tokenizer.ggml.tokens has no token for byte 0x{:02x}; {}",
-                                   file.path(), b, kReconvert));
+      throw InputError(
+          fmt::format("{}: tokenizer.ggml.tokens has no token for byte 0x{:02x}; {}", file.path(), b, kReconvert));
     }
   }
 }
@@ -221,8 +214,7 @@ void Tokenizer::read_merges(const GgufFile& file, const TokenIds& ids) {
   for (size_t rank = 0; rank < merges->size(); ++rank) {
     const std::string_view text = (*merges)[rank];
     const auto fail = [&](std::string_view problem) {
-      throw InputError(fmt::format("{}: merge {}, {}, {}; {}", file.path(), rank, quoted(text),
-                                   problem, kReconvert));
+      throw InputError(fmt::format("{}: merge {}, {}, {}; {}", file.path(), rank, quoted(text), problem, kReconvert));
     };
     const auto id_of = [&](std::string_view token) {
       const auto it = ids.find(token);
@@ -247,15 +239,13 @@ void Tokenizer::read_merges(const GgufFile& file, const TokenIds& ids) {
     }
     merges_.push_back({pair_of(left, right), static_cast<int32_t>(rank), result});
   }
-  std::sort(merges_.begin(), merges_.end(),
-            [](const Merge& a, const Merge& b) { return a.pair < b.pair; });
-  const auto repeated =
-      std::adjacent_find(merges_.begin(), merges_.end(),
-                         [](const Merge& a, const Merge& b) { return a.pair == b.pair; });
+  std::sort(merges_.begin(), merges_.end(), [](const Merge& a, const Merge& b) { return a.pair < b.pair; });
+  const auto repeated = std::adjacent_find(merges_.begin(), merges_.end(),
+                                           [](const Merge& a, const Merge& b) { return a.pair == b.pair; });
   if (repeated != merges_.end()) {
-    throw InputError(fmt::format(
-        "{}: merges {} and {} are both {}; {}", file.path(), repeated->rank, (repeated + 1)->rank,
-        quoted((*merges)[static_cast<size_t>(repeated->rank)]), kReconvert));
+    throw InputError(fmt::format("{}: merges {} and {} are both {}; {}", file.path(), repeated->rank,
+                                 (repeated + 1)->rank, quoted((*merges)[static_cast<size_t>(repeated->rank)]),
+                                 kReconvert));
   }
 }
 
@@ -284,8 +274,7 @@ struct Tokenizer::Scratch {
   std::priority_queue<Candidate> candidates;
 };
 
-void Tokenizer::encode_piece(std::string_view piece, Scratch& scratch,
-                             std::vector<int32_t>& ids) const {
+void Tokenizer::encode_piece(std::string_view piece, Scratch& scratch, std::vector<int32_t>& ids) const {
   const size_t n = piece.size();
   auto& symbols = scratch.ids;
   auto& next = scratch.next;
@@ -345,8 +334,8 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
 
 const std::string& Tokenizer::decode_piece(int32_t id) const {
   if (id < 0 || static_cast<size_t>(id) >= pieces_.size()) {
-    throw InputError(fmt::format("token {} is not in the vocabulary of {}; give a token in [0, {})",
-                                 id, pieces_.size(), pieces_.size()));
+    throw InputError(fmt::format("token {} is not in the vocabulary of {}; give a token in [0, {})", id, pieces_.size(),
+                                 pieces_.size()));
   }
   return pieces_[static_cast<size_t>(id)];
 }

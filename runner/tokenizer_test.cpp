@@ -73,8 +73,7 @@ struct Model {
   }
 
   Tokenizer tokenizer() const {
-    const auto path =
-        std::filesystem::path(testing::TempDir()) / fmt::format("tokenizer_test_{}.gguf", getpid());
+    const auto path = std::filesystem::path(testing::TempDir()) / fmt::format("tokenizer_test_{}.gguf", getpid());
     auto metadata = more;
     metadata.push_back({"tokenizer.ggml.tokens", GgufArray(tokens)});
     metadata.push_back({"tokenizer.ggml.token_type", GgufArray(types)});
@@ -163,8 +162,8 @@ TEST(Gpt2PiecesTest, InvalidUtf8FormsItsOwnPieces) {
                    "cd"),
             (Strings{"ab", "\xff\xfe", "cd"}));
   EXPECT_EQ(pieces("a  \x80"), (Strings{"a", "  ", "\x80"}));
-  for (const std::string bad : {"\xc3", "\xc0\xaf", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                                "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xf0\x9f\x99"}) {
+  for (const std::string bad : {"\xc3", "\xc0\xaf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                "\xf8\x88\x80\x80\x80", "\xf0\x9f\x99"}) {
     EXPECT_EQ(pieces("a" + bad + "b"), (Strings{"a", bad, "b"}));
     EXPECT_EQ(pieces(bad), (Strings{bad}));
   }
@@ -183,8 +182,7 @@ TEST(TokenizerTest, BytesAlone) {
 
 TEST(TokenizerTest, MergesApplyByRank) {
   const Tokenizer tokenizer =
-      Model(Pairs{{"l", "o"}, {"o", "w"}, {"lo", "w"}, {" ", "low"}, {"e", "r"}, {" low", "er"}})
-          .tokenizer();
+      Model(Pairs{{"l", "o"}, {"o", "w"}, {"lo", "w"}, {" ", "low"}, {"e", "r"}, {" low", "er"}}).tokenizer();
   EXPECT_EQ(split(tokenizer, "low"), (Strings{"low"}));
   EXPECT_EQ(split(tokenizer, "ow low lower"), (Strings{"ow", " low", " lower"}));
   EXPECT_EQ(split(tokenizer, "lowlower"), (Strings{"low", "low", "er"}));
@@ -194,15 +192,13 @@ TEST(TokenizerTest, MergesApplyByRank) {
 }
 
 TEST(TokenizerTest, MergesStayInsidePieces) {
-  const Tokenizer tokenizer =
-      Model(Pairs{{"a", " "}, {"a", "1"}, {"\n", "b"}, {" ", " "}}).tokenizer();
+  const Tokenizer tokenizer = Model(Pairs{{"a", " "}, {"a", "1"}, {"\n", "b"}, {" ", " "}}).tokenizer();
   EXPECT_EQ(split(tokenizer, "a a1\nb"), (Strings{"a", " ", "a", "1", "\n", "b"}));
   EXPECT_EQ(split(tokenizer, "a    b"), (Strings{"a", "  ", " ", " ", "b"}));
 }
 
 TEST(TokenizerTest, MultibyteMerges) {
-  const Tokenizer tokenizer =
-      Model(Pairs{{"\xf0", "\x9f"}, {"\xf0\x9f", "\x99"}, {"\xc3", "\xa9"}}).tokenizer();
+  const Tokenizer tokenizer = Model(Pairs{{"\xf0", "\x9f"}, {"\xf0\x9f", "\x99"}, {"\xc3", "\xa9"}}).tokenizer();
   EXPECT_EQ(split(tokenizer, "🙂é"), (Strings{"\xf0\x9f\x99", "\x82", "é"}));
   EXPECT_EQ(split(tokenizer, "\xf0\x9f\x99"), (Strings{"\xf0\x9f\x99"}));
 }
@@ -279,8 +275,7 @@ TEST(TokenizerTest, RandomBytesComeBack) {
     letters += static_cast<char>(b);
   }
   const Tokenizer tokenizer = random_model(rng, letters, 3000).tokenizer();
-  const Strings alphabets{letters, "ab ", " \n\t\xc2\xa0", "'stre lvmd",
-                          "\xf0\x9f\x99\x82\xc3\xa9x "};
+  const Strings alphabets{letters, "ab ", " \n\t\xc2\xa0", "'stre lvmd", "\xf0\x9f\x99\x82\xc3\xa9x "};
   for (int i = 0; i < 2000; ++i) {
     const std::string& alphabet = alphabets[rng.below(alphabets.size())];
     std::string text;
@@ -303,9 +298,8 @@ TEST(TokenizerTest, LongTextsTakeLittleTime) {
   while (mixed.size() < n) {
     mixed += "a\xff a,";
   }
-  for (const std::string& text :
-       {std::string(n, 'a'), std::string(n, ' ') + "a", std::string(n, '!'), std::string(n, '\xff'),
-        std::string(n, '1'), mixed}) {
+  for (const std::string& text : {std::string(n, 'a'), std::string(n, ' ') + "a", std::string(n, '!'),
+                                  std::string(n, '\xff'), std::string(n, '1'), mixed}) {
     const auto begin = std::chrono::steady_clock::now();
     const auto ids = tokenizer.encode(text);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;

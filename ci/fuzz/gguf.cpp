@@ -26,7 +26,8 @@ void may_reject(F f) {
 
 void use(const assay::GgufFile& file) {
   for (const auto& tensor : file.tensors()) {
-    if (tensor.data.size() != assay::tensor_bytes(tensor.type, tensor.shape()) || file.find_tensor(tensor.name) != &tensor) {
+    if (tensor.data.size() != assay::tensor_bytes(tensor.type, tensor.shape()) ||
+        file.find_tensor(tensor.name) != &tensor) {
       std::abort();
     }
     // First and last byte: inside the file?
@@ -52,7 +53,8 @@ void use(const assay::GgufFile& file) {
     for (int b = 0; b < 256; ++b) {
       all += static_cast<char>(b);
     }
-    for (const std::string& text : {all, std::string("it's 12 o'clock,\n\n  isn't it? \xc3\xa9\xe2\x82\xac"), std::string(300, 'a')}) {
+    for (const std::string& text :
+         {all, std::string("it's 12 o'clock,\n\n  isn't it? \xc3\xa9\xe2\x82\xac"), std::string(300, 'a')}) {
       std::string back;
       for (const int32_t id : tokenizer.encode(text)) {
         back += tokenizer.decode_piece(id);

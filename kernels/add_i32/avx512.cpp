@@ -17,6 +17,7 @@ extern "C" void add_i32_avx512(int32_t* z, const int32_t* x, const int32_t* y, s
   }
   if (i < n) {
     const __mmask16 mask = static_cast<__mmask16>((1u << (n - i)) - 1);
-    _mm512_mask_storeu_epi32(z + i, mask, _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, x + i), _mm512_maskz_loadu_epi32(mask, y + i)));
+    _mm512_mask_storeu_epi32(
+        z + i, mask, _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, x + i), _mm512_maskz_loadu_epi32(mask, y + i)));
   }
 }

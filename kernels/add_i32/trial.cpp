@@ -24,7 +24,9 @@ class AddI32Trial : public Trial {
     }
   }
 
-  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override { return vector_shape_classes(caches, 12); }
+  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
+    return vector_shape_classes(caches, 12);
+  }
 
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);

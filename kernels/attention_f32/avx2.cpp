@@ -4,15 +4,12 @@
 
 extern "C" attention_f32_fn attention_f32_avx2;
 
-static const size_t kKeys =
-    16;  // keys summed before they are added to out: running sums would grow the error with m
+static const size_t kKeys = 16;  // keys summed before they are added to out: running sums would grow the error with m
 
 // The n % 8 mask is a window into this table.
 static const int kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
-static inline __m256i mask_of(size_t n) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 8 - n));
-}
+static inline __m256i mask_of(size_t n) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 8 - n)); }
 
 // 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for
 // NaN. z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact
@@ -39,9 +36,8 @@ static inline __m256 exp64(__m256 z) {
 }
 
 // s[j] = columns [begin, end) of q . k[j].
-static inline __attribute__((always_inline)) void multiply(__m256 (&s)[8], const float* q,
-                                                           const float* const (&k)[8], size_t begin,
-                                                           size_t end) {
+static inline __attribute__((always_inline)) void multiply(__m256 (&s)[8], const float* q, const float* const (&k)[8],
+                                                           size_t begin, size_t end) {
   for (int j = 0; j < 8; ++j) {
     s[j] = _mm256_setzero_ps();
   }
@@ -82,8 +78,7 @@ static inline __m256 dots(const float* q, const float* const (&k)[8], size_t d) 
   return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
 }
 
-static inline void scores(float* s, const float* q, const float* k, size_t ldk, size_t m, size_t d,
-                          float scale) {
+static inline void scores(float* s, const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale) {
   for (size_t j = 0; j < m; j += 8) {
     const float* row = k + j * ldk;
     if (m - j >= 8) {
@@ -119,8 +114,7 @@ static inline void softmax(float* s, size_t n) {
     m[0] = _mm256_max_ps(_mm256_loadu_ps(s + i), m[0]);
   }
   if (i < n) {
-    const __m256 last =
-        _mm256_blendv_ps(masked, _mm256_maskload_ps(s + i, tail), _mm256_castsi256_ps(tail));
+    const __m256 last = _mm256_blendv_ps(masked, _mm256_maskload_ps(s + i, tail), _mm256_castsi256_ps(tail));
     m[1] = _mm256_max_ps(last, m[1]);
   }
   m[0] = _mm256_max_ps(_mm256_max_ps(m[0], m[1]), _mm256_max_ps(m[2], m[3]));
@@ -129,8 +123,7 @@ static inline void softmax(float* s, size_t n) {
   const float max = _mm_cvtss_f32(_mm_max_ss(top, _mm_movehdup_ps(top)));
   const bool all_masked = max == -__builtin_inff();
   const __m256 zero = _mm256_set1_ps(all_masked ? 0.0f : max);
-  __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
-                    _mm256_setzero_ps()};
+  __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
   for (i = 0; i + 32 <= n; i += 32) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
@@ -153,8 +146,7 @@ static inline void softmax(float* s, size_t n) {
   __m128 sum = _mm_add_ps(_mm256_castps256_ps128(sums[0]), _mm256_extractf128_ps(sums[0], 1));
   sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
   const float total = _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
-  const __m256 reciprocal =
-      _mm256_set1_ps(all_masked ? 0.0f * total : 1.0f / total);  // 0 * total is NaN if a score is
+  const __m256 reciprocal = _mm256_set1_ps(all_masked ? 0.0f * total : 1.0f / total);  // 0 * total is NaN if a score is
   for (i = 0; i + 32 <= n; i += 32) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
@@ -173,8 +165,7 @@ static inline void softmax(float* s, size_t n) {
 // holds. Eight sums at once hide the latency of the FMA: where there are fewer columns, alternate
 // rows go to different sums.
 template <size_t kVectors>
-static inline void weigh_columns(float* out, const float* w, const float* v, size_t ldv, size_t n,
-                                 bool add) {
+static inline void weigh_columns(float* out, const float* w, const float* v, size_t ldv, size_t n, bool add) {
   constexpr size_t kSets = 8 / kVectors;
   __m256 s[kSets][kVectors];
   for (size_t r = 0; r < kSets; ++r) {
@@ -209,13 +200,11 @@ static inline void weigh_columns(float* out, const float* w, const float* v, siz
         s[r][t] = _mm256_add_ps(s[r][t], s[r + half][t]);
       }
     }
-    _mm256_storeu_ps(out + 8 * t,
-                     add ? _mm256_add_ps(_mm256_loadu_ps(out + 8 * t), s[0][t]) : s[0][t]);
+    _mm256_storeu_ps(out + 8 * t, add ? _mm256_add_ps(_mm256_loadu_ps(out + 8 * t), s[0][t]) : s[0][t]);
   }
 }
 
-static inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d,
-                         bool add) {
+static inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d, bool add) {
   size_t e = 0;
   for (; e + 64 <= d; e += 64) {
     weigh_columns<8>(out + e, w, v + e, ldv, n, add);
@@ -238,8 +227,7 @@ static inline void weigh(float* out, const float* w, const float* v, size_t ldv,
     for (size_t j = 0; j < n; ++j) {
       s = _mm256_fmadd_ps(_mm256_set1_ps(w[j]), _mm256_maskload_ps(v + j * ldv + e, tail), s);
     }
-    _mm256_maskstore_ps(out + e, tail,
-                        add ? _mm256_add_ps(_mm256_maskload_ps(out + e, tail), s) : s);
+    _mm256_maskstore_ps(out + e, tail, add ? _mm256_add_ps(_mm256_maskload_ps(out + e, tail), s) : s);
   }
 }
 

@@ -4,8 +4,7 @@
 
 extern "C" attention_f32_fn attention_f32_avx512;
 
-static const size_t kKeys =
-    16;  // keys summed before they are added to out: running sums would grow the error with m
+static const size_t kKeys = 16;  // keys summed before they are added to out: running sums would grow the error with m
 
 static inline __mmask16 mask_of(size_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 
@@ -63,18 +62,17 @@ static inline __m256 dots(const float* q, const float* const (&k)[8], size_t d) 
     pair[j] = _mm512_add_ps(_mm512_shuffle_f32x4(s[2 * j], s[2 * j + 1], 0x44),
                             _mm512_shuffle_f32x4(s[2 * j], s[2 * j + 1], 0xee));
   }
-  const __m512 a = _mm512_add_ps(_mm512_shuffle_f32x4(pair[0], pair[1], 0x88),
-                                 _mm512_shuffle_f32x4(pair[0], pair[1], 0xdd));
-  const __m512 b = _mm512_add_ps(_mm512_shuffle_f32x4(pair[2], pair[3], 0x88),
-                                 _mm512_shuffle_f32x4(pair[2], pair[3], 0xdd));
+  const __m512 a =
+      _mm512_add_ps(_mm512_shuffle_f32x4(pair[0], pair[1], 0x88), _mm512_shuffle_f32x4(pair[0], pair[1], 0xdd));
+  const __m512 b =
+      _mm512_add_ps(_mm512_shuffle_f32x4(pair[2], pair[3], 0x88), _mm512_shuffle_f32x4(pair[2], pair[3], 0xdd));
   const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
   const __m512 sums = _mm512_add_ps(ab, _mm512_permute_ps(ab, 0x4e));
   const __m512i order = _mm512_castsi256_si512(_mm256_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13));
   return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, sums));
 }
 
-static inline void scores(float* s, const float* q, const float* k, size_t ldk, size_t m, size_t d,
-                          float scale) {
+static inline void scores(float* s, const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale) {
   for (size_t j = 0; j < m; j += 8) {
     const float* row = k + j * ldk;
     if (m - j >= 8) {
@@ -112,12 +110,10 @@ static inline void softmax(float* s, size_t n) {
   if (i < n) {
     m[1] = _mm512_max_ps(_mm512_mask_loadu_ps(masked, tail, s + i), m[1]);
   }
-  const float max =
-      _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(m[0], m[1]), _mm512_max_ps(m[2], m[3])));
+  const float max = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(m[0], m[1]), _mm512_max_ps(m[2], m[3])));
   const bool all_masked = max == -__builtin_inff();
   const __m512 zero = _mm512_set1_ps(all_masked ? 0.0f : max);
-  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
-                    _mm512_setzero_ps()};
+  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
   for (i = 0; i + 64 <= n; i += 64) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
@@ -136,10 +132,9 @@ static inline void softmax(float* s, size_t n) {
     _mm512_mask_storeu_ps(s + i, tail, e);
     sums[1] = _mm512_mask_add_ps(sums[1], tail, sums[1], e);
   }
-  const float total = _mm512_reduce_add_ps(
-      _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
-  const __m512 reciprocal =
-      _mm512_set1_ps(all_masked ? 0.0f * total : 1.0f / total);  // 0 * total is NaN if a score is
+  const float total =
+      _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
+  const __m512 reciprocal = _mm512_set1_ps(all_masked ? 0.0f * total : 1.0f / total);  // 0 * total is NaN if a score is
   for (i = 0; i + 64 <= n; i += 64) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
@@ -150,8 +145,7 @@ static inline void softmax(float* s, size_t n) {
     _mm512_storeu_ps(s + i, _mm512_mul_ps(_mm512_loadu_ps(s + i), reciprocal));
   }
   if (i < n) {
-    _mm512_mask_storeu_ps(s + i, tail,
-                          _mm512_mul_ps(_mm512_maskz_loadu_ps(tail, s + i), reciprocal));
+    _mm512_mask_storeu_ps(s + i, tail, _mm512_mul_ps(_mm512_maskz_loadu_ps(tail, s + i), reciprocal));
   }
 }
 
@@ -159,8 +153,7 @@ static inline void softmax(float* s, size_t n) {
 // holds. Eight sums at once hide the latency of the FMA: where there are fewer columns, alternate
 // rows go to different sums.
 template <size_t kVectors>
-static inline void weigh_columns(float* out, const float* w, const float* v, size_t ldv, size_t n,
-                                 bool add) {
+static inline void weigh_columns(float* out, const float* w, const float* v, size_t ldv, size_t n, bool add) {
   constexpr size_t kSets = 8 / kVectors;
   __m512 s[kSets][kVectors];
   for (size_t r = 0; r < kSets; ++r) {
@@ -195,13 +188,11 @@ static inline void weigh_columns(float* out, const float* w, const float* v, siz
         s[r][t] = _mm512_add_ps(s[r][t], s[r + half][t]);
       }
     }
-    _mm512_storeu_ps(out + 16 * t,
-                     add ? _mm512_add_ps(_mm512_loadu_ps(out + 16 * t), s[0][t]) : s[0][t]);
+    _mm512_storeu_ps(out + 16 * t, add ? _mm512_add_ps(_mm512_loadu_ps(out + 16 * t), s[0][t]) : s[0][t]);
   }
 }
 
-static inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d,
-                         bool add) {
+static inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d, bool add) {
   size_t e = 0;
   for (; e + 128 <= d; e += 128) {
     weigh_columns<8>(out + e, w, v + e, ldv, n, add);
@@ -224,8 +215,7 @@ static inline void weigh(float* out, const float* w, const float* v, size_t ldv,
     for (size_t j = 0; j < n; ++j) {
       s = _mm512_fmadd_ps(_mm512_set1_ps(w[j]), _mm512_maskz_loadu_ps(tail, v + j * ldv + e), s);
     }
-    _mm512_mask_storeu_ps(out + e, tail,
-                          add ? _mm512_add_ps(_mm512_maskz_loadu_ps(tail, out + e), s) : s);
+    _mm512_mask_storeu_ps(out + e, tail, add ? _mm512_add_ps(_mm512_maskz_loadu_ps(tail, out + e), s) : s);
   }
 }
 

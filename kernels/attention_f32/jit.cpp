@@ -21,29 +21,14 @@ struct Zmm : Xbyak::Zmm {
 // e^z = 2^n e^r for z <= 0, z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times
 // the first is exact (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is
 // the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most.
-enum Constant {
-  kFloor,
-  kLog2e,
-  kShift,
-  kLn2High,
-  kLn2Low,
-  kP4,
-  kP3,
-  kP2,
-  kP1,
-  kP0,
-  kOne,
-  kMinusInf,
-  kConstants
-};
+enum Constant { kFloor, kLog2e, kShift, kLn2High, kLn2Low, kP4, kP3, kP2, kP1, kP0, kOne, kMinusInf, kConstants };
 constexpr float kValues[kConstants] = {
     -110.0f,  // e^-110 is nothing to softmax
     0x1.715476p0f,
     0x1.8p23f + 191,  // 1.5 * 2^23 rounds to an integer n; then n + 64 + 127 in the low bits,
                       // shifted, are 2^(n + 64)
-    0.693359375f,     -2.12194440e-4f, 0x1.6a23d0p-10f, 0x1.123a20p-7f,
-    0x1.5558f2p-5f,   0x1.555492p-3f,  0x1.fffffcp-2f,  1.0f,
-    -__builtin_inff()};
+    0.693359375f, -2.12194440e-4f, 0x1.6a23d0p-10f, 0x1.123a20p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f,
+    1.0f, -__builtin_inff()};
 
 // Code for one d. Throughout: rdi = args, r8 = row of q, r10 = scratch, r12 = row of out, r13 =
 // rows left, rbx = m, the visible keys; register 15 is the mask of AVX2, k1 that of AVX-512 for a
@@ -93,12 +78,10 @@ class Generator : public Xbyak::CodeGenerator {
  private:
   static constexpr int kLanes = Vec::kLanes;
   static constexpr int kBytes = 4 * kLanes;
-  static constexpr int kStep =
-      kLanes == 8 ? 32 : 4;  // of the table: AVX2 has no operand that broadcasts
+  static constexpr int kStep = kLanes == 8 ? 32 : 4;  // of the table: AVX2 has no operand that broadcasts
   static constexpr int kKeys =
       16;  // keys summed before they are added to out: running sums would grow the error with m
-  static constexpr int kBlock =
-      32;  // vectors of a dot product summed before they are added to totals, likewise
+  static constexpr int kBlock = 32;  // vectors of a dot product summed before they are added to totals, likewise
   static constexpr int kUnroll = 2;  // of softmax's loops
 
   Xbyak::Address arg(size_t offset) { return ptr[rdi + static_cast<int>(offset)]; }

@@ -8,10 +8,8 @@ extern "C" attention_f32_fn attention_f32_scalar;
 
 namespace {
 
-constexpr size_t kWide =
-    32;  // partial maxima and sums: the compiler (auto_v2 .. auto_v4) may keep them in vectors
-constexpr size_t kKeys =
-    16;  // keys summed before they are added to out: running sums would grow the error with m
+constexpr size_t kWide = 32;  // partial maxima and sums: the compiler (auto_v2 .. auto_v4) may keep them in vectors
+constexpr size_t kKeys = 16;  // keys summed before they are added to out: running sums would grow the error with m
 constexpr float kNegInf = -__builtin_inff();
 
 // Halves with constant lengths, which the compiler adds as vectors; a loop over the lengths stays a
@@ -103,8 +101,7 @@ inline void softmax(float* s, size_t n) {
   size_t i = 0;
   for (; i + kWide <= n; i += kWide) {
     for (size_t j = 0; j < kWide; ++j) {
-      maxima[j] =
-          s[i + j] > maxima[j] ? s[i + j] : maxima[j];  // passes over NaN, which the sum will meet
+      maxima[j] = s[i + j] > maxima[j] ? s[i + j] : maxima[j];  // passes over NaN, which the sum will meet
     }
   }
   for (size_t j = 0; i < n; ++i, ++j) {
@@ -136,8 +133,7 @@ inline void softmax(float* s, size_t n) {
 }
 
 // out = the sum of w[j] * v[j] over n rows, n <= kKeys, or added to what out holds.
-inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d,
-                  bool add) {
+inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d, bool add) {
   size_t e = 0;
   for (; e + kWide <= d; e += kWide) {
     float sums[kWide] = {};

@@ -4,8 +4,7 @@
 
 extern "C" attention_f32_fn attention_f32_sse;
 
-static const size_t kKeys =
-    16;  // keys summed before they are added to out: running sums would grow the error with m
+static const size_t kKeys = 16;  // keys summed before they are added to out: running sums would grow the error with m
 
 // 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for
 // NaN. z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact
@@ -62,8 +61,7 @@ static inline __m128 dots(const float* q, const float* const (&k)[4], size_t d) 
   return _mm_add_ps(_mm_add_ps(total[0], total[1]), _mm_add_ps(total[2], total[3]));
 }
 
-static inline void scores(float* s, const float* q, const float* k, size_t ldk, size_t m, size_t d,
-                          float scale) {
+static inline void scores(float* s, const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale) {
   for (size_t j = 0; j < m; j += 4) {
     const float* row = k + j * ldk;
     if (m - j >= 4) {
@@ -71,8 +69,7 @@ static inline void scores(float* s, const float* q, const float* k, size_t ldk, 
       _mm_storeu_ps(s + j, _mm_mul_ps(dots(q, rows, d), _mm_set1_ps(scale)));
     } else {
       // The last key stands in for those that are not there.
-      const float* const rows[4] = {row, m - j > 1 ? row + ldk : row,
-                                    m - j > 2 ? row + 2 * ldk : row, row};
+      const float* const rows[4] = {row, m - j > 1 ? row + ldk : row, m - j > 2 ? row + 2 * ldk : row, row};
       float few[4];
       _mm_storeu_ps(few, _mm_mul_ps(dots(q, rows, d), _mm_set1_ps(scale)));
       for (size_t t = 0; j + t < m; ++t) {
@@ -125,8 +122,7 @@ static inline void softmax(float* s, size_t n) {
   sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
   sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
   // 0 * sum is NaN if a score is.
-  __m128 reciprocal =
-      all_masked ? _mm_mul_ss(sum, _mm_setzero_ps()) : _mm_div_ss(_mm_set_ss(1.0f), sum);
+  __m128 reciprocal = all_masked ? _mm_mul_ss(sum, _mm_setzero_ps()) : _mm_div_ss(_mm_set_ss(1.0f), sum);
   reciprocal = _mm_shuffle_ps(reciprocal, reciprocal, 0);
   for (i = 0; i + 4 <= n; i += 4) {
     _mm_storeu_ps(s + i, _mm_mul_ps(_mm_loadu_ps(s + i), reciprocal));
@@ -140,8 +136,7 @@ static inline void softmax(float* s, size_t n) {
 // holds. Eight sums at once hide the latency of the addition: where there are fewer columns,
 // alternate rows go to different sums.
 template <size_t kVectors>
-static inline void weigh_columns(float* out, const float* w, const float* v, size_t ldv, size_t n,
-                                 bool add) {
+static inline void weigh_columns(float* out, const float* w, const float* v, size_t ldv, size_t n, bool add) {
   constexpr size_t kSets = 8 / kVectors;
   __m128 s[kSets][kVectors];
   for (size_t r = 0; r < kSets; ++r) {
@@ -180,8 +175,7 @@ static inline void weigh_columns(float* out, const float* w, const float* v, siz
   }
 }
 
-static inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d,
-                         bool add) {
+static inline void weigh(float* out, const float* w, const float* v, size_t ldv, size_t n, size_t d, bool add) {
   size_t e = 0;
   for (; e + 32 <= d; e += 32) {
     weigh_columns<8>(out + e, w, v + e, ldv, n, add);

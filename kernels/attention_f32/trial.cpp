@@ -31,9 +31,7 @@ struct Rows {
 /// Between subnormal and huge values products would all be 0 or Inf; one factor of the other kind
 /// brings them near 1.
 InputClass class_of_q(InputClass c) {
-  return c == InputClass::huge         ? InputClass::subnormals
-         : c == InputClass::subnormals ? InputClass::huge
-                                       : c;
+  return c == InputClass::huge ? InputClass::subnormals : c == InputClass::subnormals ? InputClass::huge : c;
 }
 
 void fill_q(std::span<float> q, InputClass c, Rng& rng) {
@@ -83,16 +81,14 @@ void fill_v(std::span<float> v, InputClass c, Rng& rng) {
 void spoil_future(std::span<float> x, const Rows& shape, size_t n_q, Rng& rng) {
   if (n_q >= 2 && rng.below(4) == 0) {
     const size_t first_row_to_see_it = 1 + rng.below(n_q - 1);
-    x[(shape.rows - n_q + first_row_to_see_it) * shape.ld + rng.below(shape.d)] =
-        rng.below(2) == 0 ? kNan : kInf;
+    x[(shape.rows - n_q + first_row_to_see_it) * shape.ld + rng.below(shape.d)] = rng.below(2) == 0 ? kNan : kInf;
   }
 }
 
 double largest_finite(const float* x, size_t n) {
   double largest = 0;
   for (size_t i = 0; i < n; ++i) {
-    largest =
-        std::isfinite(x[i]) ? std::max(largest, std::fabs(static_cast<double>(x[i]))) : largest;
+    largest = std::isfinite(x[i]) ? std::max(largest, std::fabs(static_cast<double>(x[i]))) : largest;
   }
   return largest;
 }
@@ -110,9 +106,7 @@ class AttentionF32Trial : public Trial {
                      : rng.below(32) == 0 ? 1 + rng.below(700)
                                           : kHeadSizes[rng.below(8)];
     const size_t n_q = rng.below(16) == 0 ? rng.below(40) : rng.below(4);
-    const size_t pos = rng.below(32) == 0  ? rng.below(1100)
-                       : rng.below(4) == 0 ? rng.below(300)
-                                           : rng.below(40);
+    const size_t pos = rng.below(32) == 0 ? rng.below(1100) : rng.below(4) == 0 ? rng.below(300) : rng.below(40);
     return {n_q, pos, d};
   }
 
@@ -136,8 +130,7 @@ class AttentionF32Trial : public Trial {
     // As in the runner for timing: the 12 heads of GPT-2's smallest model side by side, q in rows
     // of q, k and v.
     const auto stride = [&](size_t heads) {
-      return c.timing() ? heads * d
-                        : d + (c.rng().below(4) == 0 ? c.rng().below(100) : c.rng().below(4));
+      return c.timing() ? heads * d : d + (c.rng().below(4) == 0 ? c.rng().below(100) : c.rng().below(4));
     };
     const Rows out_rows{n_q, d, stride(12)};
     const Rows q_rows{n_q, d, stride(36)};
@@ -178,12 +171,10 @@ class AttentionF32Trial : public Trial {
                             1.0f / std::sqrt(static_cast<float>(d))};
     if (!c.timing() && c.rng().below(4) != 0) {
       // Scores of moderate size, so that weights are neither all equal nor all 0 but one.
-      const double largest =
-          static_cast<double>(d) * largest_finite(q.ref, q.count) * largest_finite(k.ref, k.count);
-      const double target = std::ldexp(1.0 + static_cast<double>(c.rng().uniform()),
-                                       static_cast<int>(c.rng().between(-4, 9)));
-      args.scale =
-          static_cast<float>(std::clamp(target / std::max(largest, 0x1p-140), 0x1p-149, 0x1p127));
+      const double largest = static_cast<double>(d) * largest_finite(q.ref, q.count) * largest_finite(k.ref, k.count);
+      const double target =
+          std::ldexp(1.0 + static_cast<double>(c.rng().uniform()), static_cast<int>(c.rng().between(-4, 9)));
+      args.scale = static_cast<float>(std::clamp(target / std::max(largest, 0x1p-140), 0x1p-149, 0x1p127));
     }
     c.call(attention, &args);
     if (c.timing()) {
@@ -214,14 +205,13 @@ class AttentionF32Trial : public Trial {
   }
 
  private:
-  static void judge_row(Case& c, const attention_f32_args& args, size_t i, const float* q,
-                        const float* k, const float* v) {
+  static void judge_row(Case& c, const attention_f32_args& args, size_t i, const float* q, const float* k,
+                        const float* v) {
     constexpr double u = 0x1p-24;
     const size_t m = args.pos + i + 1;
     const auto d = static_cast<double>(args.d);
     const auto terms = static_cast<double>(m);
-    const reference::AttentionRow row =
-        reference::attention_f32_row(q, k, args.ldk, m, args.d, args.scale);
+    const reference::AttentionRow row = reference::attention_f32_row(q, k, args.ldk, m, args.d, args.scale);
     if (std::max(row.max_dot_abs, row.max_score_abs) > FLT_MAX / 2) {
       return;  // outside the domain
     }
@@ -232,12 +222,9 @@ class AttentionF32Trial : public Trial {
       const reference::Attention want = reference::attention_f32(row, v + e, args.ldv);
       const double least = terms * 0x1p-148;
       const double relative = want.sum_weighted > 0 ? std::expm1(a) * want.sum_weighted : 0;
-      const double bound =
-          std::min(relative + 0x1p-147 * want.sum_abs, (2 + u * sums) * want.max_abs) + least;
-      const bool overflow =
-          want.max_abs > FLT_MAX / 2 || want.least_of_inf * std::exp(-a) < 0x1p-140;
-      c.expect("out", i * args.ldo + e, args.out[i * args.ldo + e],
-               {want.value, bound, overflow && !row.nan});
+      const double bound = std::min(relative + 0x1p-147 * want.sum_abs, (2 + u * sums) * want.max_abs) + least;
+      const bool overflow = want.max_abs > FLT_MAX / 2 || want.least_of_inf * std::exp(-a) < 0x1p-140;
+      c.expect("out", i * args.ldo + e, args.out[i * args.ldo + e], {want.value, bound, overflow && !row.nan});
     }
   }
 };

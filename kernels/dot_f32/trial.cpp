@@ -23,11 +23,14 @@ class DotTrial : public Trial {
     }
     const reference::Dot want = reference::dot_f32(x.ref, y.ref, n);
     const double terms = static_cast<double>(n);
-    const double bound = c.exact_inputs() ? 0 : (std::ceil(terms / 16) + 16) * 0x1p-24 * want.sum_abs + terms * 0x1p-149;
+    const double bound =
+        c.exact_inputs() ? 0 : (std::ceil(terms / 16) + 16) * 0x1p-24 * want.sum_abs + terms * 0x1p-149;
     c.expect("dot", 0, got, {want.sum, bound, want.sum_abs * (1 + terms * 0x1p-24) > FLT_MAX});
   }
 
-  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override { return vector_shape_classes(caches, 8); }
+  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
+    return vector_shape_classes(caches, 8);
+  }
 
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);

@@ -55,8 +55,8 @@ extern "C" void exp_f32_avx2(float* y, const float* x, size_t n) {
     const __m256 b = _mm256_loadu_ps(x + i + 8);
     const __m256 c = _mm256_loadu_ps(x + i + 16);
     const __m256 d = _mm256_loadu_ps(x + i + 24);
-    const __m256i largest = _mm256_max_epu32(_mm256_max_epu32(magnitude(a), magnitude(b)),
-                                             _mm256_max_epu32(magnitude(c), magnitude(d)));
+    const __m256i largest =
+        _mm256_max_epu32(_mm256_max_epu32(magnitude(a), magnitude(b)), _mm256_max_epu32(magnitude(c), magnitude(d)));
     const __m256i limit = _mm256_castps_si256(_mm256_set1_ps(86));
     if (__builtin_expect(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sub_epi32(limit, largest))), 0)) {
       _mm256_storeu_ps(y + i, exp8(a));

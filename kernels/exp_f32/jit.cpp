@@ -19,7 +19,21 @@ struct Zmm : Xbyak::Zmm {
 
 // In order of use in the loop: the first ones get the free registers, the others are read from memory.
 enum Constant {
-  kMagic, kOne, kLog2e, kC6, kC5, kLn2High, kLn2Low, kC4, kC3, kC2, kLow, kHigh, kMagicAny, kNear, kConstants
+  kMagic,
+  kOne,
+  kLog2e,
+  kC6,
+  kC5,
+  kLn2High,
+  kLn2Low,
+  kC4,
+  kC3,
+  kC2,
+  kLow,
+  kHigh,
+  kMagicAny,
+  kNear,
+  kConstants
 };
 
 // Code for one n: a constant trip count, then straight-line code for what is left. The algorithm is that of avx2.cpp
@@ -89,7 +103,7 @@ class Generator : public Xbyak::CodeGenerator {
  private:
   static constexpr bool kWide = Vec::kLanes == 16;
   static constexpr int kBytes = 4 * Vec::kLanes;
-    static constexpr int kUnroll = 4;
+  static constexpr int kUnroll = 4;
   static constexpr int kHeld = kWide ? static_cast<int>(kMagicAny) : 16 - 3 * kUnroll;
 
   // Each vector has three registers; r begins as x, and p and the whole part n share one.

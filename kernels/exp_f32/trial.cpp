@@ -15,10 +15,14 @@ constexpr double kUlpLimit = 1;
 float interesting(Rng& rng) {
   constexpr float kCenters[] = {88.722839f, -87.336545f, -103.27893f, -103.97208f, 0.0f};
   switch (rng.below(4)) {
-    case 0: return kCenters[rng.below(5)] + (rng.uniform() - 0.5f) * 0x1p-8f;
-    case 1: return kCenters[rng.below(5)] + (rng.uniform() - 0.5f) * 4;
-    case 2: return (rng.uniform() - 0.5f) * 220;
-    default: return rng.with_exponent(100, 134);  // to +-2^8
+    case 0:
+      return kCenters[rng.below(5)] + (rng.uniform() - 0.5f) * 0x1p-8f;
+    case 1:
+      return kCenters[rng.below(5)] + (rng.uniform() - 0.5f) * 4;
+    case 2:
+      return (rng.uniform() - 0.5f) * 220;
+    default:
+      return rng.with_exponent(100, 134);  // to +-2^8
   }
 }
 

@@ -13,11 +13,16 @@ constexpr double kUlpLimit = 3;
 // hangs on the last bits of z; arguments around 0; and where 1 + exp(-2z) becomes 1.
 float interesting(Rng& rng) {
   switch (rng.below(5)) {
-    case 0: return -10.0f - rng.uniform();          // subnormal results begin at -10.10, -0 at -10.77
-    case 1: return -5.0f - 8.5f * rng.uniform();
-    case 2: return -8.0f + (rng.uniform() - 0.5f) * 0x1p-8f;
-    case 3: return (rng.uniform() - 0.5f) * 20;
-    default: return rng.with_exponent(90, 131);     // to +-2^5
+    case 0:
+      return -10.0f - rng.uniform();  // subnormal results begin at -10.10, -0 at -10.77
+    case 1:
+      return -5.0f - 8.5f * rng.uniform();
+    case 2:
+      return -8.0f + (rng.uniform() - 0.5f) * 0x1p-8f;
+    case 3:
+      return (rng.uniform() - 0.5f) * 20;
+    default:
+      return rng.with_exponent(90, 131);  // to +-2^5
   }
 }
 

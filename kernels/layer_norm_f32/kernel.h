@@ -22,8 +22,7 @@
 ///            Inf is allowed, or NaN if b is Inf.
 ///            Where w is Inf and x - m may be 0 in float, |x - m| <= dm or |x - m| / sqrt(t + dh) < 2^-148, NaN or
 ///            either Inf is allowed.
-typedef void layer_norm_f32_fn(float* y, const float* x, const float* w, const float* b, float eps,
-                               size_t n);
+typedef void layer_norm_f32_fn(float* y, const float* x, const float* w, const float* b, float eps, size_t n);
 
 /// JIT generator: writes position-independent code for key = {n} to code[0..capacity); returns the
 /// bytes written, 0 if capacity is too small. The code has the signature above and is valid for n only.

@@ -48,14 +48,14 @@ extern "C" size_t matmul_f32_pack_avx2(void* packed, const float* w, size_t rows
 static constexpr size_t kAhead = 2048;
 
 struct Tile {
-  const float* w;      // this panel, from the block's first column on
-  const float* x;      // the tokens, kStride apart
-  float* y;            // this panel's first row of the first token
-  const float* bias;   // of this panel, or NULL
+  const float* w;     // this panel, from the block's first column on
+  const float* x;     // the tokens, kStride apart
+  float* y;           // this panel's first row of the first token
+  const float* bias;  // of this panel, or NULL
   size_t ldy;
-  size_t cols;         // of this block
-  size_t rows;         // of this panel that exist: 1 .. 16
-  bool first;          // block: y holds nothing yet
+  size_t cols;  // of this block
+  size_t rows;  // of this panel that exist: 1 .. 16
+  bool first;   // block: y holds nothing yet
 };
 
 static inline __m256i mask(size_t rows) {

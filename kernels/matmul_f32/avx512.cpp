@@ -45,14 +45,14 @@ extern "C" size_t matmul_f32_pack_avx512(void* packed, const float* w, size_t ro
 static constexpr size_t kAhead = 2048;
 
 struct Tile {
-  const float* w;      // this panel, from the block's first column on
-  const float* x;      // the tokens, kStride apart
-  float* y;            // this panel's first row of the first token
-  const float* bias;   // of this panel, or NULL
+  const float* w;     // this panel, from the block's first column on
+  const float* x;     // the tokens, kStride apart
+  float* y;           // this panel's first row of the first token
+  const float* bias;  // of this panel, or NULL
   size_t ldy;
-  size_t cols;         // of this block
-  __mmask16 low, high; // rows that exist
-  bool first;          // block: y holds nothing yet
+  size_t cols;          // of this block
+  __mmask16 low, high;  // rows that exist
+  bool first;           // block: y holds nothing yet
 };
 
 // y of T tokens and one panel. Few tokens have too few accumulators to hide the latency of an FMA (4 cycles, two a

@@ -102,7 +102,7 @@ class Generator : public Xbyak::CodeGenerator {
   static constexpr size_t kBlock = 256;           // columns
   // Bytes between the copied tokens: a cache line more than a block.
   static constexpr int kStride = 4 * (static_cast<int>(kBlock) + 16);
-  static constexpr int kGroup = 8;                // panels
+  static constexpr int kGroup = 8;  // panels
   // The weights are prefetched from L2 or beyond, this many bytes ahead: 2 to 3 % measured on Zen 5, but for one token
   // with narrow loads, which it slows.
   static constexpr int kAhead = 2048;

@@ -52,9 +52,9 @@ struct Tile {
   float* y;           // this panel's first row of the first token
   const float* bias;  // of this panel, or NULL
   size_t ldy;
-  size_t cols;        // of this block
-  size_t rows;        // of this panel that exist: 1 .. kPanel
-  bool first;         // block: y holds nothing yet
+  size_t cols;  // of this block
+  size_t rows;  // of this panel that exist: 1 .. kPanel
+  bool first;   // block: y holds nothing yet
 };
 
 // y of T tokens and one panel. One token alone has too few sums to hide the latency of an addition, so even and odd

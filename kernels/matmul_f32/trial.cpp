@@ -43,11 +43,16 @@ class MatmulF32Trial : public Trial {
       return {rng.below(200), 200 + rng.below(450), rng.below(48)};
     }
     switch (rng.below(8)) {
-      case 0: return {rng.below(132), rng.below(300), 1};  // decode
-      case 1: return {32 * rng.below(5), 8 * rng.below(12), rng.below(30)};
-      case 2: return {rng.below(4), rng.below(4), rng.below(4)};
-      case 3: return {rng.below(300), rng.below(8), rng.below(16)};
-      default: return {rng.below(100), rng.below(70), rng.below(30)};
+      case 0:
+        return {rng.below(132), rng.below(300), 1};  // decode
+      case 1:
+        return {32 * rng.below(5), 8 * rng.below(12), rng.below(30)};
+      case 2:
+        return {rng.below(4), rng.below(4), rng.below(4)};
+      case 3:
+        return {rng.below(300), rng.below(8), rng.below(16)};
+      default:
+        return {rng.below(100), rng.below(70), rng.below(30)};
     }
   }
 
@@ -104,8 +109,7 @@ class MatmulF32Trial : public Trial {
     size_t bytes_again = bytes;
     const void* packed = c.packed("packed", bytes, [&](void* to) { bytes_again = pack(to, w.data, rows, cols); });
 
-    const matmul_f32_args args = {y,   packed, x.data, has_bias ? bias.data : nullptr,
-                                  ldy, ldx,    rows,   cols,
+    const matmul_f32_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, ldy, ldx, rows, cols,
                                   tokens, row_begin, row_end};
     c.call(kernel, &args);
     if (c.timing()) {
@@ -135,9 +139,8 @@ class MatmulF32Trial : public Trial {
     // Weights that no cache holds: 4096 columns, 32 to 64 MiB.
     const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
     const size_t memory_rows = std::clamp(4 * l3, size_t{32} << 20, size_t{64} << 20) / (4096 * sizeof(float));
-    return {{"decode-L2", {256, 256, 1}},        {"decode-L3", {768, 768, 1}},
-            {"decode-mem", {memory_rows, 4096, 1}}, {"prefill-256", {256, 256, 64}},
-            {"prefill-768", {768, 768, 128}},    {"prefill-3072", {3072, 768, 128}}};
+    return {{"decode-L2", {256, 256, 1}},    {"decode-L3", {768, 768, 1}},     {"decode-mem", {memory_rows, 4096, 1}},
+            {"prefill-256", {256, 256, 64}}, {"prefill-768", {768, 768, 128}}, {"prefill-3072", {3072, 768, 128}}};
   }
 
   Work work(const Shape& shape) const override {

@@ -120,7 +120,7 @@ static inline void run_strip(__m512* out, const uint8_t* bits, const uint8_t* sc
   const __m512i nibble = _mm512_set1_epi8(15);
   const __m512i weights = _mm512_set1_epi16(0x4002);  // 2 L + 64 H
   const __m512i magic = _mm512_set1_epi16(0x4b00);    // above a word it makes the float 2^23 + word
-  __m512 sum[kTokens][4];  // [j]: rows 4 j .. 4 j + 3 in each lane
+  __m512 sum[kTokens][4];                             // [j]: rows 4 j .. 4 j + 3 in each lane
 #pragma GCC unroll 4
   for (int t = 0; t < kTokens; ++t) {
 #pragma GCC unroll 4

@@ -25,14 +25,21 @@ void put_half(uint8_t* to, uint64_t half) {
 uint64_t draw_scale(InputClass c, Rng& rng) {
   const uint64_t sign = rng.below(4) == 0 ? 0x8000 : 0;  // quantizers give d >= 0, the contract takes any
   switch (c) {
-    case InputClass::wide: return sign | rng.below(0x7c00);              // every finite magnitude, subnormal ones too
-    case InputClass::integers: return sign | (0x3c00 + 0x400 * rng.below(3) - 0x400);  // 0.5, 1, 2
-    case InputClass::subnormals: return sign | rng.below(0x401);         // up to the smallest normal value
-    case InputClass::zeros: return sign | (rng.below(8) == 0 ? 0x3c00u : 0u);
+    case InputClass::wide:
+      return sign | rng.below(0x7c00);  // every finite magnitude, subnormal ones too
+    case InputClass::integers:
+      return sign | (0x3c00 + 0x400 * rng.below(3) - 0x400);  // 0.5, 1, 2
+    case InputClass::subnormals:
+      return sign | rng.below(0x401);  // up to the smallest normal value
+    case InputClass::zeros:
+      return sign | (rng.below(8) == 0 ? 0x3c00u : 0u);
     case InputClass::huge:
-    case InputClass::extreme: return sign | (0x7bff - rng.below(4));     // 65504 and just below
-    case InputClass::constant: return 0x2e66;
-    default: return sign | (0x2000 + rng.below(0x1c00));                 // 2^-7 .. 1
+    case InputClass::extreme:
+      return sign | (0x7bff - rng.below(4));  // 65504 and just below
+    case InputClass::constant:
+      return 0x2e66;
+    default:
+      return sign | (0x2000 + rng.below(0x1c00));  // 2^-7 .. 1
   }
 }
 
@@ -79,14 +86,21 @@ void fill_activations(std::span<uint8_t> bytes, InputClass c, Rng& rng) {
       for (size_t j = 0; j < 8; ++j) {
         uint64_t q = random >> 8 * j;
         switch (c) {
-          case InputClass::integers: q = (q & 15) - 8; break;
-          case InputClass::extreme: q = end; break;
-          case InputClass::constant: q = one_value; break;
+          case InputClass::integers:
+            q = (q & 15) - 8;
+            break;
+          case InputClass::extreme:
+            q = end;
+            break;
+          case InputClass::constant:
+            q = one_value;
+            break;
           case InputClass::cancellation:
             // Pairs of nearly equal large values.
             q = j % 2 == 0 ? (previous = 0x60 + (q & 31)) : previous - (q % 8 == 0 ? 1 : 0);
             break;
-          default: break;
+          default:
+            break;
         }
         bytes[at + 2 + i + j] = static_cast<uint8_t>(q);
       }
@@ -109,13 +123,20 @@ class MatmulQ1Trial : public Trial {
       return {rng.below(150), 128 * rng.below(7), rng.below(20)};
     }
     switch (rng.below(8)) {
-      case 0: return {rng.below(200), 128 * rng.below(8), 1};  // decode
-      case 1: return {64 * rng.below(4), 128 * rng.below(4), rng.below(4)};
-      case 2: return {rng.below(4), 128 * rng.below(3), rng.below(4)};
-      case 3: return {rng.below(70), 128, rng.below(14)};
-      case 4: return {rng.below(3), 128 * rng.below(40), rng.below(3)};
-      case 5: return {rng.below(40), 128 * rng.below(14), rng.below(9)};  // groups of tokens and steps of columns
-      default: return {rng.below(140), 128 * rng.below(4), rng.below(7)};
+      case 0:
+        return {rng.below(200), 128 * rng.below(8), 1};  // decode
+      case 1:
+        return {64 * rng.below(4), 128 * rng.below(4), rng.below(4)};
+      case 2:
+        return {rng.below(4), 128 * rng.below(3), rng.below(4)};
+      case 3:
+        return {rng.below(70), 128, rng.below(14)};
+      case 4:
+        return {rng.below(3), 128 * rng.below(40), rng.below(3)};
+      case 5:
+        return {rng.below(40), 128 * rng.below(14), rng.below(9)};  // groups of tokens and steps of columns
+      default:
+        return {rng.below(140), 128 * rng.below(4), rng.below(7)};
     }
   }
 
@@ -173,8 +194,8 @@ class MatmulQ1Trial : public Trial {
       bytes_again = pack(to, w.data, rows, cols);
     });
 
-    const matmul_q1_0_args args = {y,    packed, x.data, has_bias ? bias.data : nullptr, scratch, ldy, rows,
-                                   cols, tokens, row_begin, row_end};
+    const matmul_q1_0_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, scratch, ldy, rows, cols,
+                                   tokens, row_begin, row_end};
     c.call(kernel, &args);
     if (c.timing()) {
       return;
@@ -192,8 +213,7 @@ class MatmulQ1Trial : public Trial {
         const double b = has_bias ? static_cast<double>(bias.ref[r]) : 0;
         const double value = want.sum + b;
         const double sum_abs = want.sum_abs + (std::isfinite(b) ? std::fabs(b) : 0);
-        const double bound =
-            c.exact_inputs() ? 0 : (static_cast<double>(cols) / 32 + 8) * 0x1p-24 * sum_abs + 0x1p-140;
+        const double bound = c.exact_inputs() ? 0 : (static_cast<double>(cols) / 32 + 8) * 0x1p-24 * sum_abs + 0x1p-140;
         // A NaN that no NaN went into is Inf * 0 or Inf - Inf: Inf is right too.
         const bool inf_too = std::isnan(value) && !want.has_nan && !std::isnan(b);
         c.expect("y", t * ldy + r, row[r], {value, bound, inf_too || sum_abs * (1 + 0x1p-16) > FLT_MAX});

@@ -117,7 +117,8 @@ class QuantizeQ10Trial : public Trial {
           v = rng.with_exponent(0, 254);
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -127,11 +128,18 @@ class QuantizeQ10Trial : public Trial {
     int exponent = static_cast<int>(rng.between(-40, 8));
     uint64_t all = 0;  // |x| of all, 0: they differ
     switch (rng.below(8)) {
-      case 0: all = 4095, exponent = 4; break;                       // 65520, between the largest fp16 and Inf
-      case 1: all = 2 * rng.below(1024) + 1, exponent = -25; break;  // between two subnormals
+      case 0:
+        all = 4095, exponent = 4;
+        break;  // 65520, between the largest fp16 and Inf
+      case 1:
+        all = 2 * rng.below(1024) + 1, exponent = -25;
+        break;  // between two subnormals
       case 2:
-      case 3: all = 2049 + 2 * rng.below(1024); break;  // 12 bits, where fp16 has 11
-      default: break;
+      case 3:
+        all = 2049 + 2 * rng.below(1024);
+        break;  // 12 bits, where fp16 has 11
+      default:
+        break;
     }
     for (float& v : x) {
       v = std::ldexp(sign(rng) * static_cast<float>(all != 0 ? all : rng.below(4096)), exponent);

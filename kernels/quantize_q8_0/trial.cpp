@@ -128,7 +128,8 @@ class QuantizeQ80Trial : public Trial {
       case 7:  // FLT_MAX itself and its neighbours
         below(x, steps_from(std::numeric_limits<float>::max(), -rng.between(0, 3)), rng);
         break;
-      default: break;
+      default:
+        break;
     }
   }
 

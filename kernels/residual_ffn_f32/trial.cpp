@@ -25,12 +25,15 @@ class ResidualFfnF32Trial : public Trial {
     }
     for (size_t i = 0; i < n; ++i) {
       const reference::ResidualFfn want = reference::residual_ffn_f32(a.ref[i], b.ref[i], w.ref[i]);
-      const double bound = c.exact_inputs() ? 0 : 0x1p-24 * (want.sum_abs + std::fabs(want.value)) * (1 + 0x1p-22) + 0x1p-149;
+      const double bound =
+          c.exact_inputs() ? 0 : 0x1p-24 * (want.sum_abs + std::fabs(want.value)) * (1 + 0x1p-22) + 0x1p-149;
       c.expect("z", i, z[i], {want.value, bound, want.spread > FLT_MAX});
     }
   }
 
-  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override { return vector_shape_classes(caches, 16); }
+  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
+    return vector_shape_classes(caches, 16);
+  }
 
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);

@@ -60,8 +60,7 @@ extern "C" void softmax_f32_avx2(float* y, const float* x, float scale, size_t n
     m[0] = _mm256_max_ps(_mm256_loadu_ps(x + i), m[0]);
   }
   if (i < n) {
-    const __m256 last =
-        _mm256_blendv_ps(masked, _mm256_maskload_ps(x + i, tail), _mm256_castsi256_ps(tail));
+    const __m256 last = _mm256_blendv_ps(masked, _mm256_maskload_ps(x + i, tail), _mm256_castsi256_ps(tail));
     m[1] = _mm256_max_ps(last, m[1]);
   }
   m[0] = _mm256_max_ps(_mm256_max_ps(m[0], m[1]), _mm256_max_ps(m[2], m[3]));
@@ -73,8 +72,7 @@ extern "C" void softmax_f32_avx2(float* y, const float* x, float scale, size_t n
   const float half = large ? 0.5f : 1.0f;
   const Row row = {_mm256_set1_ps(half), _mm256_set1_ps(all_masked ? 0.0f : max * half),
                    _mm256_set1_ps(large ? scale * 2 : scale)};
-  __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
-                    _mm256_setzero_ps()};
+  __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
   for (i = 0; i + 32 <= n; i += 32) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
@@ -97,8 +95,7 @@ extern "C" void softmax_f32_avx2(float* y, const float* x, float scale, size_t n
   __m128 sum = _mm_add_ps(_mm256_castps256_ps128(sums[0]), _mm256_extractf128_ps(sums[0], 1));
   sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
   const float total = _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
-  const __m256 reciprocal =
-      _mm256_set1_ps(all_masked ? 0.0f * total : 1.0f / total);  // 0 * total is NaN if an x is
+  const __m256 reciprocal = _mm256_set1_ps(all_masked ? 0.0f * total : 1.0f / total);  // 0 * total is NaN if an x is
   for (i = 0; i + 32 <= n; i += 32) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {

@@ -20,29 +20,14 @@ struct Zmm : Xbyak::Zmm {
 // e^z = 2^n e^r for z <= 0, z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times
 // the first is exact (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is
 // the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most.
-enum Constant {
-  kFloor,
-  kLog2e,
-  kShift,
-  kLn2High,
-  kLn2Low,
-  kP4,
-  kP3,
-  kP2,
-  kP1,
-  kP0,
-  kOne,
-  kMinusInf,
-  kConstants
-};
+enum Constant { kFloor, kLog2e, kShift, kLn2High, kLn2Low, kP4, kP3, kP2, kP1, kP0, kOne, kMinusInf, kConstants };
 constexpr float kValues[kConstants] = {
     -110.0f,  // e^-110 is nothing to softmax
     0x1.715476p0f,
     0x1.8p23f + 191,  // 1.5 * 2^23 rounds to an integer n; then n + 64 + 127 in the low bits,
                       // shifted, are 2^(n + 64)
-    0.693359375f,     -2.12194440e-4f, 0x1.6a23d0p-10f, 0x1.123a20p-7f,
-    0x1.5558f2p-5f,   0x1.555492p-3f,  0x1.fffffcp-2f,  1.0f,
-    -__builtin_inff()};
+    0.693359375f, -2.12194440e-4f, 0x1.6a23d0p-10f, 0x1.123a20p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f,
+    1.0f, -__builtin_inff()};
 
 // Code for one n: constant trip counts, then straight-line code for what is left.
 // Arguments: rdi = y, rsi = x, xmm0 = scale; n is not read. rax is the offset in bytes, rcx the end
@@ -147,9 +132,8 @@ class Generator : public Xbyak::CodeGenerator {
   static constexpr int kLanes = Vec::kLanes;
   static constexpr int kBytes = 4 * kLanes;
   static constexpr int kUnroll = 4;
-  static constexpr int kSums = 2;  // registers 2 .. 5
-  static constexpr int kStep =
-      kLanes == 8 ? 32 : 4;  // of the table: AVX2 has no operand that broadcasts
+  static constexpr int kSums = 2;                     // registers 2 .. 5
+  static constexpr int kStep = kLanes == 8 ? 32 : 4;  // of the table: AVX2 has no operand that broadcasts
 
   // AVX-512 keeps all constants in registers 16 .. 26, AVX2 the one that cannot be a memory
   // operand.

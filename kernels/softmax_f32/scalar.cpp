@@ -8,8 +8,7 @@ extern "C" softmax_f32_fn softmax_f32_scalar;
 
 namespace {
 
-constexpr size_t kWide =
-    32;  // partial maxima and sums: the compiler (auto_v2 .. auto_v4) may keep them in vectors
+constexpr size_t kWide = 32;  // partial maxima and sums: the compiler (auto_v2 .. auto_v4) may keep them in vectors
 constexpr float kNegInf = -__builtin_inff();
 
 // 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for
@@ -47,8 +46,7 @@ extern "C" void softmax_f32_scalar(float* y, const float* x, float scale, size_t
   size_t i = 0;
   for (; i + kWide <= n; i += kWide) {
     for (size_t j = 0; j < kWide; ++j) {
-      maxima[j] =
-          x[i + j] > maxima[j] ? x[i + j] : maxima[j];  // passes over NaN, which the sum will meet
+      maxima[j] = x[i + j] > maxima[j] ? x[i + j] : maxima[j];  // passes over NaN, which the sum will meet
     }
   }
   for (size_t j = 0; i < n; ++i, ++j) {

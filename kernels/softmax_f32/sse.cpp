@@ -71,8 +71,7 @@ extern "C" void softmax_f32_sse(float* y, const float* x, float scale, size_t n)
   sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
   sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
   // 0 * sum is NaN if an x is.
-  __m128 reciprocal =
-      all_masked ? _mm_mul_ss(sum, _mm_setzero_ps()) : _mm_div_ss(_mm_set_ss(1.0f), sum);
+  __m128 reciprocal = all_masked ? _mm_mul_ss(sum, _mm_setzero_ps()) : _mm_div_ss(_mm_set_ss(1.0f), sum);
   reciprocal = _mm_shuffle_ps(reciprocal, reciprocal, 0);
   for (i = 0; i + 4 <= n; i += 4) {
     _mm_storeu_ps(y + i, _mm_mul_ps(_mm_loadu_ps(y + i), reciprocal));

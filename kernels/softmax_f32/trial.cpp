@@ -20,8 +20,7 @@ void mask_some(std::span<float> x, Rng& rng) {
     v = rng.below(8) < kept_in_8 ? v : -kInf;
   }
   if (kept_in_8 == 0 && !x.empty() && rng.below(2) == 0) {
-    x[rng.below(x.size())] =
-        rng.below(4) == 0 ? std::numeric_limits<float>::quiet_NaN() : rng.normal();
+    x[rng.below(x.size())] = rng.below(4) == 0 ? std::numeric_limits<float>::quiet_NaN() : rng.normal();
   }
 }
 
@@ -46,20 +45,17 @@ float draw_scale(Rng& rng, const float* x, size_t n) {
   }
   double largest = 0x1p-149;
   for (size_t i = 0; i < n; ++i) {
-    largest =
-        std::isfinite(x[i]) ? std::max(largest, std::fabs(static_cast<double>(x[i]))) : largest;
+    largest = std::isfinite(x[i]) ? std::max(largest, std::fabs(static_cast<double>(x[i]))) : largest;
   }
-  const int exponent =
-      static_cast<int>(rng.below(8) == 0 ? rng.between(-140, 126) : rng.between(-6, 9));
-  const double target = std::min(std::ldexp(1.0 + static_cast<double>(rng.uniform()), exponent),
-                                 FLT_MAX / 2 * (1 - 0x1p-22));
+  const int exponent = static_cast<int>(rng.below(8) == 0 ? rng.between(-140, 126) : rng.between(-6, 9));
+  const double target =
+      std::min(std::ldexp(1.0 + static_cast<double>(rng.uniform()), exponent), FLT_MAX / 2 * (1 - 0x1p-22));
   return static_cast<float>(std::clamp(target / largest, 0x1p-149, static_cast<double>(FLT_MAX)));
 }
 
 bool in_domain(const float* x, float scale, size_t n) {
   return std::all_of(x, x + n, [&](float v) {
-    return !std::isfinite(v) ||
-           std::fabs(static_cast<double>(scale) * static_cast<double>(v)) <= FLT_MAX / 2;
+    return !std::isfinite(v) || std::fabs(static_cast<double>(scale) * static_cast<double>(v)) <= FLT_MAX / 2;
   });
 }
 
@@ -100,8 +96,7 @@ class SoftmaxF32Trial : public Trial {
       // Where t is so large that its rounding alone changes weights by factors, in logarithms; y is
       // never over 1 + 2^-20.
       const double moved = 0x1p-24 * (base + want.moved);
-      const double relative =
-          moved < 1 ? want.value * std::expm1(moved) : std::exp(want.log_value + moved);
+      const double relative = moved < 1 ? want.value * std::expm1(moved) : std::exp(want.log_value + moved);
       const double bound = std::min(relative, 1 + 0x1p-20) + 4 * 0x1p-149;
       c.expect("y", i, y[i], {want.value, bound});
     }

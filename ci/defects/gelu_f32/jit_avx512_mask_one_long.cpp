@@ -22,7 +22,23 @@ struct Zmm : Xbyak::Zmm {
 
 // In order of use: the first ones get the free registers, the others are read from memory.
 enum Constant {
-  kMagic, kBHigh, kCHigh, kOne, kLow, kHigh, kC6, kC5, kC4, kC3, kC2, kC1, kCLow, kBLow, kFar, kDown, kConstants
+  kMagic,
+  kBHigh,
+  kCHigh,
+  kOne,
+  kLow,
+  kHigh,
+  kC6,
+  kC5,
+  kC4,
+  kC3,
+  kC2,
+  kC1,
+  kCLow,
+  kBLow,
+  kFar,
+  kDown,
+  kConstants
 };
 
 // Code for one n: a constant trip count, then straight-line code for what is left. The algorithm is that of avx2.cpp
@@ -132,39 +148,39 @@ class Generator : public Xbyak::CodeGenerator {
   void gelu(int count) {
     // VMAXPS and VMINPS give their second operand where one is a NaN.
     each(count, [&](int j) { vmaxps(x(j), in_register(kLow, a(j)), x(j)); });
-    each(count, [&](int j) { vminps(a(j), in_register(kHigh, a(j)), x(j)); });               // t
+    each(count, [&](int j) { vminps(a(j), in_register(kHigh, a(j)), x(j)); });  // t
     each(count, [&](int j) { vmovaps(b(j), a(j)); });
-    each(count, kCHigh, [&](int j, const auto& k) { vfmadd213ps(b(j), a(j), k); });          // s
+    each(count, kCHigh, [&](int j, const auto& k) { vfmadd213ps(b(j), a(j), k); });  // s
     each(count, kCHigh, [&](int j, const auto& k) { vsubps(c(j), b(j), k); });
     each(count, [&](int j) { vfmsub231ps(c(j), a(j), a(j)); });
-    each(count, kCLow, [&](int j, const auto& k) { vaddps(c(j), c(j), k); });                // s_low
-    each(count, [&](int j) { vmulps(d(j), a(j), b(j)); });                                   // w
+    each(count, kCLow, [&](int j, const auto& k) { vaddps(c(j), c(j), k); });  // s_low
+    each(count, [&](int j) { vmulps(d(j), a(j), b(j)); });                     // w
     each(count, [&](int j) { vfmsub213ps(b(j), a(j), d(j)); });
-    each(count, [&](int j) { vfmadd231ps(b(j), a(j), c(j)); });                              // w_low
+    each(count, [&](int j) { vfmadd231ps(b(j), a(j), c(j)); });  // w_low
     each(count, kMagic, [&](int j, const auto& k) { vmovaps(a(j), k); });
-    each(count, kBHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });          // shifted
-    each(count, kMagic, [&](int j, const auto& k) { vsubps(c(j), a(j), k); });               // whole
+    each(count, kBHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });  // shifted
+    each(count, kMagic, [&](int j, const auto& k) { vsubps(c(j), a(j), k); });       // whole
     each(count, kBHigh, [&](int j, const auto& k) { vmulps(b(j), b(j), k); });
-    each(count, kBLow, [&](int j, const auto& k) { vfmadd231ps(b(j), d(j), k); });           // f_low
+    each(count, kBLow, [&](int j, const auto& k) { vfmadd231ps(b(j), d(j), k); });  // f_low
     each(count, kBHigh, [&](int j, const auto& k) { vfmsub132ps(d(j), c(j), k); });
-    each(count, [&](int j) { vaddps(d(j), d(j), b(j)); });                                   // f
+    each(count, [&](int j) { vaddps(d(j), d(j), b(j)); });  // f
     each(count, kC6, [&](int j, const auto& k) { vmovaps(b(j), k); });
     for (const int power : {kC5, kC4, kC3, kC2, kC1, kOne}) {
-      each(count, power, [&](int j, const auto& k) { vfmadd213ps(b(j), d(j), k); });         // p
+      each(count, power, [&](int j, const auto& k) { vfmadd213ps(b(j), d(j), k); });  // p
     }
     if constexpr (kWide) {
       each(count, [&](int j) { vcmpps(Xbyak::Opmask(2 + j), x(j), in_register(kFar, a(j)), 1); });  // x < -8
       each(count, kOne, [&](int j, const auto& k) { vmovaps(a(j), k); });
-      each(count, kDown, [&](int j, const auto& k) { vmovaps(a(j) | Xbyak::Opmask(2 + j), k); });   // scale
+      each(count, kDown, [&](int j, const auto& k) { vmovaps(a(j) | Xbyak::Opmask(2 + j), k); });  // scale
       each(count, [&](int j) { vmulps(b(j), b(j), a(j)); });
-      each(count, [&](int j) { vscalefps(b(j), b(j), c(j)); });                              // power
+      each(count, [&](int j) { vscalefps(b(j), b(j), c(j)); });  // power
     } else {
-      each(count, kFar, [&](int j, const auto& k) { vcmpps(c(j), x(j), k, 1); });            // x < -8
+      each(count, kFar, [&](int j, const auto& k) { vcmpps(c(j), x(j), k, 1); });  // x < -8
       each(count, kDown, [&](int j, const auto& k) { vpand(c(j), c(j), k); });
       each(count, [&](int j) { vpslld(a(j), a(j), 23); });
       each(count, [&](int j) { vpsubd(a(j), a(j), c(j)); });
-      each(count, [&](int j) { vpaddd(b(j), b(j), a(j)); });                                 // power
-      each(count, [&](int j) { vpsubd(a(j), in_register(kOne, a(j)), c(j)); });              // scale
+      each(count, [&](int j) { vpaddd(b(j), b(j), a(j)); });                     // power
+      each(count, [&](int j) { vpsubd(a(j), in_register(kOne, a(j)), c(j)); });  // scale
     }
     each(count, [&](int j) { vmulps(x(j), x(j), a(j)); });
     each(count, [&](int j) { vaddps(b(j), b(j), a(j)); });

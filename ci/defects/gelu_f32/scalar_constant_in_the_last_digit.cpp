@@ -28,7 +28,7 @@ extern "C" void gelu_f32_scalar_constant_in_the_last_digit(float* y, const float
   const float low = -11;
   const float high = 8;
   // The relative error of 2^u is 0.7 times the absolute error of u, for which u must have 8 + 24 bits and more: double.
-  const double a = -2.3022081981443249;   // -2 sqrt(2/pi) log2(e)
+  const double a = -2.3022081981443249;  // -2 sqrt(2/pi) log2(e)
   const double b = -2.3022081981443249 * 0.044714;
   // Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits of the double, here with a bias of 127.
   const double magic = 0x1.8p52 + 127;

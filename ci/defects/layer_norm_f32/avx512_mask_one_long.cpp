@@ -64,8 +64,8 @@ static inline __m512 normalise(__m512 x, __m512 w, __m512 b, __m512 mean, __m512
   return _mm512_fmadd_ps(_mm512_mul_ps(_mm512_sub_ps(x, mean), scale), w, b);
 }
 
-extern "C" void layer_norm_f32_avx512_mask_one_long(float* y, const float* x, const float* w, const float* b,
-                                                    float eps, size_t n) {
+extern "C" void layer_norm_f32_avx512_mask_one_long(float* y, const float* x, const float* w, const float* b, float eps,
+                                                    size_t n) {
   const __mmask16 mask = static_cast<__mmask16>((2u << (n % 16)) - 1);
   const float count = static_cast<float>(n);
   const __m512 mean = _mm512_set1_ps(sum(x, n, mask) / count);

@@ -63,15 +63,12 @@ extern "C" void softmax_f32_avx512_maximum_not_subtracted(float* y, const float*
   if (i < n) {
     m[1] = _mm512_max_ps(_mm512_mask_loadu_ps(masked, tail, x + i), m[1]);
   }
-  const float max =
-      _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(m[0], m[1]), _mm512_max_ps(m[2], m[3])));
+  const float max = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(m[0], m[1]), _mm512_max_ps(m[2], m[3])));
   const bool all_masked = max == -__builtin_inff();
   const bool large = max >= 0x1p103f;
   const float half = large ? 0.5f : 1.0f;
-  const Row row = {_mm512_set1_ps(half), _mm512_set1_ps(0.0f),
-                   _mm512_set1_ps(large ? scale * 2 : scale)};
-  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
-                    _mm512_setzero_ps()};
+  const Row row = {_mm512_set1_ps(half), _mm512_set1_ps(0.0f), _mm512_set1_ps(large ? scale * 2 : scale)};
+  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
   for (i = 0; i + 64 <= n; i += 64) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
@@ -90,10 +87,9 @@ extern "C" void softmax_f32_avx512_maximum_not_subtracted(float* y, const float*
     _mm512_mask_storeu_ps(y + i, tail, e);
     sums[1] = _mm512_mask_add_ps(sums[1], tail, sums[1], e);
   }
-  const float total = _mm512_reduce_add_ps(
-      _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
-  const __m512 reciprocal =
-      _mm512_set1_ps(all_masked ? 0.0f * total : 1.0f / total);  // 0 * total is NaN if an x is
+  const float total =
+      _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
+  const __m512 reciprocal = _mm512_set1_ps(all_masked ? 0.0f * total : 1.0f / total);  // 0 * total is NaN if an x is
   for (i = 0; i + 64 <= n; i += 64) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
@@ -104,7 +100,6 @@ extern "C" void softmax_f32_avx512_maximum_not_subtracted(float* y, const float*
     _mm512_storeu_ps(y + i, _mm512_mul_ps(_mm512_loadu_ps(y + i), reciprocal));
   }
   if (i < n) {
-    _mm512_mask_storeu_ps(y + i, tail,
-                          _mm512_mul_ps(_mm512_maskz_loadu_ps(tail, y + i), reciprocal));
+    _mm512_mask_storeu_ps(y + i, tail, _mm512_mul_ps(_mm512_maskz_loadu_ps(tail, y + i), reciprocal));
   }
 }

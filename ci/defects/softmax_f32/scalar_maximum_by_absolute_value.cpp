@@ -12,8 +12,7 @@ extern "C" softmax_f32_fn softmax_f32_scalar_maximum_by_absolute_value;
 
 namespace {
 
-constexpr size_t kWide =
-    32;  // partial maxima and sums: the compiler (auto_v2 .. auto_v4) may keep them in vectors
+constexpr size_t kWide = 32;  // partial maxima and sums: the compiler (auto_v2 .. auto_v4) may keep them in vectors
 constexpr float kNegInf = -__builtin_inff();
 
 // 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for
@@ -51,8 +50,7 @@ extern "C" void softmax_f32_scalar_maximum_by_absolute_value(float* y, const flo
   size_t i = 0;
   for (; i + kWide <= n; i += kWide) {
     for (size_t j = 0; j < kWide; ++j) {
-      maxima[j] =
-          __builtin_fabsf(x[i + j]) > maxima[j] ? __builtin_fabsf(x[i + j]) : maxima[j];
+      maxima[j] = __builtin_fabsf(x[i + j]) > maxima[j] ? __builtin_fabsf(x[i + j]) : maxima[j];
     }
   }
   for (size_t j = 0; i < n; ++i, ++j) {

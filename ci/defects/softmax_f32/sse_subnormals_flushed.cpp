@@ -75,8 +75,7 @@ extern "C" void softmax_f32_sse_subnormals_flushed(float* y, const float* x, flo
   sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
   sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
   // 0 * sum is NaN if an x is.
-  __m128 reciprocal =
-      all_masked ? _mm_mul_ss(sum, _mm_setzero_ps()) : _mm_div_ss(_mm_set_ss(1.0f), sum);
+  __m128 reciprocal = all_masked ? _mm_mul_ss(sum, _mm_setzero_ps()) : _mm_div_ss(_mm_set_ss(1.0f), sum);
   reciprocal = _mm_shuffle_ps(reciprocal, reciprocal, 0);
   const unsigned mode = _MM_GET_FLUSH_ZERO_MODE();
   _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
