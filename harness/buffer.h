@@ -25,6 +25,8 @@ struct Case::Buffer {
   std::vector<uint8_t> original;
 
   bool writable() const { return role != Role::input || in_place; }
+  /// `data`, writable also where it is not for the kernel.
+  uint8_t* to_fill() const { return pages ? pages->alias(data) : data; }
 
   template <class Visit>
   void visit_slack(Visit&& visit) {

@@ -258,7 +258,7 @@ size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role 
   if (store_ != nullptr) {
     buffer->data = store_->get(name, bytes, buffer->fresh);
   } else {
-    buffer->pages = std::make_unique<GuardedPages>(pool_->take(bytes + 128));
+    buffer->pages = std::make_unique<GuardedPages>(pool_->take(bytes + 128, role != Role::input));
     uint8_t* begin = buffer->pages->begin();
     uint8_t* last = buffer->pages->end() - bytes;
     last -= reinterpret_cast<uintptr_t>(last) % alignment;
@@ -274,7 +274,8 @@ size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role 
         buffer->data = begin + rng_.below(64 / std::min<size_t>(alignment, 64) + 1) * alignment;
         break;
     }
-    buffer->visit_slack([](uint8_t* from, uint8_t* to) { std::fill(from, to, kCanary); });
+    buffer->visit_slack(
+        [&](uint8_t* from, uint8_t* to) { std::fill(buffer->pages->alias(from), buffer->pages->alias(to), kCanary); });
   }
   buffers_.push_back(std::move(buffer));
   return buffers_.size() - 1;
@@ -292,7 +293,7 @@ void Case::simplify(std::span<float> x) const {
 
 uint8_t* Case::bytes(size_t id) { return buffers_[id]->data; }
 
-uint8_t* Case::fresh_bytes(size_t id) { return buffers_[id]->fresh ? buffers_[id]->data : nullptr; }
+uint8_t* Case::fresh_bytes(size_t id) { return buffers_[id]->fresh ? buffers_[id]->to_fill() : nullptr; }
 
 const uint8_t* Case::original(size_t id) {
   return store_ != nullptr ? buffers_[id]->data : buffers_[id]->original.data();
@@ -320,9 +321,9 @@ void* Case::packed(const char* name, size_t bytes, const std::function<void(void
 }
 
 std::string Case::locate(const void* address) const {
-  const auto* p = static_cast<const uint8_t*>(address);
   for (const auto& b : buffers_) {
-    if (!b->pages || p < b->pages->begin() - 4096 || p >= b->pages->end() + 4096) {
+    const uint8_t* p = b->pages ? b->pages->find(address) : nullptr;
+    if (p == nullptr) {
       continue;
     }
     const std::string of = fmt::format("{} ({} bytes)", b->name, b->bytes);

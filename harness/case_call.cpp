@@ -67,7 +67,7 @@ void Case::reset(uint8_t poison) {
     if (b->role != Role::input) {
       std::fill_n(b->data, b->bytes, poison);
     } else if (b->in_place) {
-      std::ranges::copy(b->original, b->data);
+      std::ranges::copy(b->original, b->to_fill());
     }
   }
 }
@@ -116,10 +116,9 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
   const auto reverse_inputs = [&](bool reversed) {
     for (auto& b : buffers_) {
       if (!b->original.empty()) {
-        b->pages->set_writable(true);
-        std::ranges::copy(b->original, b->data);
+        std::ranges::copy(b->original, b->to_fill());
         if (reversed) {
-          std::reverse(b->data, b->data + b->bytes);
+          std::reverse(b->to_fill(), b->to_fill() + b->bytes);
         }
       }
     }

@@ -2,15 +2,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace assay {
 
-/// Pages between two PROT_NONE pages: a touch outside them is a SIGSEGV, not a silent pass.
+/// Memory between two PROT_NONE pages: a touch outside it is a SIGSEGV, not a silent pass. It is mapped twice, so that what
+/// is read-only for a kernel can be filled without a system call: changing a page's protection makes every processor
+/// forget its translations, and would be most of a check's time.
 class GuardedPages {
  public:
   /// At least `bytes` usable bytes. Throws MachineError if the system has no memory left.
-  explicit GuardedPages(size_t bytes);
+  GuardedPages(size_t bytes, bool writable);
   ~GuardedPages();
   GuardedPages(GuardedPages&& other) noexcept;
   GuardedPages& operator=(GuardedPages&&) = delete;
@@ -18,7 +21,13 @@ class GuardedPages {
   uint8_t* begin() const { return begin_; }
   uint8_t* end() const { return begin_ + size_; }
   size_t size() const { return size_; }
+  bool writable() const { return writable_; }
   void set_writable(bool writable);
+
+  /// The same byte as `p` of begin() .. end(), writable always.
+  uint8_t* alias(uint8_t* p) const;
+  /// The byte of begin() .. end(), or of the guard pages beside, that `p` or its alias is; nullptr: neither is here.
+  const uint8_t* find(const void* p) const;
 
  private:
   uint8_t* begin_ = nullptr;
@@ -29,11 +38,11 @@ class GuardedPages {
 /// Keeps GuardedPages for reuse: mapping fresh ones for each of a million samples would be most of the time.
 class GuardedPool {
  public:
-  GuardedPages take(size_t bytes);
+  GuardedPages take(size_t bytes, bool writable);
   void give_back(GuardedPages pages);
 
  private:
-  std::map<size_t, std::vector<GuardedPages>> free_;
+  std::map<std::pair<size_t, bool>, std::vector<GuardedPages>> free_;
 };
 
 }  // namespace assay
