@@ -15,7 +15,7 @@ namespace {
 /// About 0.7 of each size over 1, in whole blocks where the contract wants them: no shape that tuning used.
 ShapeClass beside(const Trial& trial, const ShapeClass& used) {
   for (const size_t unit : {size_t{1}, size_t{32}, size_t{64}, size_t{128}}) {
-    ShapeClass other{used.label + " x 0.7", used.shape};
+    ShapeClass other{used.label + " x 0.7", used.shape, used.cold};
     for (size_t& size : other.shape) {
       size = size <= 1 ? size : std::max<size_t>(size * 7 / 10 / unit, 1) * unit;
     }
@@ -62,10 +62,10 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
     if (variants.empty()) {
       continue;
     }
-    for (const auto& used : kernel.trial->shape_classes(cpu.caches)) {
+    for (const auto& used : timed_classes(*kernel.trial, cpu.caches)) {
       const ShapeClass shape_class = beside(*kernel.trial, used);
       const ShapeTimings t = time_shape(kernel, variants, shape_class, options, google);
-      const Timing* chosen = t.find(dispatch.choose_variant(kernel.name, shape_class.shape).isa);
+      const Timing* chosen = t.find(dispatch.choose_variant(kernel.name, shape_class.shape, shape_class.cold).isa);
       if (chosen == nullptr) {
         continue;  // what the profile names did not pass now
       }

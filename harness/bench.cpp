@@ -22,7 +22,7 @@ double median_of(std::vector<double> values) {
 
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
   const double compute = shape.work.ops / (shape.work.integer_ops ? peak.int8_ops : peak.f32_flops) * 1e9;
-  const auto level = peak.level_of(shape.work.bytes, caches);
+  const auto level = shape.shape_class.cold ? peak.levels.back() : peak.level_of(shape.work.bytes, caches);
   const double memory = shape.work.bytes / level.bytes_per_second * 1e9;
   shape.limit_ns = std::max(compute, memory);
   shape.limit = compute > memory ? (shape.work.integer_ops ? "int8 peak" : "f32 peak") : level.name + " bandwidth";
@@ -131,9 +131,10 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
     if (variants.empty()) {
       continue;
     }
-    for (const auto& shape_class : kernel.trial->shape_classes(cpu.caches)) {
+    for (const auto& shape_class : timed_classes(*kernel.trial, cpu.caches)) {
       const Work work = kernel.trial->work(shape_class.shape);
-      if (options.quick && work.bytes > static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20))) {
+      const bool fits = work.bytes <= static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20));
+      if (options.quick && (shape_class.cold || !fits)) {
         continue;
       }
       ShapeTimings shape = time_shape(kernel, variants, shape_class, options, result.google);
@@ -163,12 +164,14 @@ nlohmann::json to_json(const ShapeTimings& s) {
                        {"low_ns", t.low_ns},
                        {"high_ns", t.high_ns},
                        {"samples_ns", t.samples_ns},
+                       {"generation_ns", t.generation_ns},
                        {"share_of_limit", s.limit_ns / t.median_ns}});
   }
   return {
       {"kernel", s.kernel},
       {"class", s.shape_class.label},
       {"shape", s.shape_class.shape},
+      {"cold", s.shape_class.cold},
       {"ops", s.work.ops},
       {"bytes", s.work.bytes},
       {"limit", s.limit},

@@ -19,6 +19,7 @@ struct Timing {
   std::vector<double> samples_ns;  ///< one for each repetition
   double median_ns = 0;
   double low_ns = 0, high_ns = 0;  ///< 95% bootstrap confidence interval of the median
+  double generation_ns = 0;        ///< JIT: what its code took to generate, once; not in the samples
 };
 
 /// Every passing variant of a kernel at one shape, timed interleaved in random order.
@@ -45,7 +46,7 @@ struct BenchOptions {
   std::string filter = ".";  ///< a regular expression over "kernel/variant/label", as --benchmark_filter
   int repetitions = 15;
   double min_time = 0.02;  ///< seconds for each repetition
-  bool quick = false;      ///< leave out shapes that do not fit L2
+  bool quick = false;      ///< leave out shapes that do not fit L2, and cold caches
   std::function<void(const ShapeTimings&)> on_timings;
 };
 

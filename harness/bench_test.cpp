@@ -53,5 +53,30 @@ TEST(Decision, ADifferenceWithinTheControlIsATie) {
   EXPECT_TRUE(s.tie);
 }
 
+TEST(Bench, ColdCachesAreAClassApartAndGenerationIsNoPartOfATiming) {
+  const Cpu cpu = detect_cpu();
+  BenchOptions options;
+  options.repetitions = 3;
+  options.min_time = 1e-4;
+  nlohmann::json google;
+  const Kernel& kernel = find_kernel("dot_f32");
+  std::vector<const Variant*> variants = {kernel.find("scalar")};
+  if (isa_status(cpu, "jit_avx2").runnable) {
+    variants.push_back(kernel.find("jit_avx2"));
+  }
+  const auto classes = timed_classes(*kernel.trial, cpu.caches);
+  ASSERT_TRUE(classes.back().cold);
+  EXPECT_EQ(classes.back().label, "L1-cold");
+  EXPECT_EQ(classes.back().shape, classes.front().shape);
+  for (const ShapeClass& c : {classes.front(), classes.back()}) {
+    const ShapeTimings shape = time_shape(kernel, variants, c, options, google);
+    ASSERT_EQ(shape.timings.size(), variants.size());
+    for (const Timing& t : shape.timings) {
+      EXPECT_EQ(t.samples_ns.size(), 3u) << t.variant;
+      EXPECT_EQ(t.generation_ns > 0, t.variant == "jit_avx2") << t.variant;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace assay

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <immintrin.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -448,6 +449,24 @@ std::vector<const JitCode*> BenchStore::codes() const {
     all.push_back(code.get());
   }
   return all;
+}
+
+double BenchStore::generation_seconds(const Variant& variant) const {
+  double sum = 0;
+  for (const auto& [name, code] : code_) {
+    sum += name.starts_with(variant.name() + "[") ? code->generation_seconds() : 0;
+  }
+  return sum;
+}
+
+void BenchStore::evict() const {
+  constexpr size_t kLine = 64;
+  for (const auto& [name, block] : blocks_) {
+    for (size_t i = 0; i < block->size; i += kLine) {
+      _mm_clflush(block->memory + i);
+    }
+  }
+  _mm_mfence();
 }
 
 }  // namespace assay

@@ -281,6 +281,10 @@ class BenchStore {
   const JitCode& code(const Variant& variant, const Key& key);
   /// All of it.
   std::vector<const JitCode*> codes() const;
+  /// What the generation of the variant's code took, once; 0 if it has none.
+  double generation_seconds(const Variant& variant) const;
+  /// Writes every block out of all caches.
+  void evict() const;
 
  private:
   std::map<std::string, std::unique_ptr<Block>> blocks_;

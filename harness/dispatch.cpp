@@ -108,7 +108,7 @@ void Dispatch::apply_force(const std::string& force, const std::string& origin) 
   }
 }
 
-Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape) const {
+Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool cold) const {
   if (const auto it = forced_.find(kernel.name); it != forced_.end()) {
     return {kernel.name, shape, it->second.first, "forced by " + it->second.second};
   }
@@ -117,8 +117,14 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape) const {
   static const std::vector<Choice> kNone;
   for (const auto& c : choices_ ? *choices_ : kNone) {
     // A profile is a file: what it names must still run here.
-    if (c.kernel == kernel.name && distance(c.shape, shape) < nearest && isa_status(cpu_, c.variant).runnable) {
-      nearest = distance(c.shape, shape);
+    if (c.kernel != kernel.name) {
+      continue;  // shapes of other kernels have other dimensions
+    }
+    // The other kind of caches only where the profile has nothing else: `tune --quick` leaves the cold ones out.
+    constexpr double kOtherCaches = 1000;
+    const double far = distance(c.shape, shape) + (c.cold == cold ? 0 : kOtherCaches);
+    if (far < nearest && isa_status(cpu_, c.variant).runnable) {
+      nearest = far;
       best = &c;
     }
   }
@@ -133,9 +139,9 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape) const {
   throw MachineError(fmt::format("no variant of {} runs on this CPU", kernel.name));
 }
 
-const Variant& Dispatch::choose_variant(const std::string& name, const Shape& shape) {
+const Variant& Dispatch::choose_variant(const std::string& name, const Shape& shape, bool cold) {
   const Kernel& kernel = find_kernel(name);
-  Decision decision = decide_for(kernel, shape);
+  Decision decision = decide_for(kernel, shape, cold);
   const Variant& variant = *kernel.find(decision.variant);
   const std::scoped_lock lock(mutex_);
   decisions_[fmt::format("{} {}", name, fmt::join(shape, ","))] = std::move(decision);

@@ -71,15 +71,16 @@ class Dispatch {
   }
 
   /// The variant for `kernel` at `shape`: the forced one, else the profile's nearest shape (the least sum of
-  /// |log2| size ratios), else the best ISA. Remembered for decisions().
-  const Variant& choose_variant(const std::string& kernel, const Shape& shape);
+  /// |log2| size ratios), else the best ISA. `cold`: the data lies in no cache although it would fit one. Remembered for
+  /// decisions().
+  const Variant& choose_variant(const std::string& kernel, const Shape& shape, bool cold = false);
 
   std::vector<Decision> decisions() const;
   /// Test hook: calls made through Bound, for each variant that was called: "dot_f32/avx2" -> 12.
   std::map<std::string, uint64_t> ran() const;
 
  private:
-  Decision decide_for(const Kernel& kernel, const Shape& shape) const;
+  Decision decide_for(const Kernel& kernel, const Shape& shape, bool cold) const;
   AnyFn entry(const Variant& variant, const Key& key);
   void apply_force(const std::string& force, const std::string& origin);
 

@@ -71,6 +71,17 @@ TEST_F(ProfileTest, TheNearestShapeDecides) {
   EXPECT_EQ(notice_, "");
 }
 
+TEST_F(ProfileTest, ColdCachesAreAClassApart) {
+  Profile profile = make("scalar", "x87");
+  write_profile(path(), profile);
+  EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}, true).isa, "scalar");  // nothing better is known
+  profile.choices.push_back({"dot_f32", "L1-cold", "x87", {1000}, "measured", profile.choices[0].verdict, {}, true});
+  write_profile(path(), profile);
+  EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}).isa, "scalar");
+  EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}, true).isa, "x87");
+  EXPECT_EQ(dispatch().choose_variant("dot_f32", {5000}, true).isa, "x87");
+}
+
 TEST_F(ProfileTest, WhatRanIsWhatWasChosen) {
   write_profile(path(), make("scalar", "x87"));
   Dispatch d = dispatch();

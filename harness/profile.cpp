@@ -56,8 +56,8 @@ int find_build_id(dl_phdr_info* info, size_t, void* out) {
 }
 
 nlohmann::json to_json(const Choice& c) {
-  return {{"kernel", c.kernel}, {"class", c.label},     {"shape", c.shape},  {"variant", c.variant},
-          {"why", c.why},       {"verdict", c.verdict}, {"timing", c.timing}};
+  return {{"kernel", c.kernel},   {"class", c.label}, {"shape", c.shape},     {"cold", c.cold},
+          {"variant", c.variant}, {"why", c.why},     {"verdict", c.verdict}, {"timing", c.timing}};
 }
 
 }  // namespace
@@ -129,8 +129,14 @@ Profile parse_profile(const std::string& path, std::string_view text) {
       throw bad("its choices are no array");
     }
     for (const auto& c : json.at("choices")) {
-      Choice choice{line(c, "kernel"), line(c, "class"), line(c, "variant"), {},
-                    line(c, "why"),    c.at("verdict"),  c.at("timing")};
+      Choice choice;
+      choice.kernel = line(c, "kernel");
+      choice.label = line(c, "class");
+      choice.variant = line(c, "variant");
+      choice.cold = c.at("cold").get<bool>();
+      choice.why = line(c, "why");
+      choice.verdict = c.at("verdict");
+      choice.timing = c.at("timing");
       const Kernel& kernel = find_kernel(choice.kernel);
       find_variant(choice.kernel + "/" + choice.variant);
       for (const auto& size : c.at("shape")) {
@@ -198,6 +204,7 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
     c.label = s.shape_class.label;
     c.variant = s.winner;
     c.shape = s.shape_class.shape;
+    c.cold = s.shape_class.cold;
     c.verdict = {{"status", to_string(verdict->status)},
                  {"samples", verdict->samples},
                  {"worst_error_over_bound", verdict->errors.worst_over_bound},

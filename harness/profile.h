@@ -17,6 +17,7 @@ struct Choice {
   std::string why;         ///< one line for people
   nlohmann::json verdict;  ///< samples, errors, seed
   nlohmann::json timing;   ///< median, interval, runner-up, tie
+  bool cold = false;       ///< for data that lies in no cache, whatever its size
 };
 
 /// The file of choices for one CPU and build.

@@ -25,6 +25,7 @@ json right_profile() {
            {{{"kernel", kernel.name},
              {"class", "L1"},
              {"shape", std::vector<uint64_t>(kernel.trial->dims().size(), 128)},
+             {"cold", false},
              {"variant", kernel.variants.front().isa},
              {"why", "measured"},
              {"verdict", {{"status", "pass"}, {"samples", 300}}},

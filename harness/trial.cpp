@@ -60,4 +60,10 @@ std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t byt
       {"L1", {elements(l1 / 2)}}, {"L2", {elements(l2 / 2)}}, {"L3", {elements(l3 / 2)}}, {"mem", {elements(memory)}}};
 }
 
+std::vector<ShapeClass> timed_classes(const Trial& trial, const CacheInfo& caches) {
+  auto classes = trial.shape_classes(caches);
+  classes.push_back({classes.front().label + "-cold", classes.front().shape, true});
+  return classes;
+}
+
 }  // namespace assay

@@ -17,8 +17,9 @@ struct Work {
 
 /// A shape that is timed and chosen for.
 struct ShapeClass {
-  std::string label;  ///< "L1", "L2", "L3", "mem"; "decode-L2", "prefill-mem", ...
+  std::string label;  ///< "L1", "L2", "L3", "mem"; "decode-L2", "prefill-mem", ...; "L1-cold"
   Shape shape;
+  bool cold = false;  ///< each call finds its data in memory, whatever cache it would fit
 };
 
 /// How one kernel is fuzzed, judged and timed. kernels/<kernel>/trial.cpp derives from it and is the one file
@@ -63,6 +64,9 @@ class Trial {
 /// dimension: half of each cache, and for memory four times the last cache (at least 64 MiB, at most 256 MiB).
 /// Lengths are multiples of `multiple`.
 std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element, size_t multiple = 16);
+
+/// The trial's shape classes, and its first (the smallest) once more with cold caches.
+std::vector<ShapeClass> timed_classes(const Trial& trial, const CacheInfo& caches);
 
 /// A length for fuzzing: as Trial::draw_shape's default, in steps of `unit`.
 size_t draw_length(Rng& rng, uint64_t index, size_t unit = 1);

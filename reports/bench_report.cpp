@@ -103,8 +103,9 @@ std::string bench_text(const ShapeTimings& s) {
                                  nanoseconds(s.limit_ns), s.limit);
   for (const auto& t : s.timings) {
     text +=
-        fmt::format("  {:<12} {:>10}  [{:>10}, {:>10}]  {:>6.1f}% of limit{}\n", t.variant, nanoseconds(t.median_ns),
+        fmt::format("  {:<12} {:>10}  [{:>10}, {:>10}]  {:>6.1f}% of limit{}{}\n", t.variant, nanoseconds(t.median_ns),
                     nanoseconds(t.low_ns), nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
+                    t.generation_ns > 0 ? fmt::format("  (generated in {})", nanoseconds(t.generation_ns)) : "",
                     t.variant != s.winner ? ""
                     : s.tie               ? "  <- use (tie: the simpler ISA)"
                                           : "  <- use");
@@ -120,23 +121,27 @@ std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std:
   for (const auto& level : result.peak.levels) {
     text += fmt::format(", {} {:.1f} GB/s", level.name, level.bytes_per_second / 1e9);
   }
-  text += " (reads).\n\n" + old_question(result) +
-          "\n## Timings\n\nMedian of the repetitions for one call, with its 95% bootstrap interval; "
-          "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
-          "to the simpler ISA.\n"
-          "A share over 100% is possible where a kernel's own algorithm does less work than the count assumes.\n\n";
+  text +=
+      " (reads).\n\n" + old_question(result) +
+      "\n## Timings\n\nMedian of the repetitions for one call, with its 95% bootstrap interval; "
+      "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
+      "to the simpler ISA.\n"
+      "`-cold`: each call finds its data in memory, evicted before; its code is warm. Generation: what JIT code took "
+      "to make, once, before the calls.\n"
+      "A share over 100% is possible where a kernel's own algorithm does less work than the count assumes.\n\n";
   for (const auto& s : result.shapes) {
     text += fmt::format(
         "### {} {}\n\n{}; limit {} ({}); A/A control on {}: {:.3f}{}\n\n| variant | median | interval | share of limit "
-        "| auto_v3 / it |\n|---|---|---|---|---|\n",
+        "| auto_v3 / it | generation |\n|---|---|---|---|---|---|\n",
         s.kernel, s.shape_class.label, shape_text(s), nanoseconds(s.limit_ns), s.limit, s.control.variant,
         s.control_ratio(), s.tie ? "; a tie" : "");
     const Timing* compiler = s.find("auto_v3");
     for (const auto& t : s.timings) {
       const std::string name = t.variant == s.winner ? "**" + t.variant + "**" : t.variant;
-      text += fmt::format("| {} | {} | {} .. {} | {:.1f}% | {} |\n", name, nanoseconds(t.median_ns),
+      text += fmt::format("| {} | {} | {} .. {} | {:.1f}% | {} | {} |\n", name, nanoseconds(t.median_ns),
                           nanoseconds(t.low_ns), nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
-                          compiler == nullptr ? "-" : fmt::format("{:.2f}", compiler->median_ns / t.median_ns));
+                          compiler == nullptr ? "-" : fmt::format("{:.2f}", compiler->median_ns / t.median_ns),
+                          t.generation_ns > 0 ? nanoseconds(t.generation_ns) : "");
     }
     text += "\n";
   }

@@ -96,7 +96,7 @@ def gguf_seeds():
 # ---- profile ----
 
 def choice(**changes):
-    return {"kernel": "dot_f32", "class": "L1", "shape": [1000], "variant": "scalar", "why": "the only variant with a passing verdict",
+    return {"kernel": "dot_f32", "class": "L1", "shape": [1000], "cold": False, "variant": "scalar", "why": "the only variant with a passing verdict",
             "verdict": {"status": "pass", "samples": 300, "max_ulp": 1.5, "seed": 1, "worst_error_over_bound": 0.25},
             "timing": {"median_ns": 100.5, "low_ns": 99.0, "high_ns": 101.0, "tie": False}} | changes
 

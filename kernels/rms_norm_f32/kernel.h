@@ -10,8 +10,9 @@
 /// NaN, Inf   a NaN in x makes every y NaN. An Inf in x gives NaN at that element, and +-0 (NaN where w is Inf or
 ///            NaN) at the finite ones. NaN or Inf in w as IEEE 754. Subnormals are kept.
 /// Error      |y - exact| <= |exact| * (h (1 + e) + e) + (1 + |w|) 2^-149, with u = 2^-24:
-///            h = u * (c / 2 + 8), c = ceil(n/16) + 20 (at least 16 partial sums): half the relative error of the sum
-///            of squares (square root), then five roundings;
+///            h = u * (c / 2 + 6), c = ceil(n/16) + 5 (a square's rounding, at least 16 partial sums, added pair by
+///            pair): half the relative error of the sum of squares (square root); then mean, + eps, which count half,
+///            root, quotient and two products round, and 1 for the second order;
 ///            e = sqrt(t / max(eps, t - 2^-149)) - 1, t = mean(x^2) + eps: squares and their mean may underflow, by
 ///            2^-149 in the mean; it matters where t is near FLT_MIN or less;
 ///            the last term: x / sqrt(t) may underflow before w multiplies it, and so may the product.

@@ -31,8 +31,8 @@ class RmsNormF32Trial : public Trial {
     const double mean_square = reference::rms_norm_f32(want.data(), x.ref, w.ref, epsilon, n);
     const double eps = static_cast<double>(epsilon);
     const double t = mean_square + eps;
-    const double terms = std::ceil(static_cast<double>(n) / 16) + 20;
-    const double h = 0x1p-24 * (terms / 2 + 8);
+    const double terms = std::ceil(static_cast<double>(n) / 16) + 5;
+    const double h = 0x1p-24 * (terms / 2 + 6);
     const double e = std::sqrt(t / std::max(eps, t - 0x1p-149)) - 1;
     const double largest = std::max(mean_square * static_cast<double>(n), t) * (1 + terms * 0x1p-24);
     for (size_t i = 0; i < n; ++i) {
