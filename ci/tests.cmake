@@ -4,6 +4,7 @@ file(GLOB test_sources CONFIGURE_DEPENDS harness/*_test.cpp runner/*_test.cpp re
 add_executable(assay_tests ${test_sources})
 target_compile_definitions(assay_tests PRIVATE ASSAY_BINARY="$<TARGET_FILE:assay>"
                            ASSAY_SELFTEST_BINARY="$<TARGET_FILE:assay_selftest>" ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+set_target_properties(assay_tests PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
 target_link_libraries(assay_tests PRIVATE assay_core assay_variants GTest::gtest GTest::gtest_main)
 # A false warning of GCC 12 about "literal" + string (GCC bug 105651).
 target_compile_options(assay_tests PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)

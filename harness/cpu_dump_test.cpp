@@ -20,6 +20,7 @@
 #include "harness/cpu.h"
 #include "harness/error.h"
 #include "harness/rng.h"
+#include "harness/testing.h"
 #include "harness/tool.h"
 
 namespace assay {
@@ -178,20 +179,6 @@ std::string aida64_dump(const std::vector<Facts>& cores) {
   }
   return text;
 }
-
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& contents)
-      : path_(std::filesystem::temp_directory_path() / fmt::format("assay_dump_test_{}.raw", getpid())) {
-    std::ofstream(path_, std::ios::binary) << contents;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  std::string path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 Cpu read_text(const std::string& text) { return read_cpu_dump(TemporaryFile(text).path()); }
 Cpu read_facts(const Facts& f) { return read_text(libcpuid_dump("0.6.2", {f}, false)); }

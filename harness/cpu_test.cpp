@@ -8,13 +8,14 @@
 #include <sstream>
 
 #include "harness/error.h"
+#include "harness/testing.h"
 
 namespace assay {
 namespace {
 
 std::string dump_path(const std::string& name) { return ASSAY_SOURCE_DIR "/harness/testdata/" + name + ".raw"; }
 
-std::vector<std::string> runnable(const Cpu& cpu) {
+std::vector<std::string> runnable_isas(const Cpu& cpu) {
   std::vector<std::string> names;
   for (const char* isa : {"scalar", "x87", "sse", "avx2", "avx512"}) {
     if (isa_status(cpu, isa).runnable) {
@@ -24,37 +25,15 @@ std::vector<std::string> runnable(const Cpu& cpu) {
   return names;
 }
 
-std::string read(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-/// A file with these contents, removed at the end.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& contents)
-      : path_(std::filesystem::temp_directory_path() / ("assay_cpu_test_" + std::to_string(getpid()) + ".raw")) {
-    std::ofstream(path_, std::ios::binary) << contents;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  std::string path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 using Isas = std::vector<std::string>;
 
 TEST(CpuDump, SaysWhatEachCpuRuns) {
-  EXPECT_EQ(runnable(read_cpu_dump(dump_path("conroe"))), (Isas{"scalar", "x87"}));
-  EXPECT_EQ(runnable(read_cpu_dump(dump_path("nehalem"))), (Isas{"scalar", "x87", "sse"}));
-  EXPECT_EQ(runnable(read_cpu_dump(dump_path("ivybridge"))), (Isas{"scalar", "x87", "sse"}));
-  EXPECT_EQ(runnable(read_cpu_dump(dump_path("haswell"))), (Isas{"scalar", "x87", "sse", "avx2"}));
-  EXPECT_EQ(runnable(read_cpu_dump(dump_path("epyc-milan"))), (Isas{"scalar", "x87", "sse", "avx2"}));
-  EXPECT_EQ(runnable(read_cpu_dump(dump_path("zen5"))), (Isas{"scalar", "x87", "sse", "avx2", "avx512"}));
+  EXPECT_EQ(runnable_isas(read_cpu_dump(dump_path("conroe"))), (Isas{"scalar", "x87"}));
+  EXPECT_EQ(runnable_isas(read_cpu_dump(dump_path("nehalem"))), (Isas{"scalar", "x87", "sse"}));
+  EXPECT_EQ(runnable_isas(read_cpu_dump(dump_path("ivybridge"))), (Isas{"scalar", "x87", "sse"}));
+  EXPECT_EQ(runnable_isas(read_cpu_dump(dump_path("haswell"))), (Isas{"scalar", "x87", "sse", "avx2"}));
+  EXPECT_EQ(runnable_isas(read_cpu_dump(dump_path("epyc-milan"))), (Isas{"scalar", "x87", "sse", "avx2"}));
+  EXPECT_EQ(runnable_isas(read_cpu_dump(dump_path("zen5"))), (Isas{"scalar", "x87", "sse", "avx2", "avx512"}));
 }
 
 TEST(CpuDump, IdentityAndCaches) {
@@ -78,12 +57,12 @@ TEST(CpuFeatures, StateThatTheOsHasNotEnabledDoesNotCount) {
   Cpu cpu = read_cpu_dump(dump_path("zen5"));
   cpu.xcr0_known = true;
   cpu.xcr0 = 0xe7;
-  EXPECT_EQ(runnable(cpu), (Isas{"scalar", "x87", "sse", "avx2", "avx512"}));
+  EXPECT_EQ(runnable_isas(cpu), (Isas{"scalar", "x87", "sse", "avx2", "avx512"}));
   cpu.xcr0 = 0x7;  // a hypervisor that hides the ZMM state
-  EXPECT_EQ(runnable(cpu), (Isas{"scalar", "x87", "sse", "avx2"}));
+  EXPECT_EQ(runnable_isas(cpu), (Isas{"scalar", "x87", "sse", "avx2"}));
   EXPECT_NE(isa_status(cpu, "avx512").reason.find("XCR0 is 0x7"), std::string::npos);
   cpu.xcr0 = 0x3;
-  EXPECT_EQ(runnable(cpu), (Isas{"scalar", "x87", "sse"}));
+  EXPECT_EQ(runnable_isas(cpu), (Isas{"scalar", "x87", "sse"}));
 }
 
 TEST(CpuFeatures, PartsOfALevelAreNotTheLevel) {
@@ -104,7 +83,7 @@ TEST(CpuFeatures, AnUnknownIsaIsAnError) { EXPECT_THROW(isa_status(detect_cpu(),
 TEST(CpuDump, WrongFilesAreErrors) {
   EXPECT_THROW(read_cpu_dump("/nonexistent"), InputError);
   EXPECT_THROW(read_cpu_dump("/"), InputError);
-  const std::string whole = read(dump_path("haswell"));
+  const std::string whole = read_all(dump_path("haswell"));
   for (const std::string& text :
        {std::string(),
         std::string("\x7f"
@@ -119,7 +98,7 @@ TEST(CpuDump, WrongFilesAreErrors) {
 }
 
 TEST(CpuDump, TruncationNeverPassesForAnOlderCpu) {
-  const std::string whole = read(dump_path("haswell"));
+  const std::string whole = read_all(dump_path("haswell"));
   for (size_t size = 0; size < whole.size(); size += 7) {
     const TemporaryFile file(whole.substr(0, size));
     try {

@@ -12,7 +12,7 @@
 namespace assay {
 namespace {
 
-enum class Loop { f32, int8, read };
+enum class LoopKind { f32, int8, read };
 
 double cpu_seconds() {
   timespec t{};
@@ -25,7 +25,7 @@ template <class Vec>
 class PeakLoop : public Xbyak::CodeGenerator {
  public:
   // rdi: iterations, rsi: buffer, rdx: its bytes (a multiple of 16 vectors)
-  PeakLoop(Loop kind, bool sse) : CodeGenerator(4096), sse_(sse) {
+  PeakLoop(LoopKind kind, bool sse) : CodeGenerator(4096), sse_(sse) {
     constexpr int kAccumulators = 12;  // two units times a latency of four to five cycles need eight to ten
     const int bytes = static_cast<int>(Vec(0).getBit() / 8);
     Xbyak::Label outer;
@@ -35,7 +35,7 @@ class PeakLoop : public Xbyak::CodeGenerator {
     }
     L(outer);
     switch (kind) {
-      case Loop::f32:
+      case LoopKind::f32:
         for (int i = 0; i < kAccumulators; ++i) {
           if (!sse_) {
             vfmadd231ps(Vec(i), Vec(14), Vec(15));
@@ -44,7 +44,7 @@ class PeakLoop : public Xbyak::CodeGenerator {
           }
         }
         break;
-      case Loop::int8:
+      case LoopKind::int8:
         for (int i = 0; i < 4; ++i) {
           if (!sse_) {
             vpmaddubsw(Vec(8 + i), Vec(14), Vec(15));
@@ -58,7 +58,7 @@ class PeakLoop : public Xbyak::CodeGenerator {
           }
         }
         break;
-      case Loop::read:
+      case LoopKind::read:
         mov(rax, rsi);
         lea(r8, ptr[rsi + rdx]);
         L(inner);
@@ -80,12 +80,12 @@ class PeakLoop : public Xbyak::CodeGenerator {
   }
 
   // Operations of one iteration.
-  double work(Loop kind, double buffer_bytes) const {
+  double work(LoopKind kind, double buffer_bytes) const {
     const double lanes = Vec(0).getBit() / 32;
     switch (kind) {
-      case Loop::f32:
+      case LoopKind::f32:
         return 12 * lanes * (sse_ ? 1 : 2);
-      case Loop::int8:
+      case LoopKind::int8:
         return 4 * lanes * 4 * 2;
       default:
         return buffer_bytes;
@@ -94,7 +94,7 @@ class PeakLoop : public Xbyak::CodeGenerator {
 
   /// Operations or bytes a second: the median of several runs, in CPU time of this thread, as kernels are timed. What
   /// another process takes is no part of it.
-  double rate(Loop kind, void* buffer, size_t bytes) {
+  double rate(LoopKind kind, void* buffer, size_t bytes) {
     auto* run = getCode<void (*)(size_t, void*, size_t)>();
     size_t iterations = 1;
     std::vector<double> rates;
@@ -119,16 +119,16 @@ class PeakLoop : public Xbyak::CodeGenerator {
 template <class Vec>
 Peak measure(const CacheInfo& caches, bool sse) {
   Peak peak;
-  peak.f32_flops = PeakLoop<Vec>(Loop::f32, sse).rate(Loop::f32, nullptr, 0);
-  peak.int8_ops = PeakLoop<Vec>(Loop::int8, sse).rate(Loop::int8, nullptr, 0);
-  PeakLoop<Vec> read(Loop::read, sse);
+  peak.f32_flops = PeakLoop<Vec>(LoopKind::f32, sse).rate(LoopKind::f32, nullptr, 0);
+  peak.int8_ops = PeakLoop<Vec>(LoopKind::int8, sse).rate(LoopKind::int8, nullptr, 0);
+  PeakLoop<Vec> read(LoopKind::read, sse);
   BenchStore store;
   const size_t memory = std::clamp(4 * caches.l3, size_t{64} << 20, size_t{256} << 20);
   const auto level = [&](const char* name, size_t bytes) {
     bytes = bytes / 1024 * 1024;
     bool fresh = false;
     uint8_t* buffer = store.get("read", memory, fresh);
-    peak.levels.push_back({name, read.rate(Loop::read, buffer, bytes)});
+    peak.levels.push_back({name, read.rate(LoopKind::read, buffer, bytes)});
   };
   level("L1", (caches.l1d != 0 ? caches.l1d : size_t{32} << 10) / 2);
   level("L2", (caches.l2 != 0 ? caches.l2 : size_t{512} << 10) / 2);

@@ -10,8 +10,6 @@
 namespace assay {
 namespace {
 
-constexpr greg_t kTrapFlag = 0x100;
-
 struct Session {
   uint64_t limit;
   uint64_t steps = 0;

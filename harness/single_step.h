@@ -4,6 +4,9 @@
 
 namespace assay {
 
+/// TF of RFLAGS: a SIGTRAP after the next instruction.
+inline constexpr long long kTrapFlag = 0x100;
+
 /// Whether the trap flag raises SIGTRAP here (an emulator may not do it). Tried once.
 bool single_step_available();
 

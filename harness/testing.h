@@ -55,6 +55,16 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// A file with these contents, removed at the end.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& contents) { std::ofstream(path(), std::ios::binary) << contents; }
+  std::string path() const { return folder_.path("file"); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
 inline std::string read_all(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};

@@ -3,10 +3,10 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "harness/single_step.h"
+
 namespace assay {
 namespace {
-
-constexpr greg_t kTrapFlag = 0x100;
 
 // A signal handler has no other way to its data.
 const std::vector<CodeRange>* g_ranges;

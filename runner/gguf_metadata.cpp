@@ -19,7 +19,7 @@ std::string describe(const GgufValue& value) {
       [&](const auto& v) -> std::string {
         using V = std::decay_t<decltype(v)>;
         if constexpr (std::is_same_v<V, std::string>) {
-          return "string " + quoted(v);
+          return "string " + assay::quoted(v);
         } else if constexpr (std::is_same_v<V, GgufArray>) {
           return fmt::format("an array of {}", kValueTypes.at(v.index()));
         } else {

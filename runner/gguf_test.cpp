@@ -20,7 +20,7 @@ GgufFile parse(const Bytes& bytes) {
 }
 
 /// The message of the InputError that parsing throws; empty if it does not.
-std::string error_of(const Bytes& bytes) {
+std::string parse_error(const Bytes& bytes) {
   try {
     parse(bytes);
   } catch (const InputError& e) {
@@ -31,7 +31,7 @@ std::string error_of(const Bytes& bytes) {
 
 #define EXPECT_REJECTED(raw, part)                                                      \
   do {                                                                                  \
-    const std::string message = error_of((raw).bytes);                                  \
+    const std::string message = parse_error((raw).bytes);                               \
     EXPECT_NE(message.find(part), std::string::npos) << "message: '" << message << "'"; \
     EXPECT_EQ(message.rfind("test.gguf: byte ", 0), 0u) << message;                     \
     EXPECT_NE(message.find("; "), std::string::npos) << "no remedy: " << message;       \
@@ -42,19 +42,19 @@ TEST(GgufTest, HeaderFields) {
   EXPECT_REJECTED(Raw().text("GGUX").num<uint32_t>(3).num<uint64_t>(0).num<uint64_t>(0), "47 47 55 58");
   EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(2).num<uint64_t>(0).num<uint64_t>(0), "version: 2");
   EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(0x03000000).num<uint64_t>(0).num<uint64_t>(0), "big-endian");
-  EXPECT_EQ(error_of(Raw().header(0, 0).bytes), "");
+  EXPECT_EQ(parse_error(Raw().header(0, 0).bytes), "");
   for (const uint64_t n :
        {uint64_t{1}, uint64_t{65'536}, uint64_t{65'537}, uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX}) {
     EXPECT_REJECTED(Raw().header(n, 0), "byte 8: tensor count: " + std::to_string(n));
     EXPECT_REJECTED(Raw().header(0, n), "byte 16: metadata key count: " + std::to_string(n));
-    EXPECT_NE(error_of(Raw().header(n, 0).data(1000).bytes), "");
-    EXPECT_NE(error_of(Raw().header(0, n).data(1000).bytes), "");
+    EXPECT_NE(parse_error(Raw().header(n, 0).data(1000).bytes), "");
+    EXPECT_NE(parse_error(Raw().header(0, n).data(1000).bytes), "");
   }
 }
 
 TEST(GgufTest, Metadata) {
   const auto key = [](std::string_view name, uint32_t type) { return Raw().header(0, 1).str(name).num(type); };
-  EXPECT_EQ(error_of(key("k", 0).num<uint8_t>(1).bytes), "");
+  EXPECT_EQ(parse_error(key("k", 0).num<uint8_t>(1).bytes), "");
   EXPECT_REJECTED(key("", 0).num<uint32_t>(1), "empty");
   EXPECT_REJECTED(key("k", 13).num<uint64_t>(1), "value type 13 is unknown");
   EXPECT_REJECTED(key("k", UINT32_MAX).num<uint64_t>(1), "value type 4294967295");
@@ -78,7 +78,7 @@ TEST(GgufTest, Metadata) {
 TEST(GgufTest, Alignment) {
   const auto aligned = [](uint32_t n) { return Raw().header(0, 1).str("general.alignment").num(4).num(n); };
   for (const uint32_t n : {8u, 32u, 64u, 4096u, 1u << 31}) {
-    EXPECT_EQ(error_of(aligned(n).bytes), "") << n;
+    EXPECT_EQ(parse_error(aligned(n).bytes), "") << n;
     EXPECT_EQ(parse(aligned(n).bytes).alignment(), n);
   }
   for (const uint32_t n : {0u, 1u, 4u, 24u, 33u, UINT32_MAX}) {
@@ -93,8 +93,8 @@ TEST(GgufTest, Tensors) {
   const auto one = [](std::vector<uint64_t> ne, uint32_t type, uint64_t offset) {
     return Raw().header(1, 0).tensor("t", std::move(ne), type, offset).data(1024);
   };
-  EXPECT_EQ(error_of(one({256}, 0, 0).bytes), "");
-  EXPECT_EQ(error_of(one({8, 4, 4, 2}, 0, 0).bytes), "");
+  EXPECT_EQ(parse_error(one({256}, 0, 0).bytes), "");
+  EXPECT_EQ(parse_error(one({8, 4, 4, 2}, 0, 0).bytes), "");
   EXPECT_REJECTED(one({}, 0, 0), "0 dimensions");
   EXPECT_REJECTED(one({1, 1, 1, 1, 1}, 0, 0), "5 dimensions");
   EXPECT_REJECTED(Raw().header(1, 0).str("t").num(UINT32_MAX).data(64), "4294967295 dimensions");
@@ -115,7 +115,7 @@ TEST(GgufTest, Tensors) {
   EXPECT_REJECTED(one({4}, 0, 1024), "not inside");
   EXPECT_REJECTED(one({4}, 0, UINT64_MAX - 31), "not inside");
   EXPECT_REJECTED(one({16}, 0, 992), "not inside");
-  EXPECT_EQ(error_of(one({8}, 0, 992).bytes), "");
+  EXPECT_EQ(parse_error(one({8}, 0, 992).bytes), "");
   EXPECT_REJECTED(Raw().header(1, 0).tensor("", {1}, 0, 0).data(4), "name: is empty");
   EXPECT_REJECTED(Raw().header(1, 0).tensor(std::string(65, 'n'), {1}, 0, 0).data(4), "limit of 64");
 }
@@ -124,9 +124,9 @@ TEST(GgufTest, SeveralTensors) {
   const auto two = [](std::string_view name, uint64_t a, uint64_t b) {
     return Raw().header(2, 0).tensor("a", {16}, 0, a).tensor(name, {16}, 0, b).data(256);
   };
-  EXPECT_EQ(error_of(two("b", 0, 64).bytes), "");
-  EXPECT_EQ(error_of(two("b", 64, 0).bytes), "") << "the order of the data is free";
-  EXPECT_EQ(error_of(two("b", 0, 192).bytes), "") << "and so are gaps";
+  EXPECT_EQ(parse_error(two("b", 0, 64).bytes), "");
+  EXPECT_EQ(parse_error(two("b", 64, 0).bytes), "") << "the order of the data is free";
+  EXPECT_EQ(parse_error(two("b", 0, 192).bytes), "") << "and so are gaps";
   EXPECT_REJECTED(two("b", 0, 32), "tensor 'b': data offset 32 lies inside tensor 'a'");
   EXPECT_REJECTED(two("b", 32, 0), "tensor 'a': data offset 32 lies inside tensor 'b'");
   EXPECT_REJECTED(two("b", 64, 64), "lies inside");
