@@ -131,8 +131,8 @@ TEST_F(ProfileTest, UnknownNamesInForceAreErrors) {
 
 TEST_F(ProfileTest, BadFilesAreErrors) {
   EXPECT_THROW(read_profile((folder_ / "missing.json").string()), InputError);
-  for (const char* text : {"", "{", "[]", "{}", "{\"schema_version\": 2}", "{\"schema_version\": 1}",
-                           "{\"schema_version\":1,\"cpu\":{},\"build\":3}"}) {
+  for (const char* text : {"", "{", "[]", "{}", "{\"schema_version\": 1}", "{\"schema_version\": 2}",
+                           "{\"schema_version\":2,\"cpu\":{},\"build\":3}"}) {
     write(text);
     EXPECT_THROW(read_profile(path()), InputError) << text;
   }

@@ -105,7 +105,7 @@ TEST(HostileProfile, DeepHugeAndOddJson) {
       deep += open;
     }
     expect_clear(error_of(deep), "the.json: ");
-    expect_clear(error_of("{\"schema_version\":1,\"cpu\":" + deep), "levels deep");
+    expect_clear(error_of("{\"schema_version\":2,\"cpu\":" + deep), "levels deep");
   }
   for (const char* text : {"1e999999", "{\"schema_version\":1e999}", "{\"schema_version\":18446744073709551617}",
                            "\"\xff\"", "{\"\xff\":1}", "\x00", "\xef\xbb\xbf", "NaN", "//", "{\"a\":1,}"}) {
@@ -125,7 +125,7 @@ TEST(HostileProfile, ThroughTheCommandLine) {
   const TemporaryFolder folder;
   const std::string path = folder.path("bad.json");
   for (const std::string& text : {std::string(), std::string("{"), std::string(1'000'000, '['),
-                                  std::string("{\"schema_version\":1,\"cpu\":[]}"), std::string(5 << 20, ' ')}) {
+                                  std::string("{\"schema_version\":2,\"cpu\":[]}"), std::string(5 << 20, ' ')}) {
     write_all(path, text);
     expect_refused({"run", "-q", "--profile", path, "-p", "x"}, path);
   }

@@ -103,7 +103,7 @@ def choice(**changes):
 
 def profile(choices, **changes):
     cpu = {"vendor": "AuthenticAMD", "brand": "A CPU", "family": 25, "model": 1, "stepping": 1, "features": ["avx", "sse2"], "xcr0": "0x7"}
-    return json.dumps({"schema_version": 1, "cpu": cpu, "build": "0123abcd", "date": "2026-01-01T00:00:00Z", "choices": choices} | changes)
+    return json.dumps({"schema_version": 2, "cpu": cpu, "build": "0123abcd", "date": "2026-01-01T00:00:00Z", "choices": choices} | changes)
 
 
 def profile_seeds():
@@ -116,7 +116,7 @@ def profile_seeds():
     yield "no_samples", profile([choice(verdict={"status": "pass", "samples": 0})])
     yield "negative", profile([choice(shape=[-1])])
     yield "numbers", profile([choice(timing=[1e308, -0.0, 2 ** 64, -2 ** 63, 0.1])])
-    yield "schema_2", profile([], schema_version=2)
+    yield "schema_1", profile([], schema_version=1)
     yield "deep", profile([choice(timing=json.loads("[" * 20 + "]" * 20))])
     yield "text", profile([], date="\u00e9\u20ac\U0001f642\\\" \u001b[2J")
 
