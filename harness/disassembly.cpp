@@ -255,14 +255,16 @@ std::vector<Loop> innermost_loops(const Function& function) {
       loops.push_back({&function, first, i});
     }
   }
+  // The shortest first: what overlaps one that is taken is a loop around it, or code out of line that jumps back into it.
+  std::ranges::stable_sort(loops, {}, [](const Loop& loop) { return loop.last - loop.first; });
   std::vector<Loop> innermost;
   for (const auto& loop : loops) {
-    const bool holds_another = std::ranges::any_of(
-        loops, [&](const Loop& other) { return other.last < loop.last && other.first >= loop.first; });
-    if (!holds_another) {
+    const auto overlaps = [&](const Loop& other) { return loop.first <= other.last && other.first <= loop.last; };
+    if (std::ranges::none_of(innermost, overlaps)) {
       innermost.push_back(loop);
     }
   }
+  std::ranges::sort(innermost, {}, &Loop::first);
   return innermost;
 }
 

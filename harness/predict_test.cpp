@@ -87,6 +87,13 @@ TEST(Disassembly, InnermostLoopsAndTheHeaviest) {
   const auto branchy = parse_disassembly(
       "0000000000000000 <f>:\n 0: \tcallq\t0x100 <x>\n 5: \tje\t0x9 <f+0x9>\n 7: \tnop\n 9: \tjne\t0x0 <f>\n");
   EXPECT_EQ(innermost_loops(branchy[0]).at(0).caveat(), "calls, branches");
+
+  // Code out of line that jumps back into the loop: no instruction may count twice.
+  const auto out_of_line = parse_disassembly(
+      "0000000000000000 <f>:\n 0: \tnop\n 1: \tnop\n 3: \tjne\t0x0 <f>\n 5: \tnop\n 6: \tjmp\t0x1 <f+0x1>\n");
+  loops = innermost_loops(out_of_line[0]);
+  ASSERT_EQ(loops.size(), 1u);
+  EXPECT_EQ(loops[0].end(), 0x3u);
 }
 
 TEST(Disassembly, NothingIsAnError) {
