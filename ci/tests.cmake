@@ -51,6 +51,12 @@ endforeach()
 add_test(NAME emulated/summary COMMAND python3 ${CMAKE_SOURCE_DIR}/ci/matrix.py summary
          ${CMAKE_SOURCE_DIR}/build/static/assay ${CMAKE_BINARY_DIR}/emulated)
 set_tests_properties(emulated/summary PROPERTIES DEPENDS "${emulated_tests}")
+# Planted defects that only show on such CPUs: in AVX-512 variants, and an instruction too new.
+foreach(cpu skylake-x sandybridge nehalem x86-64)
+  add_test(NAME emulated/defects/${cpu} COMMAND python3 ${CMAKE_SOURCE_DIR}/ci/emulated_defects.py ${cpu}
+           ${CMAKE_SOURCE_DIR}/build/static/assay_selftest)
+  list(APPEND emulated_tests emulated/defects/${cpu})
+endforeach()
 foreach(cpu conroe skylake-x)
   add_test(NAME emulated/script/${cpu} COMMAND ${CMAKE_SOURCE_DIR}/ci/emulate_test.sh ${cpu})
   list(APPEND emulated_tests emulated/script/${cpu})

@@ -73,7 +73,8 @@ nlohmann::json to_json(const Verdict& v) {
           {"worst_error_over_bound", v.errors.worst_over_bound},
           {"worst_case", v.worst_case},
           {"seed", v.seed},
-          {"reproduce", v.reproduce}};
+          {"reproduce", v.reproduce},
+          {"failures", v.failures}};
 }
 
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index) {
@@ -112,13 +113,15 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
           for (uint64_t i = 0;; ++i) {
             if (options.seconds > 0 ? std::chrono::duration<double>(Clock::now() - begin).count() >= options.seconds
                                     : i >= options.samples) {
-              return;
+              break;
             }
             if (!run_sample(*variant, sample_case(*kernel, *variant, options.seed, i * options.stride), pool,
-                            progress)) {
-              return;
+                            progress) &&
+                (!options.keep_going || !progress.keep_failure())) {
+              break;
             }
           }
+          progress.fail_as_kept();
         }));
       }
       ++next;

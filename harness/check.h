@@ -25,6 +25,7 @@ struct Verdict {
   ErrorStats errors;
   std::string worst_case;  ///< the case with the worst error over bound
   uint64_t seed = 0;
+  std::vector<std::string> failures;  ///< of a check that keeps going: what went wrong in each failed sample
 };
 nlohmann::json to_json(const Verdict& v);
 
@@ -38,6 +39,7 @@ struct CheckOptions {
   unsigned jobs = 0;        ///< child processes at once; 0: one for each logical CPU
   double timeout = 30;      ///< seconds without a finished sample: a hang
   bool shrink = true;       ///< reduce a failing case to the smallest that still fails (shrink.h)
+  bool keep_going = false;  ///< try the other samples too where one fails; the first failure is the verdict
   std::function<void(const Verdict&)> on_verdict;  ///< called as verdicts come, in any order
 };
 

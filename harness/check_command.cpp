@@ -148,6 +148,8 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")->check(CLI::IsMember({"gpt2"}));
   command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
+  command->add_flag("--keep-going", a->options.keep_going,
+                    "try the other samples too where one fails, up to 64; --json tells what went wrong in each");
   command->add_flag("--no-stepping", a->no_stepping,
                     "leave out the calls that are single-stepped: dear on an emulated CPU");
   command->add_option("--save", a->save, "a folder: each failure is written to a file there");

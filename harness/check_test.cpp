@@ -1,5 +1,6 @@
 #include "harness/check.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <limits>
 
 #include "harness/error.h"
+#include "harness/job.h"
 #include "harness/trial.h"
 
 namespace assay {
@@ -80,6 +82,26 @@ TEST(ChildProcess, NoSampleIsNoPass) {
   const Verdict v = child([](SampleReporter&) {});
   EXPECT_EQ(v.status, Status::fail);
   EXPECT_EQ(v.reason, "no sample was run");
+}
+
+TEST(ChildProcess, OneThatKeepsGoingTellsAllFailures) {
+  Job job(0, [](SampleLog& log) {
+    for (const char* check : {"canary", "value", "value"}) {
+      copy_text(log.current, sizeof log.current, fmt::format("case {}", log.failure_count));
+      log.fail(check, fmt::format("failure {}", log.failure_count));
+      log.keep_failure();
+      ++log.samples;
+    }
+    log.fail_as_kept();
+  });
+  Verdict v;
+  job.wait(30, v);
+  EXPECT_EQ(v.status, Status::fail);
+  EXPECT_EQ(v.caught_by, "canary");
+  EXPECT_EQ(v.reason, "failure 0");
+  EXPECT_EQ(v.reproduce, "case 0");
+  EXPECT_EQ(v.samples, 3u);
+  EXPECT_EQ(v.failures, (std::vector<std::string>{"failure 0", "failure 1", "failure 2"}));
 }
 
 TEST(ChildProcess, SamplesAreCounted) {

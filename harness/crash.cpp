@@ -18,7 +18,8 @@ namespace {
 constexpr std::array kSignals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
 SampleLog* progress_of_this_process = nullptr;
 
-void on_crash(int signal, siginfo_t* info, void* context) {
+// qemu-user 7.2 calls handlers with a stack that is 8 bytes off: aligned SSE code would fault in here.
+__attribute__((force_align_arg_pointer)) void on_crash(int signal, siginfo_t* info, void* context) {
   // Not async-signal-safe, and need not be: the kernel was at work, not the allocator; if it was, the hang is cut off.
   const auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   const auto rip = static_cast<uint64_t>(registers[REG_RIP]);

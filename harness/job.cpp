@@ -24,6 +24,22 @@ void SampleLog::fail(const std::string& which_check, const std::string& text) {
   failed = true;
 }
 
+bool SampleLog::keep_failure() {
+  Failure& f = failures[failure_count++];
+  copy_text(f.check, sizeof f.check, check);
+  copy_text(f.reason, sizeof f.reason, message);
+  copy_text(f.reproduce, sizeof f.reproduce, current);
+  failed = false;
+  return failure_count < kMostFailures;
+}
+
+void SampleLog::fail_as_kept() {
+  if (failure_count > 0) {
+    fail(failures[0].check, failures[0].reason);
+    copy_text(current, sizeof current, failures[0].reproduce);
+  }
+}
+
 std::vector<Selected> select(const CheckOptions& options, bool only_unary) {
   std::vector<Selected> selected;
   for (const auto& kernel : kernels()) {
@@ -96,6 +112,9 @@ bool Job::poll(double timeout, Verdict& verdict) {
   verdict.samples = progress.samples;
   verdict.errors = progress.errors;
   verdict.worst_case = progress.worst;
+  for (size_t i = 0; i < progress.failure_count; ++i) {
+    verdict.failures.emplace_back(progress.failures[i].reason);
+  }
   if (problem.empty() && verdict.samples == 0) {
     problem = "no sample was run";  // nothing run is never a pass
     caught_by = "no-sample";

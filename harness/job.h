@@ -20,7 +20,21 @@ struct SampleLog {
   char worst[512];
   char message[2048];
 
+  /// Failed samples of a check that keeps going.
+  struct Failure {
+    char check[32];
+    char reason[512];
+    char reproduce[512];
+  };
+  static constexpr size_t kMostFailures = 64;
+  Failure failures[kMostFailures];
+  size_t failure_count;
+
   void fail(const std::string& which_check, const std::string& text);
+  /// Puts the failure aside, to go on with the next sample. False: no room for another after this one.
+  bool keep_failure();
+  /// The end of a check that kept going: the first failure is the verdict's.
+  void fail_as_kept();
 };
 
 /// Copies text into a fixed buffer, cut to fit.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -25,6 +26,23 @@ std::set<std::string> words(const std::string& text) {
 }
 
 }  // namespace
+
+nlohmann::json to_json(const SelftestResult& r) {
+  return {{"defect", r.defect.variant},
+          {"class", r.defect.defect_class},
+          {"what", r.defect.what},
+          {"stands_for", r.defect.stands_for},
+          {"declared", words(r.defect.caught_by)},
+          {"runnable", r.runnable},
+          {"reason", r.reason},
+          {"seeds", r.seeds},
+          {"caught", r.caught},
+          {"seen_by", r.seen_by},
+          {"missed_seeds", r.missed_seeds},
+          {"caught_by_other", r.caught_by_other},
+          {"most_samples", r.most_samples},
+          {"evidence", r.evidence}};
+}
 
 std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options,
                                      const std::function<void(const SelftestResult&)>& on_result) {
@@ -49,7 +67,8 @@ std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& opti
       check_options.samples = options.samples;
       check_options.jobs = 1;
       check_options.shrink = false;
-      check_options.timeout = 5;  // a planted hang should not take half a minute
+      check_options.stride = options.stride;
+      check_options.timeout = options.timeout;
       const Verdict v = check(cpu, check_options).at(0);
       ++r.seeds;
       if (v.status != Status::fail) {
@@ -60,6 +79,9 @@ std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& opti
       r.most_samples = std::max(r.most_samples, v.samples + 1);
       if (declared.contains(v.caught_by)) {
         ++r.caught;
+        if (r.evidence.empty()) {
+          r.evidence = v.reason;
+        }
       } else {
         r.caught_by_other = fmt::format("seed {}: {}: {} ({})", v.seed, v.caught_by, v.reason, v.reproduce);
       }

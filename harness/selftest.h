@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct SelftestOptions {
   uint64_t first_seed = 1;
   uint64_t seeds = 20;
   uint64_t samples = 2000;  ///< the default budget of `assay check`
+  uint64_t stride = 1;      ///< as for `assay check`
+  double timeout = 5;       ///< a planted hang should not take half a minute
   unsigned jobs = 0;
 };
 
@@ -38,7 +41,9 @@ struct SelftestResult {
   std::vector<uint64_t> missed_seeds;  ///< with which it passed
   std::string caught_by_other;         ///< a verdict by a check that was not declared; "" if none
   uint64_t most_samples = 0;           ///< samples until it was caught, at worst
+  std::string evidence;                ///< what the check that caught it said, with the first seed
 };
+nlohmann::json to_json(const SelftestResult& r);
 
 /// Checks every planted defect that matches with every seed. Throws InputError if none matches.
 std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options,

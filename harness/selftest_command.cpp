@@ -7,11 +7,13 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "harness/commands.h"
 #include "harness/error.h"
 #include "harness/progress.h"
 #include "harness/selftest.h"
+#include "harness/single_step.h"
 
 namespace assay {
 namespace {
@@ -20,6 +22,8 @@ struct SelftestArguments {
   SelftestOptions options;
   uint64_t false_alarm_seeds = 0;
   bool list = false;
+  bool no_stepping = false;
+  bool json = false;
 };
 
 void print_result(const SelftestResult& r) {
@@ -39,24 +43,39 @@ void print_result(const SelftestResult& r) {
   std::fflush(stdout);
 }
 
-int run_defects(const SelftestOptions& options) {
+int run_defects(const SelftestArguments& a) {
+  if (a.no_stepping) {
+    forbid_single_step();
+  }
   struct Count {
     size_t planted = 0, caught = 0, not_runnable = 0;
   };
   std::map<std::string, Count> by_class;
   Count all;
-  for (const SelftestResult& r : selftest(detect_cpu(), options, print_result)) {
+  auto json = nlohmann::json::array();
+  const auto print = [&](const SelftestResult& r) {
+    if (a.json) {
+      json.push_back(to_json(r));
+    } else {
+      print_result(r);
+    }
+  };
+  for (const SelftestResult& r : selftest(detect_cpu(), a.options, print)) {
     for (Count* c : {&by_class[r.defect.defect_class], &all}) {
       ++c->planted;
       c->not_runnable += !r.runnable;
       c->caught += r.runnable && r.caught == r.seeds;
     }
   }
-  fmt::print("\n{:<12} {:>8} {:>8} {:>13}\n", "class", "caught", "planted", "not-runnable");
-  for (const auto& [name, c] : by_class) {
-    fmt::print("{:<12} {:>8} {:>8} {:>13}\n", name, c.caught, c.planted, c.not_runnable);
+  if (a.json) {
+    fmt::print("{}\n", json.dump(2));
+  } else {
+    fmt::print("\n{:<12} {:>8} {:>8} {:>13}\n", "class", "caught", "planted", "not-runnable");
+    for (const auto& [name, c] : by_class) {
+      fmt::print("{:<12} {:>8} {:>8} {:>13}\n", name, c.caught, c.planted, c.not_runnable);
+    }
+    fmt::print("{:<12} {:>8} {:>8} {:>13}\n", "all", all.caught, all.planted, all.not_runnable);
   }
-  fmt::print("{:<12} {:>8} {:>8} {:>13}\n", "all", all.caught, all.planted, all.not_runnable);
   return all.caught + all.not_runnable == all.planted && all.caught > 0 ? 0 : 1;
 }
 
@@ -141,7 +160,7 @@ int run_selftest(const SelftestArguments& a) {
     }
     return 0;
   }
-  return run_defects(a.options);
+  return run_defects(a);
 }
 
 }  // namespace
@@ -158,6 +177,14 @@ void add_selftest_command(CLI::App& app, int& status) {
   command->add_option("--samples", a->options.samples, "for each check")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
       ->capture_default_str();
+  command->add_option("--stride", a->options.stride, "try every STRIDE-th case only, as `check` does")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))
+      ->capture_default_str();
+  command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
+      ->check(CLI::Range(0.1, 1e6))
+      ->capture_default_str();
+  command->add_flag("--no-stepping", a->no_stepping,
+                    "leave out the calls that are single-stepped: dear on an emulated CPU");
   command
       ->add_option("--false-alarms", a->false_alarm_seeds,
                    "instead: check every true variant with this many seeds; none may fail")
@@ -165,6 +192,7 @@ void add_selftest_command(CLI::App& app, int& status) {
   command->add_option("--jobs", a->options.jobs, "child processes at once, of --false-alarms (0: one for each CPU)")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--list", a->list, "what is planted");
+  command->add_flag("--json", a->json, "for programs");
   command->callback([a, &status] { status = run_selftest(*a); });
 }
 
