@@ -76,6 +76,16 @@ nlohmann::json to_json(const Verdict& v) {
           {"reproduce", v.reproduce}};
 }
 
+Summary summarize(const std::vector<Verdict>& verdicts) {
+  Summary s;
+  for (const auto& v : verdicts) {
+    s.passed += v.status == Status::pass;
+    s.failed += v.status == Status::fail;
+    s.not_runnable += v.status == Status::not_runnable;
+  }
+  return s;
+}
+
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index) {
   CaseId id;
   id.variant = variant.name();

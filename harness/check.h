@@ -28,6 +28,14 @@ struct Verdict {
 };
 nlohmann::json to_json(const Verdict& v);
 
+/// What `assay check` prints last and exits with.
+struct Summary {
+  size_t passed = 0, failed = 0, not_runnable = 0;
+  /// 0: all that ran passed; 1: something failed; 3: nothing ran, which is no pass.
+  int exit_status() const { return failed > 0 ? 1 : passed > 0 ? 0 : 3; }
+};
+Summary summarize(const std::vector<Verdict>& verdicts);
+
 struct CheckOptions {
   std::string kernel_glob = "*";
   std::string variant_glob = "*";

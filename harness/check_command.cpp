@@ -91,33 +91,27 @@ int run_check(const CheckArguments& a) {
     verdicts = check(cpu, options);
   }
   std::vector<std::string> saved;
-  size_t passed = 0;
-  size_t failed = 0;
+  const Summary summary = summarize(verdicts);
   auto json = nlohmann::json::array();
   for (const auto& v : verdicts) {
     if (v.status == Status::fail && !a.save.empty()) {
       saved.push_back(save_failure(a.save, cpu, v));
     }
-    passed += v.status == Status::pass;
-    failed += v.status == Status::fail;
     json.push_back(to_json(v));
   }
   if (a.json) {
     fmt::print("{}\n", json.dump(2));
   } else {
     fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(),
-               passed + failed, passed, failed, verdicts.size() - passed - failed);
+               summary.passed + summary.failed, summary.passed, summary.failed, summary.not_runnable);
   }
   for (const auto& path : saved) {
     fmt::print(stderr, "saved: {}\n", path);
   }
-  if (failed > 0) {
-    return 1;
-  }
-  if (passed == 0) {
+  if (summary.exit_status() == 3) {
     throw MachineError("nothing was checked: this CPU runs none of the variants asked for");
   }
-  return 0;
+  return summary.exit_status();
 }
 
 }  // namespace

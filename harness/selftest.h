@@ -19,8 +19,11 @@ struct Defect {
 /// Those of this executable: none but in assay_selftest. Defined by the generated registry.
 std::vector<Defect> planted_defects();
 
+/// Checks that a harness can get wrong with any variant: class `harness`, names "harness/...".
+std::vector<Defect> harness_defects();
+
 struct SelftestOptions {
-  std::string glob = "*";  ///< over "kernel/isa!name"
+  std::string glob = "*";  ///< over "kernel/isa!name" and "harness/name"
   uint64_t first_seed = 1;
   uint64_t seeds = 20;
   uint64_t samples = 2000;  ///< the default budget of `assay check`
@@ -40,7 +43,8 @@ struct SelftestResult {
   uint64_t most_samples = 0;           ///< samples until it was caught, at worst
 };
 
-/// Checks every planted defect that matches with every seed. Throws InputError if none matches.
+/// Checks every planted defect that matches, of variants and of the harness, with every seed. Throws InputError if none
+/// matches.
 std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options,
                                      const std::function<void(const SelftestResult&)>& on_result);
 

@@ -2,9 +2,11 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 
@@ -136,7 +138,9 @@ int run_selftest(const SelftestArguments& a) {
     run_executable_with_defects();
   }
   if (a.list) {
-    for (const Defect& d : planted_defects()) {
+    auto all = planted_defects();
+    std::ranges::copy(harness_defects(), std::back_inserter(all));
+    for (const Defect& d : all) {
       fmt::print("{}\n    {}\n    stands for: {}\n", d.variant, d.what, d.stands_for);
     }
     return 0;
@@ -150,7 +154,7 @@ void add_selftest_command(CLI::App& app, int& status) {
   auto a = std::make_shared<SelftestArguments>();
   auto* command = app.add_subcommand(
       "selftest", "the harness's own test: are planted defects caught, and correct variants not accused?");
-  command->add_option("--defect", a->options.glob, "glob over kernel/isa!name")->capture_default_str();
+  command->add_option("--defect", a->options.glob, "glob over kernel/isa!name and harness/name")->capture_default_str();
   command->add_option("--seed", a->options.first_seed, "the first seed")->capture_default_str();
   command->add_option("--seeds", a->options.seeds, "seeds for each defect")
       ->check(CLI::Range(1, 100000))
