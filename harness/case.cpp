@@ -239,17 +239,6 @@ Case::~Case() {
   }
 }
 
-AnyFn Case::resolve(const Key& key) {
-  if (!variant_.jit) {
-    return variant_.run;
-  }
-  if (store_ != nullptr) {
-    return store_->code(variant_, key).entry();
-  }
-  code_ = std::make_unique<JitCode>(variant_, key);
-  return code_->entry();
-}
-
 size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role role) {
   auto buffer = std::make_unique<Buffer>();
   buffer->name = name;
@@ -295,7 +284,7 @@ uint8_t* Case::bytes(size_t id) { return buffers_[id]->data; }
 uint8_t* Case::fresh_bytes(size_t id) { return buffers_[id]->fresh ? buffers_[id]->data : nullptr; }
 
 const uint8_t* Case::original(size_t id) {
-  return store_ != nullptr ? buffers_[id]->data : buffers_[id]->original.data();
+  return buffers_[id]->original.empty() ? buffers_[id]->data : buffers_[id]->original.data();
 }
 
 void Case::keep_original(size_t id) {

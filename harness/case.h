@@ -16,6 +16,7 @@
 #include "harness/jit_code.h"
 #include "harness/registry.h"
 #include "harness/rng.h"
+#include "harness/single_step.h"
 
 namespace assay {
 
@@ -260,16 +261,17 @@ class Case {
   void run_beside_a_thread(const std::function<void()>& call_and_compare);
   void interleave_with_a_thread(const std::function<void()>& call);
   /// The case of the other thread's round.
-  void run_nested(const CaseId& id, GuardedPool& pool, const std::function<void(uint64_t)>* step) const;
+  void check_mappings() const;  ///< Throws Mismatch
+  void run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const;
   /// Throws what went wrong in another thread, if something did.
   void judge_company(const std::optional<Mismatch>& wrong, const CaseId& id) const;
 
   const Variant& variant_;
   CaseId id_;
   Rng rng_;
-  Rng call_rng_;         ///< garbage of the calls: apart, so that it does not move the inputs
-  bool nested_ = false;  ///< made by another Case's check: called once, with nothing on top
-  const std::function<void(uint64_t)>* step_ = nullptr;  ///< if nested: visits each of its instructions
+  Rng call_rng_;                       ///< garbage of the calls: apart, so that it does not move the inputs
+  bool nested_ = false;                ///< made by another Case's check: called once, with nothing on top
+  const StepVisitor* step_ = nullptr;  ///< if nested: visits each of its instructions
   GuardedPool* pool_ = nullptr;
   ErrorStats* stats_ = nullptr;
   BenchStore* store_ = nullptr;

@@ -25,6 +25,7 @@ namespace {
 constexpr uint64_t kBetweenOneIn = 8;
 constexpr uint64_t kSteppedOneIn = 24;
 constexpr uint64_t kThreadedOneIn = 64;
+constexpr uint64_t kMappingsOneIn = 32;
 constexpr uint64_t kStepLimit = 2500;  // about 2 us each
 
 /// Entry points of the variants that have one: a step onto another's is a call of it.
@@ -217,7 +218,7 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
       // Where it is wrong without company as well, the interruptions are to blame.
       reset(kPoison);
       single_step(
-          kStepLimit, [&] { call(true); }, [](uint64_t) {});
+          kStepLimit, [&] { call(true); }, [](uint64_t, uint64_t) {});
       compare(kPoison, "interrupt",
               "interrupted after each instruction (signals overwrite what lies below the red zone)");
       throw;
@@ -228,6 +229,30 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
       call_once(kPoison);
       compare(kPoison, "threads", "called while another thread runs it on other data");
     });
+  }
+  if (code_) {
+    check_mappings();
+  }
+}
+
+AnyFn Case::resolve(const Key& key) {
+  if (!variant_.jit) {
+    return variant_.run;
+  }
+  if (store_ != nullptr) {
+    return store_->code(variant_, key).entry();
+  }
+  // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
+  code_ = std::make_unique<JitCode>(variant_, key, [this] { check_mappings(); });
+  return code_->entry();
+}
+
+void Case::check_mappings() const {
+  if (nested_ || mix_seed(id_.seed, 0x6d617073) % kMappingsOneIn != 0) {
+    return;
+  }
+  if (const std::string line = writable_and_executable(); !line.empty()) {
+    throw Mismatch("wx", fmt::format("memory is both writable and executable: {}", line));
   }
 }
 
@@ -255,7 +280,7 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
   Rng rng(mix_seed(id_.seed, 0x73746570));
   const std::string& isa = variant_.isa;
   const auto own = reinterpret_cast<uint64_t>(target);
-  single_step(kStepLimit, call, [&](uint64_t rip) {
+  single_step(kStepLimit, call, [&](uint64_t rip, uint64_t rsp) {
     if (wrong) {
       return;
     }
@@ -264,8 +289,15 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
                     fmt::format("it runs {}, another variant, instead of code of its own", it->second->name()));
       return;
     }
-    if (const std::string why = foreign_instruction(isa, rip, code_ ? code_->contains(rip) : false); !why.empty()) {
+    const bool generated = code_ && code_->contains(rip);
+    if (const std::string why = foreign_instruction(isa, rip, generated); !why.empty()) {
       wrong.emplace("isa", why);
+      return;
+    }
+    if (is_call(rip, generated) && rsp % 16 != 0) {
+      wrong.emplace("stack-alignment",
+                    fmt::format("it calls a function{} with the stack pointer at {:#x}, which is no multiple of 16",
+                                offset_text(rip), rsp));
       return;
     }
     if (let_others_in(rng, steps++)) {
@@ -282,7 +314,7 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
   }
 }
 
-void Case::run_nested(const CaseId& id, GuardedPool& pool, const std::function<void(uint64_t)>* step) const {
+void Case::run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const {
   ErrorStats ignored;
   Case nested(variant_, id, pool, ignored);
   nested.nested_ = true;
@@ -305,11 +337,12 @@ void Case::interleave_with_a_thread(const std::function<void()>& call) {
   CaseId id = id_;
   id.input_class = InputClass::normal;
   const auto stepper = [&](size_t me) {
-    return [&turns, me, rng = Rng(mix_seed(id_.seed, 0x7475726e + me)), steps = uint64_t{0}](uint64_t) mutable {
-      if (let_others_in(rng, steps++)) {
-        turns.pass(me);
-      }
-    };
+    return
+        [&turns, me, rng = Rng(mix_seed(id_.seed, 0x7475726e + me)), steps = uint64_t{0}](uint64_t, uint64_t) mutable {
+          if (let_others_in(rng, steps++)) {
+            turns.pass(me);
+          }
+        };
   };
   std::thread other([&] {
     turns.wait_for(1);
@@ -317,7 +350,7 @@ void Case::interleave_with_a_thread(const std::function<void()>& call) {
     try {
       for (uint64_t round = 0; !turns.is_done(0); ++round) {
         id.seed = mix_seed(id_.seed, 0x726f756e64 + round);
-        const std::function<void(uint64_t)> step = stepper(1);
+        const StepVisitor step = stepper(1);
         run_nested(id, pool, &step);
         turns.pass(1);  // a call may be too short for any
       }
