@@ -20,7 +20,7 @@ namespace {
 struct CheckArguments {
   CheckOptions options;
   std::string case_text, replay, save;
-  std::string block;
+  std::string block, force;
   std::string cpu;
   bool no_stepping = false;
   bool exhaustive = false;
@@ -79,6 +79,7 @@ int run_check(const CheckArguments& a) {
     BlockCheckOptions block;
     block.variant_glob = options.variant_glob;
     block.seed = options.seed;
+    block.force = a.force;
     block.samples = a.samples_given ? options.samples : block.samples;
     block.timeout = options.timeout;
     verdicts.push_back(check_gpt2_block(cpu, block));
@@ -139,7 +140,10 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
       ->check(CLI::Range(0.1, 1e6))
       ->capture_default_str();
-  command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")->check(CLI::IsMember({"gpt2"}));
+  auto* block = command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")
+                    ->check(CLI::IsMember({"gpt2"}));
+  command->add_option("--force", a->force, "kernel=variant,...: not mixed in the block, kernels may be globs")
+      ->needs(block);
   command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
   command->add_flag("--no-stepping", a->no_stepping,

@@ -91,11 +91,11 @@ struct Run {
 };
 
 /// Runs the program that is tested; an argument goes to it as it is, whatever its bytes.
-inline Run run_assay(const std::vector<std::string>& arguments) {
+inline Run run_assay(const std::vector<std::string>& arguments, const std::string& binary = ASSAY_BINARY) {
   const TemporaryFolder folder;
   const std::string out = folder.path("out");
   const std::string err = folder.path("err");
-  std::vector<std::string> all = {ASSAY_BINARY};
+  std::vector<std::string> all = {binary};
   all.insert(all.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& a : all) {
