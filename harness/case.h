@@ -22,6 +22,9 @@ namespace assay {
 
 using Shape = std::vector<size_t>;
 
+/// Buffers of gigabytes: such a case is called once and judged, without what takes copies of them.
+bool is_large(const Shape& shape);
+
 /// Families of values that a sample's inputs are drawn from.
 enum class InputClass {
   normal,        ///< about N(0, 1)
@@ -107,7 +110,8 @@ struct Input {
   size_t id;  ///< for aliasing an output with it
 };
 
-/// Fills `count` elements for the class of the case.
+/// Fills the elements for the class of the case. Of large cases the first million are drawn and then repeated, and integers
+/// are of -1 .. 1, so that their sums stay exact.
 void fill_class(std::span<float> x, InputClass c, Rng& rng);
 void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
 
@@ -257,11 +261,11 @@ class Case {
   void run_checked(const void* target, const std::function<void(bool single_step)>& call, const void* result,
                    size_t result_bytes);
   void run_on_other_data(uint64_t salt);
+  void check_mappings() const;  ///< Throws Mismatch
   void step_through(const void* target, const std::function<void()>& call);
   void run_beside_a_thread(const std::function<void()>& call_and_compare);
   void interleave_with_a_thread(const std::function<void()>& call);
   /// The case of the other thread's round.
-  void check_mappings() const;  ///< Throws Mismatch
   void run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const;
   /// Throws what went wrong in another thread, if something did.
   void judge_company(const std::optional<Mismatch>& wrong, const CaseId& id) const;

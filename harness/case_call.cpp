@@ -157,7 +157,7 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
     }
     check_canaries();
   };
-  if (nested_) {
+  if (nested_ || is_large(id_.shape)) {
     call_once(kPoison);
     return;
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -162,7 +163,8 @@ Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout) {
     GuardedPool pool;
     run_sample(variant, id, pool, progress);
   });
-  job.wait(timeout, verdict);
+  constexpr double kLargeTimeout = 300;
+  job.wait(is_large(id.shape) ? std::max(timeout, kLargeTimeout) : timeout, verdict);
   return verdict;
 }
 

@@ -24,6 +24,7 @@ struct CheckArguments {
   std::string cpu;
   bool no_stepping = false;
   bool exhaustive = false;
+  bool large = false;
   bool json = false;
   bool samples_given = false;
 };
@@ -78,14 +79,16 @@ int run_check(const CheckArguments& a) {
   } else if (!a.block.empty()) {
     BlockCheckOptions block;
     block.variant_glob = options.variant_glob;
-    block.seed = options.seed;
     block.force = a.force;
+    block.seed = options.seed;
     block.samples = a.samples_given ? options.samples : block.samples;
     block.timeout = options.timeout;
     verdicts.push_back(check_gpt2_block(cpu, block));
     if (!a.json) {
       print(verdicts.back());
     }
+  } else if (a.large) {
+    verdicts = check_large(cpu, options);
   } else if (a.exhaustive) {
     verdicts = check_exhaustively(cpu, options);
   } else {
@@ -110,7 +113,7 @@ int run_check(const CheckArguments& a) {
     fmt::print(stderr, "saved: {}\n", path);
   }
   if (summary.exit_status() == 3) {
-    throw MachineError("nothing was checked: this CPU runs none of the variants asked for");
+    throw MachineError("nothing was checked: this machine runs none of the variants asked for");
   }
   return summary.exit_status();
 }
@@ -152,6 +155,8 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--replay", a->replay, "run the failure saved in this file again");
   command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");
   command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
+  command->add_flag("--large", a->large, "one sample at a length of over 2^31 bytes: up to 9 GiB of memory")
+      ->excludes(block);
   command->add_flag("--json", a->json, "for programs");
   command->callback([a, samples, &status] {
     a->samples_given = samples->count() > 0;

@@ -40,11 +40,17 @@ std::vector<Planted> all_planted(const Cpu& cpu, const SelftestOptions& options)
   base.timeout = 5;  // a planted hang should not take half a minute
   std::vector<Planted> all;
   for (const Defect& defect : planted_defects()) {
+    if (defect.large != options.large) {
+      continue;
+    }
     const Variant& variant = find_variant(defect.variant);
     Planted p{defect, cpu, isa_status(cpu, variant.isa), base};
     p.options.kernel_glob = variant.kernel;
     p.options.variant_glob = variant.label();
     all.push_back(std::move(p));
+  }
+  if (options.large) {
+    return all;
   }
   base.kernel_glob = kernels().front().name;
   base.variant_glob = "avx2";
@@ -71,9 +77,9 @@ std::string told(const Verdict& v) {
 
 std::vector<Defect> harness_defects() {
   return {{"harness/no_samples", "harness", "a check that runs no sample", "a test that runs nothing and is green",
-           "no-sample"},
+           "no-sample", false},
           {"harness/skipped_variant", "harness", "a variant whose ISA the CPU lacks (a made-up one: it has none)",
-           "a skipped test that is printed as passed", "not-runnable"}};
+           "a skipped test that is printed as passed", "not-runnable", false}};
 }
 
 std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options,
@@ -92,7 +98,7 @@ std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& opti
     for (uint64_t s = 0; r.runnable && s < options.seeds; ++s) {
       CheckOptions check_options = planted.options;
       check_options.seed = options.first_seed + s;
-      const Verdict v = check(planted.cpu, check_options).at(0);
+      const Verdict v = (options.large ? check_large : check)(planted.cpu, check_options).at(0);
       const std::string by = told(v);
       ++r.seeds;
       if (by.empty()) {

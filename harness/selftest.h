@@ -14,6 +14,7 @@ struct Defect {
   std::string what;
   std::string stands_for;  ///< the bug class of real programs
   std::string caught_by;   ///< the checks that may catch it, separated by spaces
+  bool large = false;      ///< by `assay check --large` alone
 };
 
 /// Those of this executable: none but in assay_selftest. Defined by the generated registry.
@@ -27,6 +28,7 @@ struct SelftestOptions {
   uint64_t first_seed = 1;
   uint64_t seeds = 20;
   uint64_t samples = 2000;  ///< the default budget of `assay check`
+  bool large = false;       ///< check_large, for the defects that only it sees, instead of the others
   unsigned jobs = 0;
 };
 

@@ -59,6 +59,10 @@ int run_defects(const SelftestOptions& options) {
     fmt::print("{:<12} {:>8} {:>8} {:>13}\n", name, c.caught, c.planted, c.not_runnable);
   }
   fmt::print("{:<12} {:>8} {:>8} {:>13}\n", "all", all.caught, all.planted, all.not_runnable);
+  if (!options.large) {
+    const auto large = std::ranges::count(planted_defects(), true, &Defect::large);
+    fmt::print("{} more are for `assay selftest --large`: buffers of over 2^31 bytes\n", large);
+  }
   return all.caught + all.not_runnable == all.planted && all.caught > 0 ? 0 : 1;
 }
 
@@ -162,6 +166,7 @@ void add_selftest_command(CLI::App& app, int& status) {
   command->add_option("--samples", a->options.samples, "for each check")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
       ->capture_default_str();
+  command->add_flag("--large", a->options.large, "those that `assay check --large` is for, instead: some 10 s a seed");
   command
       ->add_option("--false-alarms", a->false_alarm_seeds,
                    "instead: check every true variant with this many seeds; none may fail")
