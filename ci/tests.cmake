@@ -30,6 +30,11 @@ endforeach()
 # The harness's own test: planted defects are caught, by the check that should; true variants are not accused.
 add_test(NAME selftest/planted_defects COMMAND assay_selftest selftest --seeds 20)
 add_test(NAME selftest/false_alarms COMMAND assay_selftest selftest --false-alarms 3 --samples 300 --seed 1000)
+# Lengths over 2^31 bytes: one kernel on one ISA, and what is planted for it. `assay check --large` tries them all.
+add_test(NAME large/dot_f32/avx2 COMMAND assay check --large --kernel dot_f32 --variant avx2)
+add_test(NAME selftest/large COMMAND assay_selftest selftest --large --seeds 1)
+set_tests_properties(large/dot_f32/avx2 selftest/large PROPERTIES LABELS "selftest;slow" SKIP_RETURN_CODE 3
+                     RESOURCE_LOCK memory TIMEOUT 600)
 set_tests_properties(selftest/planted_defects selftest/false_alarms PROPERTIES LABELS "selftest;slow" TIMEOUT 1500)
 
 # No variant may define a symbol that the linker could share with a file of other flags.

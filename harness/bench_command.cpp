@@ -45,7 +45,7 @@ std::string valid_regex(const std::string& text) {
     const std::regex valid(text);
     return "";
   } catch (const std::regex_error& e) {
-    return fmt::format("{} is not a regular expression: {}", assay::quoted(text), e.what());
+    return fmt::format("{} is not a regular expression: {}", quote(text), e.what());
   }
 }
 

@@ -18,6 +18,8 @@
 namespace assay {
 namespace {
 
+constexpr size_t kLargestCopied = size_t{1} << 28;  // elements
+
 constexpr std::array<const char*, 10> kClassNames = {"normal", "wide", "integers", "cancellation", "subnormals",
                                                      "zeros",  "huge", "special",  "extreme",      "constant"};
 
@@ -141,7 +143,37 @@ CaseId case_from(std::string_view text) {
   return id;
 }
 
+bool is_large(const Shape& shape) { return shape.size() == 1 && shape[0] > kLargestCopied; }
+
+namespace {
+
+/// True: all of it is filled, a first part as fill_class does it, again and again. Its length is odd: what lies a power
+/// of two away is something else.
+template <class T>
+bool fill_repeating(std::span<T> x, InputClass c, Rng& rng) {
+  constexpr size_t kPeriod = 1000003;
+  if (x.size() <= kLargestCopied) {
+    return false;
+  }
+  if (c == InputClass::integers) {
+    for (T& v : x.first(kPeriod)) {
+      v = static_cast<T>(rng.between(-1, 1));
+    }
+  } else {
+    fill_class(x.first(kPeriod), c, rng);
+  }
+  for (size_t i = kPeriod; i < x.size(); ++i) {
+    x[i] = x[i - kPeriod];
+  }
+  return true;
+}
+
+}  // namespace
+
 void fill_class(std::span<float> x, InputClass c, Rng& rng) {
+  if (fill_repeating(x, c, rng)) {
+    return;
+  }
   const float sign = (rng.next() & 1) != 0 ? -1.0f : 1.0f;
   const float one_value = rng.normal();
   const uint64_t specials = rng.next();  // which special values this buffer may hold
@@ -195,6 +227,9 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng) {
 }
 
 void fill_class(std::span<int32_t> x, InputClass c, Rng& rng) {
+  if (fill_repeating(x, c, rng)) {
+    return;
+  }
   const int32_t end = (rng.next() & 1) != 0 ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int32_t>::max();
   const auto one_value = static_cast<int32_t>(rng.next());
   for (auto& v : x) {
@@ -240,17 +275,6 @@ Case::~Case() {
   }
 }
 
-AnyFn Case::resolve(const Key& key) {
-  if (!variant_.jit) {
-    return variant_.run;
-  }
-  if (store_ != nullptr) {
-    return store_->code(variant_, key).entry();
-  }
-  code_ = std::make_unique<JitCode>(variant_, key);
-  return code_->entry();
-}
-
 size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role role) {
   auto buffer = std::make_unique<Buffer>();
   buffer->name = name;
@@ -260,6 +284,9 @@ size_t Case::make_buffer(const char* name, size_t bytes, size_t alignment, Role 
     buffer->data = store_->get(name, bytes, buffer->fresh);
   } else {
     buffer->pages = std::make_unique<GuardedPages>(pool_->take(bytes + 128, role != Role::input));
+    if (is_large(id_.shape)) {  // a fault for each of a million pages is half of the time
+      madvise(buffer->pages->begin(), buffer->pages->size(), MADV_HUGEPAGE);
+    }
     uint8_t* begin = buffer->pages->begin();
     uint8_t* last = buffer->pages->end() - bytes;
     last -= reinterpret_cast<uintptr_t>(last) % alignment;
@@ -297,11 +324,12 @@ uint8_t* Case::bytes(size_t id) { return buffers_[id]->data; }
 uint8_t* Case::fresh_bytes(size_t id) { return buffers_[id]->fresh ? buffers_[id]->to_fill() : nullptr; }
 
 const uint8_t* Case::original(size_t id) {
-  return store_ != nullptr ? buffers_[id]->data : buffers_[id]->original.data();
+  return buffers_[id]->original.empty() ? buffers_[id]->data : buffers_[id]->original.data();
 }
 
 void Case::keep_original(size_t id) {
-  if (store_ == nullptr) {
+  // Of a large case only what the kernel may overwrite: it cannot write to inputs otherwise.
+  if (store_ == nullptr && (!is_large(id_.shape) || id_.alias != 0)) {
     Buffer& b = *buffers_[id];
     b.original.assign(b.data, b.data + b.bytes);
   }

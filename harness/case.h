@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -15,10 +16,14 @@
 #include "harness/jit_code.h"
 #include "harness/registry.h"
 #include "harness/rng.h"
+#include "harness/single_step.h"
 
 namespace assay {
 
 using Shape = std::vector<size_t>;
+
+/// Buffers of gigabytes: such a case is called once and judged, without what takes copies of them.
+bool is_large(const Shape& shape);
 
 /// Families of values that a sample's inputs are drawn from.
 enum class InputClass {
@@ -105,7 +110,8 @@ struct Input {
   size_t id;  ///< for aliasing an output with it
 };
 
-/// Fills `count` elements for the class of the case.
+/// Fills the elements for the class of the case. Of large cases the first million are drawn and then repeated, and integers
+/// are of -1 .. 1, so that their sums stay exact.
 void fill_class(std::span<float> x, InputClass c, Rng& rng);
 void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
 
@@ -115,7 +121,8 @@ void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
 /// checked_call: the machine state is checked each time, and the results must be the same bits. On samples that
 /// follow from the seed, there is more: a call on other data in between, or before and at the same addresses; a call
 /// that is interrupted after every instruction (each SIGTRAP's frame overwrites what lies below the red zone) and
-/// re-entered on other data at a few of them; calls while another thread runs the same variant on other data.
+/// re-entered on other data at a few of them; calls while another thread runs the same variant on other data, at full
+/// speed, and instruction by instruction in a drawn order.
 class Case {
  public:
   /// For fuzzing. `stats` receives the errors.
@@ -254,14 +261,21 @@ class Case {
   void run_checked(const void* target, const std::function<void(bool single_step)>& call, const void* result,
                    size_t result_bytes);
   void run_on_other_data(uint64_t salt);
+  void check_mappings() const;  ///< Throws Mismatch
   void step_through(const void* target, const std::function<void()>& call);
   void run_beside_a_thread(const std::function<void()>& call_and_compare);
+  void interleave_with_a_thread(const std::function<void()>& call);
+  /// The case of the other thread's round.
+  void run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const;
+  /// Throws what went wrong in another thread, if something did.
+  void judge_company(const std::optional<Mismatch>& wrong, const CaseId& id) const;
 
   const Variant& variant_;
   CaseId id_;
   Rng rng_;
-  Rng call_rng_;         ///< garbage of the calls: apart, so that it does not move the inputs
-  bool nested_ = false;  ///< made by another Case's check: called once, with nothing on top
+  Rng call_rng_;                       ///< garbage of the calls: apart, so that it does not move the inputs
+  bool nested_ = false;                ///< made by another Case's check: called once, with nothing on top
+  const StepVisitor* step_ = nullptr;  ///< if nested: visits each of its instructions
   GuardedPool* pool_ = nullptr;
   ErrorStats* stats_ = nullptr;
   BenchStore* store_ = nullptr;

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -22,6 +25,7 @@ namespace {
 constexpr uint64_t kBetweenOneIn = 8;
 constexpr uint64_t kSteppedOneIn = 24;
 constexpr uint64_t kThreadedOneIn = 64;
+constexpr uint64_t kMappingsOneIn = 32;
 constexpr uint64_t kStepLimit = 2500;  // about 2 us each
 
 /// Entry points of the variants that have one: a step onto another's is a call of it.
@@ -39,6 +43,46 @@ const std::unordered_map<uint64_t, const Variant*>& entries() {
 }
 
 thread_local const Case* current = nullptr;
+
+/// Two threads of which one runs at a time: the order is drawn, not the scheduler's, so that it repeats and needs no
+/// second core.
+class Turns {
+ public:
+  /// Lets the other go on until it passes the turn back or is done.
+  void pass(size_t me) {
+    std::unique_lock lock(mutex_);
+    turn_ = 1 - me;
+    changed_.notify_all();
+    wait(lock, me);
+  }
+  void wait_for(size_t me) {
+    std::unique_lock lock(mutex_);
+    wait(lock, me);
+  }
+  void done(size_t me) {
+    const std::lock_guard lock(mutex_);
+    done_[me] = true;
+    changed_.notify_all();
+  }
+  bool is_done(size_t who) {
+    const std::lock_guard lock(mutex_);
+    return done_[who];
+  }
+
+ private:
+  void wait(std::unique_lock<std::mutex>& lock, size_t me) {
+    changed_.wait(lock, [&] { return turn_ == me || done_[1 - me]; });
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t turn_ = 0;
+  std::array<bool, 2> done_{};
+};
+
+/// Whether to let others in before instruction number `step`. Ever rarer, so that calls of every length are entered from
+/// beginning to end: about 2 ln(steps / 8) times.
+bool let_others_in(Rng& rng, uint64_t step) { return rng.below(8 + step) < 2; }
 
 }  // namespace
 
@@ -101,14 +145,19 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
   const auto call_once = [&](uint8_t poison) {
     reset(poison);
     const Case* const outer = std::exchange(current, this);
-    call(false);
+    if (step_ != nullptr) {
+      single_step(
+          kStepLimit, [&] { call(true); }, *step_);
+    } else {
+      call(false);
+    }
     current = outer;
     if (const StateFault fault = fault_of_call(); !fault.check.empty()) {
       throw Mismatch(fault.check, fault.text);
     }
     check_canaries();
   };
-  if (nested_) {
+  if (nested_ || is_large(id_.shape)) {
     call_once(kPoison);
     return;
   }
@@ -157,11 +206,52 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
             "interrupted after each instruction (signals overwrite what lies below the red zone) and re-entered on "
             "other data");
   }
+  if (draw % kThreadedOneIn == 2 && single_step_available()) {
+    reset(kPoison);
+    current = this;
+    interleave_with_a_thread([&] { call(true); });
+    current = nullptr;
+    try {
+      compare(kPoison, "threads", "interleaved with another thread that runs it on other data");
+    } catch (const Mismatch&) {
+      // Where it is wrong without company as well, the interruptions are to blame.
+      reset(kPoison);
+      single_step(
+          kStepLimit, [&] { call(true); }, [](uint64_t, uint64_t) {});
+      compare(kPoison, "interrupt",
+              "interrupted after each instruction (signals overwrite what lies below the red zone)");
+      throw;
+    }
+  }
   if (draw % kThreadedOneIn == 2) {
     run_beside_a_thread([&] {
       call_once(kPoison);
       compare(kPoison, "threads", "called while another thread runs it on other data");
     });
+  }
+  if (code_) {
+    check_mappings();
+  }
+}
+
+AnyFn Case::resolve(const Key& key) {
+  if (!variant_.jit) {
+    return variant_.run;
+  }
+  if (store_ != nullptr) {
+    return store_->code(variant_, key).entry();
+  }
+  // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
+  code_ = std::make_unique<JitCode>(variant_, key, [this] { check_mappings(); });
+  return code_->entry();
+}
+
+void Case::check_mappings() const {
+  if (nested_ || mix_seed(id_.seed, 0x6d617073) % kMappingsOneIn != 0) {
+    return;
+  }
+  if (const std::string line = writable_and_executable(); !line.empty()) {
+    throw Mismatch("wx", fmt::format("memory is both writable and executable: {}", line));
   }
 }
 
@@ -189,7 +279,7 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
   Rng rng(mix_seed(id_.seed, 0x73746570));
   const std::string& isa = variant_.isa;
   const auto own = reinterpret_cast<uint64_t>(target);
-  single_step(kStepLimit, call, [&](uint64_t rip) {
+  single_step(kStepLimit, call, [&](uint64_t rip, uint64_t rsp) {
     if (wrong) {
       return;
     }
@@ -198,12 +288,18 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
                     fmt::format("it runs {}, another variant, instead of code of its own", it->second->name()));
       return;
     }
-    if (const std::string why = foreign_instruction(isa, rip, code_ ? code_->contains(rip) : false); !why.empty()) {
+    const bool generated = code_ && code_->contains(rip);
+    if (const std::string why = foreign_instruction(isa, rip, generated); !why.empty()) {
       wrong.emplace("isa", why);
       return;
     }
-    // Ever rarer, so that calls of every length are re-entered from beginning to end: about 2 ln(steps / 8) times.
-    if (rng.below(8 + steps++) < 2) {
+    if (is_call(rip, generated) && rsp % 16 != 0) {
+      wrong.emplace("stack-alignment",
+                    fmt::format("it calls a function{} with the stack pointer at {:#x}, which is no multiple of 16",
+                                offset_text(rip), rsp));
+      return;
+    }
+    if (let_others_in(rng, steps++)) {
       ++reentries;
       try {
         run_on_other_data(1 + reentries);
@@ -217,24 +313,74 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
   }
 }
 
+void Case::run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const {
+  ErrorStats ignored;
+  Case nested(variant_, id, pool, ignored);
+  nested.nested_ = true;
+  nested.step_ = step;
+  find_kernel(variant_.kernel).trial->run(nested);
+}
+
+void Case::judge_company(const std::optional<Mismatch>& wrong, const CaseId& id) const {
+  if (wrong) {
+    run_nested(id, *pool_,
+               nullptr);  // throws if it is wrong without company as well: then the threads are not to blame
+    throw Mismatch(wrong->check == "value" ? "threads" : wrong->check,
+                   fmt::format("beside another thread: {}", wrong->what()));
+  }
+}
+
+void Case::interleave_with_a_thread(const std::function<void()>& call) {
+  Turns turns;
+  std::optional<Mismatch> wrong;
+  CaseId id = id_;
+  id.input_class = InputClass::normal;
+  const auto stepper = [&](size_t me) {
+    return
+        [&turns, me, rng = Rng(mix_seed(id_.seed, 0x7475726e + me)), steps = uint64_t{0}](uint64_t, uint64_t) mutable {
+          if (let_others_in(rng, steps++)) {
+            turns.pass(me);
+          }
+        };
+  };
+  std::thread other([&] {
+    turns.wait_for(1);
+    GuardedPool pool;
+    try {
+      for (uint64_t round = 0; !turns.is_done(0); ++round) {
+        id.seed = mix_seed(id_.seed, 0x726f756e64 + round);
+        const StepVisitor step = stepper(1);
+        run_nested(id, pool, &step);
+        turns.pass(1);  // a call may be too short for any
+      }
+    } catch (const Mismatch& m) {
+      wrong.emplace(m);
+    }
+    turns.done(1);
+  });
+  single_step(
+      kStepLimit,
+      [&] {
+        call();
+        turns.done(0);
+        other.join();  // before single_step takes its handler back
+      },
+      stepper(0));
+  judge_company(wrong, id);
+}
+
 void Case::run_beside_a_thread(const std::function<void()>& call_and_compare) {
   std::atomic<bool> stop{false};
   std::atomic<int> rounds{0};
   std::optional<Mismatch> wrong;
   CaseId id = id_;
   id.input_class = InputClass::normal;
-  const auto run_nested = [&](GuardedPool& pool) {
-    ErrorStats ignored;
-    Case nested(variant_, id, pool, ignored);
-    nested.nested_ = true;
-    find_kernel(variant_.kernel).trial->run(nested);
-  };
   std::thread other([&] {
     GuardedPool pool;
     try {
       while (!stop) {
         id.seed = mix_seed(id_.seed, 0x746872656164 + static_cast<uint64_t>(rounds));
-        run_nested(pool);
+        run_nested(id, pool, nullptr);
         ++rounds;
       }
     } catch (const Mismatch& m) {
@@ -256,11 +402,7 @@ void Case::run_beside_a_thread(const std::function<void()>& call_and_compare) {
       call_and_compare();
     }
   }
-  if (wrong) {
-    run_nested(*pool_);  // throws if it is wrong without company as well: then the threads are not to blame
-    throw Mismatch(wrong->check == "value" ? "threads" : wrong->check,
-                   fmt::format("beside another thread: {}", wrong->what()));
-  }
+  judge_company(wrong, id);
 }
 
 }  // namespace assay

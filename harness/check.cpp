@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -75,6 +76,16 @@ nlohmann::json to_json(const Verdict& v) {
           {"seed", v.seed},
           {"reproduce", v.reproduce},
           {"failures", v.failures}};
+}
+
+Summary summarize(const std::vector<Verdict>& verdicts) {
+  Summary s;
+  for (const auto& v : verdicts) {
+    s.passed += v.status == Status::pass;
+    s.failed += v.status == Status::fail;
+    s.not_runnable += v.status == Status::not_runnable;
+  }
+  return s;
 }
 
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index) {
@@ -155,7 +166,8 @@ Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout) {
     GuardedPool pool;
     run_sample(variant, id, pool, progress);
   });
-  job.wait(timeout, verdict);
+  constexpr double kLargeTimeout = 300;
+  job.wait(is_large(id.shape) ? std::max(timeout, kLargeTimeout) : timeout, verdict);
   return verdict;
 }
 

@@ -29,6 +29,14 @@ struct Verdict {
 };
 nlohmann::json to_json(const Verdict& v);
 
+/// What `assay check` prints last and exits with.
+struct Summary {
+  size_t passed = 0, failed = 0, not_runnable = 0;
+  /// 0: all that ran passed; 1: something failed; 3: nothing ran, which is no pass.
+  int exit_status() const { return failed > 0 ? 1 : passed > 0 ? 0 : 3; }
+};
+Summary summarize(const std::vector<Verdict>& verdicts);
+
 struct CheckOptions {
   std::string kernel_glob = "*";
   std::string variant_glob = "*";
@@ -47,12 +55,16 @@ struct CheckOptions {
 /// that variant alone. Verdicts come in registry order. Throws InputError if nothing matches.
 std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options);
 
-/// One case, in a child process.
+/// One case, in a child process. A large one has 5 minutes at least.
 Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout);
 
 /// All 2^32 inputs of every elementwise kernel of one float that matches: `variants` runnable ones at once, against one
 /// reference. Kernels without that mode are left out; InputError if none is left.
 std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& options);
+
+/// One sample of each variant that matches at Trial::large_shape, one at a time: up to 9 GiB of memory. What that exceeds is
+/// not-runnable. Kernels without such a shape are left out; InputError if none is left.
+std::vector<Verdict> check_large(const Cpu& cpu, const CheckOptions& options);
 
 /// What a child process tells its parent, sample by sample; it survives the child's crash.
 class SampleReporter {

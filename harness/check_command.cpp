@@ -20,10 +20,11 @@ namespace {
 struct CheckArguments {
   CheckOptions options;
   std::string case_text, replay, save;
-  std::string block;
+  std::string block, force;
   std::string cpu;
   bool no_stepping = false;
   bool exhaustive = false;
+  bool large = false;
   bool json = false;
   bool samples_given = false;
 };
@@ -78,6 +79,7 @@ int run_check(const CheckArguments& a) {
   } else if (!a.block.empty()) {
     BlockCheckOptions block;
     block.variant_glob = options.variant_glob;
+    block.force = a.force;
     block.seed = options.seed;
     block.samples = a.samples_given ? options.samples : block.samples;
     block.timeout = options.timeout;
@@ -85,39 +87,35 @@ int run_check(const CheckArguments& a) {
     if (!a.json) {
       print(verdicts.back());
     }
+  } else if (a.large) {
+    verdicts = check_large(cpu, options);
   } else if (a.exhaustive) {
     verdicts = check_exhaustively(cpu, options);
   } else {
     verdicts = check(cpu, options);
   }
   std::vector<std::string> saved;
-  size_t passed = 0;
-  size_t failed = 0;
+  const Summary summary = summarize(verdicts);
   auto json = nlohmann::json::array();
   for (const auto& v : verdicts) {
     if (v.status == Status::fail && !a.save.empty()) {
       saved.push_back(save_failure(a.save, cpu, v));
     }
-    passed += v.status == Status::pass;
-    failed += v.status == Status::fail;
     json.push_back(to_json(v));
   }
   if (a.json) {
     fmt::print("{}\n", json.dump(2));
   } else {
     fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(),
-               passed + failed, passed, failed, verdicts.size() - passed - failed);
+               summary.passed + summary.failed, summary.passed, summary.failed, summary.not_runnable);
   }
   for (const auto& path : saved) {
     fmt::print(stderr, "saved: {}\n", path);
   }
-  if (failed > 0) {
-    return 1;
+  if (summary.exit_status() == 3) {
+    throw MachineError("nothing was checked: this machine runs none of the variants asked for");
   }
-  if (passed == 0) {
-    throw MachineError("nothing was checked: this CPU runs none of the variants asked for");
-  }
-  return 0;
+  return summary.exit_status();
 }
 
 }  // namespace
@@ -145,7 +143,10 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
       ->check(CLI::Range(0.1, 1e6))
       ->capture_default_str();
-  command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")->check(CLI::IsMember({"gpt2"}));
+  auto* block = command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")
+                    ->check(CLI::IsMember({"gpt2"}));
+  command->add_option("--force", a->force, "kernel=variant,...: not mixed in the block, kernels may be globs")
+      ->needs(block);
   command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
   command->add_flag("--keep-going", a->options.keep_going,
@@ -156,6 +157,8 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--replay", a->replay, "run the failure saved in this file again");
   command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");
   command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
+  command->add_flag("--large", a->large, "one sample at a length of over 2^31 bytes: up to 9 GiB of memory")
+      ->excludes(block);
   command->add_flag("--json", a->json, "for programs");
   command->callback([a, samples, &status] {
     a->samples_given = samples->count() > 0;

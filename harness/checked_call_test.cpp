@@ -81,7 +81,7 @@ TEST(SingleStep, VisitsInstructionsAndDestroysWhatLiesBelowTheRedZone) {
     float result = 0;
     uint64_t steps = 0;
     single_step(
-        100, [&] { result = checked_call(f, true, rng, 1.5f); }, [&](uint64_t) { ++steps; });
+        100, [&] { result = checked_call(f, true, rng, 1.5f); }, [&](uint64_t, uint64_t) { ++steps; });
     EXPECT_EQ(steps, 5u);  // four instructions and RET
     return result;
   };

@@ -45,7 +45,7 @@ bool finite_number(std::string_view text) {
 void check_values_of(CLI::Option& option) {
   const std::string type = option.get_type_name().substr(0, option.get_type_name().find(':'));
   const auto reject = [](const std::string& text, const char* wanted) {
-    return fmt::format("{} is not {}", assay::quoted(text), wanted);
+    return fmt::format("{} is not {}", quote(text), wanted);
   };
   if (type == "UINT") {
     // Written back as decimal: CLI11 would take 010 for 8.

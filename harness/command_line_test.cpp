@@ -92,7 +92,7 @@ TEST(CommandLine, EveryOptionRefusesWhatIsNoValueOfItsType) {
     for (const auto& value : bad) {
       Words words = minimal(o.command, o.option);
       words.push_back(o.option + "=" + value);
-      EXPECT_NE(refusal_of(words), "") << o.command << " " << o.option << "=" << assay::quoted(value) << " (" << o.type
+      EXPECT_NE(refusal_of(words), "") << o.command << " " << o.option << "=" << quote(value) << " (" << o.type
                                        << ")";
       ++tried;
     }
@@ -131,7 +131,7 @@ TEST(CommandLine, EveryCommandRefusesWhatItDoesNotKnow) {
          {"--no-such-option", "-Z", "--no-such-option=1", "stray", "", "\xff", "--\xff", "-\x1b[2J", "---", "-"}) {
       Words words = minimal(command->get_name(), "");
       words.emplace_back(word);
-      EXPECT_NE(refusal_of(words), "") << command->get_name() << " " << assay::quoted(word);
+      EXPECT_NE(refusal_of(words), "") << command->get_name() << " " << quote(word);
     }
   }
   EXPECT_GE(commands, 7u);

@@ -78,6 +78,13 @@ Dispatch::Dispatch(const Cpu& cpu, const std::map<std::string, std::string>& tab
 }
 
 void Dispatch::apply_force(const std::string& force, const std::string& origin) {
+  for (const auto& [kernel, variant] : read_force(cpu_, force, origin)) {
+    forced_[kernel] = {variant, origin};
+  }
+}
+
+std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string& force, const std::string& origin) {
+  std::map<std::string, std::string> forced;
   std::string_view rest = force;
   while (!rest.empty()) {
     const size_t comma = std::min(rest.find(','), rest.size());
@@ -89,23 +96,24 @@ void Dispatch::apply_force(const std::string& force, const std::string& origin) 
           fmt::format("{}: '{}' is not kernel=variant, for example dot_f32=avx2 or '*=scalar'", origin, item));
     }
     const std::string pattern(item.substr(0, equals));
-    const std::string variant(item.substr(equals + 1));
-    if (const IsaStatus status = isa_status(cpu_, variant); !status.runnable) {
-      throw MachineError(fmt::format("{}: {} cannot run here: {}", origin, variant, status.reason));
-    }
+    const std::string label(item.substr(equals + 1));
     bool matched = false;
     for (const auto& kernel : kernels()) {
       if (!glob_match(pattern, kernel.name)) {
         continue;
       }
-      find_variant(kernel.name + "/" + variant);
-      forced_[kernel.name] = {variant, origin};
+      const Variant& variant = find_variant(kernel.name + "/" + label);
+      if (const IsaStatus status = isa_status(cpu, variant.isa); !status.runnable) {
+        throw MachineError(fmt::format("{}: {} cannot run here: {}", origin, label, status.reason));
+      }
+      forced[kernel.name] = label;
       matched = true;
     }
     if (!matched) {
       find_kernel(pattern);  // throws with the list of names
     }
   }
+  return forced;
 }
 
 Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool cold) const {

@@ -11,11 +11,30 @@
 
 namespace assay {
 
-#ifdef ASSAY_HAS_ZYDIS
 namespace {
 
 extern "C" const char __executable_start[];  // set by the linker
 extern "C" const char etext[];
+
+bool in_this_executable(uint64_t address) {
+  return address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext);
+}
+
+}  // namespace
+
+bool is_call(uint64_t address, bool is_jit_code) {
+  if (!in_this_executable(address) && !is_jit_code) {
+    return false;
+  }
+  const auto* p = reinterpret_cast<const uint8_t*>(address);
+  while (*p == 0x66 || *p == 0x67 || *p == 0xf2 || *p == 0x3e || (*p & 0xf0) == 0x40) {
+    ++p;  // operand and address size, BND, NOTRACK, REX
+  }
+  return *p == 0xe8 || (*p == 0xff && (p[1] & 0x38) == 0x10);  // CALL rel32, CALL r/m64 (Intel SDM volume 2)
+}
+
+#ifdef ASSAY_HAS_ZYDIS
+namespace {
 
 using Meta = decltype(ZydisDecodedInstruction::meta);
 
@@ -128,10 +147,8 @@ std::string disassemble_block(uint64_t address, size_t bytes, uint64_t base, siz
 }
 
 std::string foreign_instruction(const std::string& isa, uint64_t address, bool is_jit_code) {
-  const bool ours =
-      address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext);
   Decoded d;
-  if ((!ours && !is_jit_code) || !decode(address, d)) {
+  if ((!in_this_executable(address) && !is_jit_code) || !decode(address, d)) {
     return "";
   }
   // A mnemonic's meta data is that of its encoding.

@@ -8,6 +8,9 @@ namespace assay {
 /// has no static library of it).
 std::string disassemble(uint64_t address);
 
+/// Whether the instruction at `address`, of this executable or JIT code, is a near CALL.
+bool is_call(uint64_t address, bool is_jit_code);
+
 /// `count` instructions from `address` on, one a line, with addresses relative to `base`.
 std::string disassemble_block(uint64_t address, size_t bytes, uint64_t base, size_t count);
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 #include "harness/error.h"
 
@@ -30,7 +31,7 @@ void announce_to_perf(const void* code, size_t size, const std::string& name) {
 
 }  // namespace
 
-JitCode::JitCode(const Variant& variant, const Key& key) {
+JitCode::JitCode(const Variant& variant, const Key& key, const std::function<void()>& written) {
   auto* generate = reinterpret_cast<Generator*>(variant.run);
   const auto begin = std::chrono::steady_clock::now();
   constexpr size_t kLargest = size_t{4} << 20;
@@ -51,6 +52,14 @@ JitCode::JitCode(const Variant& variant, const Key& key) {
     throw MachineError(fmt::format("{} generated no code for key {{{}}} within {} bytes", variant.name(),
                                    fmt::join(key, ","), kLargest));
   }
+  if (written) {
+    try {
+      written();
+    } catch (...) {
+      munmap(memory_, capacity_);
+      throw;
+    }
+  }
   if (mprotect(memory_, capacity_, PROT_READ | PROT_EXEC) != 0) {
     munmap(memory_, capacity_);
     throw MachineError(
@@ -65,6 +74,17 @@ JitCode::~JitCode() {
   if (memory_ != nullptr) {
     munmap(memory_, capacity_);
   }
+}
+
+std::string writable_and_executable() {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    const size_t flags = line.find(' ') + 1;
+    if (line.compare(flags, 3, "rwx") == 0 || line.compare(flags, 3, "-wx") == 0) {
+      return line;
+    }
+  }
+  return "";
 }
 
 AnyFn JitCode::entry() const { return reinterpret_cast<AnyFn>(memory_); }

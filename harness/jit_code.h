@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,9 @@ using Key = std::vector<size_t>;
 /// set, so that `perf report` shows it by name.
 class JitCode {
  public:
-  /// Throws MachineError if the generator fails at every size up to 4 MiB or memory cannot be mapped.
-  JitCode(const Variant& variant, const Key& key);
+  /// Throws MachineError if the generator fails at every size up to 4 MiB or memory cannot be mapped. `written` is called
+  /// when the code is written and not yet executable, and may throw.
+  JitCode(const Variant& variant, const Key& key, const std::function<void()>& written = nullptr);
   ~JitCode();
   JitCode(const JitCode&) = delete;
   JitCode& operator=(const JitCode&) = delete;
@@ -32,5 +34,8 @@ class JitCode {
   size_t size_ = 0;
   double generation_seconds_ = 0;
 };
+
+/// A line of /proc/self/maps: memory of this process that is both writable and executable; "" if none is.
+std::string writable_and_executable();
 
 }  // namespace assay

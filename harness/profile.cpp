@@ -101,7 +101,7 @@ Profile parse_profile(const std::string& path, std::string_view text) {
     const auto& value = object.at(field).get_ref<const std::string&>();
     if (one_line(value, kLongestText) != value) {
       throw bad(
-          fmt::format("the {} {} is no line of at most {} bytes of text", field, assay::quoted(value), kLongestText));
+          fmt::format("the {} {} is no line of at most {} bytes of text", field, quote(value), kLongestText));
     }
     return value;
   };

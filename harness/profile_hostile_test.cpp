@@ -195,7 +195,7 @@ TEST(HostileCpuDump, LinesThatAreNone) {
         std::string("basic_cpuid[") + std::string(100'000, '1'), std::string("\x1b[2J")}) {
     write_all(path, example() + line + "\n");
     const std::string message = dump_error(path);
-    EXPECT_NE(message, "") << assay::quoted(line);
+    EXPECT_NE(message, "") << quote(line);
     expect_clear(message, path + ":");
   }
 }

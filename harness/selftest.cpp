@@ -25,6 +25,56 @@ std::set<std::string> words(const std::string& text) {
   return all;
 }
 
+/// A check that must not come out as a pass.
+struct Planted {
+  Defect defect;
+  Cpu cpu;
+  IsaStatus status;
+  CheckOptions options;
+};
+
+std::vector<Planted> all_planted(const Cpu& cpu, const SelftestOptions& options) {
+  CheckOptions base;
+  base.samples = options.samples;
+  base.jobs = 1;
+  base.shrink = false;
+  base.stride = options.stride;
+  base.timeout = options.timeout;
+  std::vector<Planted> all;
+  for (const Defect& defect : planted_defects()) {
+    if (defect.large != options.large) {
+      continue;
+    }
+    const Variant& variant = find_variant(defect.variant);
+    Planted p{defect, cpu, isa_status(cpu, variant.isa), base};
+    p.options.kernel_glob = variant.kernel;
+    p.options.variant_glob = variant.label();
+    all.push_back(std::move(p));
+  }
+  if (options.large) {
+    return all;
+  }
+  base.kernel_glob = kernels().front().name;
+  base.variant_glob = "avx2";
+  const auto harness = harness_defects();
+  Planted no_samples{harness.at(0), cpu, {true, ""}, base};
+  no_samples.options.variant_glob = "scalar";
+  no_samples.options.samples = 0;
+  all.push_back(std::move(no_samples));
+  all.push_back({harness.at(1), Cpu{}, {true, ""}, base});
+  return all;
+}
+
+/// How `assay check` would tell of it: the check that failed, or "not-runnable"; "" where its last line or its exit status
+/// would pass.
+std::string told(const Verdict& v) {
+  const Summary summary = summarize({v});
+  if (summary.passed != 0 || summary.exit_status() == 0) {
+    return "";
+  }
+  return v.status == Status::fail ? v.caught_by : to_string(v.status);
+}
+
 }  // namespace
 
 nlohmann::json to_json(const SelftestResult& r) {
@@ -44,46 +94,45 @@ nlohmann::json to_json(const SelftestResult& r) {
           {"evidence", r.evidence}};
 }
 
+std::vector<Defect> harness_defects() {
+  return {{"harness/no_samples", "harness", "a check that runs no sample", "a test that runs nothing and is green",
+           "no-sample", false},
+          {"harness/skipped_variant", "harness", "a variant whose ISA the CPU lacks (a made-up one: it has none)",
+           "a skipped test that is printed as passed", "not-runnable", false}};
+}
+
 std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options,
                                      const std::function<void(const SelftestResult&)>& on_result) {
   std::vector<SelftestResult> results;
-  for (const Defect& defect : planted_defects()) {
-    if (!glob_match(options.glob, defect.variant)) {
+  for (const Planted& planted : all_planted(cpu, options)) {
+    if (!glob_match(options.glob, planted.defect.variant)) {
       continue;
     }
-    const Variant& variant = find_variant(defect.variant);
     SelftestResult r;
-    r.defect = defect;
-    const IsaStatus status = isa_status(cpu, variant.isa);
-    r.runnable = status.runnable;
-    r.reason = status.reason;
-    const auto declared = words(defect.caught_by);
+    r.defect = planted.defect;
+    r.runnable = planted.status.runnable;
+    r.reason = planted.status.reason;
+    const auto declared = words(planted.defect.caught_by);
     std::set<std::string> seen;
     for (uint64_t s = 0; r.runnable && s < options.seeds; ++s) {
-      CheckOptions check_options;
-      check_options.kernel_glob = variant.kernel;
-      check_options.variant_glob = variant.label();
+      CheckOptions check_options = planted.options;
       check_options.seed = options.first_seed + s;
-      check_options.samples = options.samples;
-      check_options.jobs = 1;
-      check_options.shrink = false;
-      check_options.stride = options.stride;
-      check_options.timeout = options.timeout;
-      const Verdict v = check(cpu, check_options).at(0);
+      const Verdict v = (options.large ? check_large : check)(planted.cpu, check_options).at(0);
+      const std::string by = told(v);
       ++r.seeds;
-      if (v.status != Status::fail) {
+      if (by.empty()) {
         r.missed_seeds.push_back(v.seed);
         continue;
       }
-      seen.insert(v.caught_by);
+      seen.insert(by);
       r.most_samples = std::max(r.most_samples, v.samples + 1);
-      if (declared.contains(v.caught_by)) {
+      if (declared.contains(by)) {
         ++r.caught;
         if (r.evidence.empty()) {
           r.evidence = v.reason;
         }
       } else {
-        r.caught_by_other = fmt::format("seed {}: {}: {} ({})", v.seed, v.caught_by, v.reason, v.reproduce);
+        r.caught_by_other = fmt::format("seed {}: {}: {} ({})", v.seed, by, v.reason, v.reproduce);
       }
     }
     r.seen_by.assign(seen.begin(), seen.end());

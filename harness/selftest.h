@@ -15,18 +15,23 @@ struct Defect {
   std::string what;
   std::string stands_for;  ///< the bug class of real programs
   std::string caught_by;   ///< the checks that may catch it, separated by spaces
+  bool large = false;      ///< by `assay check --large` alone
 };
 
 /// Those of this executable: none but in assay_selftest. Defined by the generated registry.
 std::vector<Defect> planted_defects();
 
+/// Checks that a harness can get wrong with any variant: class `harness`, names "harness/...".
+std::vector<Defect> harness_defects();
+
 struct SelftestOptions {
-  std::string glob = "*";  ///< over "kernel/isa!name"
+  std::string glob = "*";  ///< over "kernel/isa!name" and "harness/name"
   uint64_t first_seed = 1;
   uint64_t seeds = 20;
   uint64_t samples = 2000;  ///< the default budget of `assay check`
   uint64_t stride = 1;      ///< as for `assay check`
   double timeout = 5;       ///< a planted hang should not take half a minute
+  bool large = false;       ///< check_large, for the defects that only it sees, instead of the others
   unsigned jobs = 0;
 };
 
@@ -45,7 +50,8 @@ struct SelftestResult {
 };
 nlohmann::json to_json(const SelftestResult& r);
 
-/// Checks every planted defect that matches with every seed. Throws InputError if none matches.
+/// Checks every planted defect that matches, of variants and of the harness, with every seed. Throws InputError if none
+/// matches.
 std::vector<SelftestResult> selftest(const Cpu& cpu, const SelftestOptions& options,
                                      const std::function<void(const SelftestResult&)>& on_result);
 

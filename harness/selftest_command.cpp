@@ -2,9 +2,11 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -75,6 +77,10 @@ int run_defects(const SelftestArguments& a) {
       fmt::print("{:<12} {:>8} {:>8} {:>13}\n", name, c.caught, c.planted, c.not_runnable);
     }
     fmt::print("{:<12} {:>8} {:>8} {:>13}\n", "all", all.caught, all.planted, all.not_runnable);
+  }
+  if (!a.json && !a.options.large) {
+    const auto large = std::ranges::count(planted_defects(), true, &Defect::large);
+    fmt::print("{} more are for `assay selftest --large`: buffers of over 2^31 bytes\n", large);
   }
   return all.caught + all.not_runnable == all.planted && all.caught > 0 ? 0 : 1;
 }
@@ -155,7 +161,9 @@ int run_selftest(const SelftestArguments& a) {
     run_executable_with_defects();
   }
   if (a.list) {
-    for (const Defect& d : planted_defects()) {
+    auto all = planted_defects();
+    std::ranges::copy(harness_defects(), std::back_inserter(all));
+    for (const Defect& d : all) {
       fmt::print("{}\n    {}\n    stands for: {}\n", d.variant, d.what, d.stands_for);
     }
     return 0;
@@ -169,7 +177,7 @@ void add_selftest_command(CLI::App& app, int& status) {
   auto a = std::make_shared<SelftestArguments>();
   auto* command = app.add_subcommand(
       "selftest", "the harness's own test: are planted defects caught, and correct variants not accused?");
-  command->add_option("--defect", a->options.glob, "glob over kernel/isa!name")->capture_default_str();
+  command->add_option("--defect", a->options.glob, "glob over kernel/isa!name and harness/name")->capture_default_str();
   command->add_option("--seed", a->options.first_seed, "the first seed")->capture_default_str();
   command->add_option("--seeds", a->options.seeds, "seeds for each defect")
       ->check(CLI::Range(1, 100000))
@@ -185,6 +193,7 @@ void add_selftest_command(CLI::App& app, int& status) {
       ->capture_default_str();
   command->add_flag("--no-stepping", a->no_stepping,
                     "leave out the calls that are single-stepped: dear on an emulated CPU");
+  command->add_flag("--large", a->options.large, "those that `assay check --large` is for, instead: some 10 s a seed");
   command
       ->add_option("--false-alarms", a->false_alarm_seeds,
                    "instead: check every true variant with this many seeds; none may fail")

@@ -13,7 +13,7 @@ namespace {
 struct Session {
   uint64_t limit;
   uint64_t steps = 0;
-  const std::function<void(uint64_t)>* visit;
+  const StepVisitor* visit;
 };
 thread_local Session* session = nullptr;
 bool forbidden = false;
@@ -52,7 +52,7 @@ void on_trap(int, siginfo_t*, void* context) {
     fill_gap_below_red_zone(machine);
     Session* const mine = session;
     session = nullptr;  // a call made by visit is not stepped
-    (*mine->visit)(rip);
+    (*mine->visit)(rip, static_cast<uint64_t>(registers[REG_RSP]));
     session = mine;
   }
 }
@@ -61,7 +61,7 @@ void nothing() {}
 
 }  // namespace
 
-void single_step(uint64_t limit, const std::function<void()>& call, const std::function<void(uint64_t)>& visit) {
+void single_step(uint64_t limit, const std::function<void()>& call, const StepVisitor& visit) {
   struct sigaction action {};
   struct sigaction before {};
   action.sa_sigaction = on_trap;
@@ -84,7 +84,7 @@ bool single_step_available() {
     uint64_t steps = 0;
     Rng rng(1);
     single_step(
-        100, [&] { checked_call(&nothing, true, rng); }, [&](uint64_t) { ++steps; });
+        100, [&] { checked_call(&nothing, true, rng); }, [&](uint64_t, uint64_t) { ++steps; });
     return steps >= 1;
   }();
   return available;

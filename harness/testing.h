@@ -101,11 +101,11 @@ struct Run {
 };
 
 /// Runs the program that is tested, with no profile of the user's; an argument goes to it as it is, whatever its bytes.
-inline Run run_assay(const std::vector<std::string>& arguments) {
+inline Run run_assay(const std::vector<std::string>& arguments, const std::string& binary = ASSAY_BINARY) {
   const TemporaryFolder folder;
   const std::string out = folder.path("out");
   const std::string err = folder.path("err");
-  std::vector<std::string> all = {ASSAY_BINARY};
+  std::vector<std::string> all = {binary};
   all.insert(all.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& a : all) {
@@ -140,7 +140,7 @@ inline void expect_refused(const std::vector<std::string>& arguments, const std:
   const Run run = run_assay(arguments);
   std::string line = "assay";
   for (const auto& a : arguments) {
-    line += " " + assay::quoted(a);
+    line += " " + quote(a);
   }
   EXPECT_EQ(run.status, 2) << line << "\n" << run.err;
   EXPECT_EQ(run.out, "") << line;

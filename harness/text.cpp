@@ -58,6 +58,6 @@ Character first_character(std::string_view text) {
 
 std::string one_line(std::string_view text, size_t limit) { return escaped(text, "", limit); }
 
-std::string quoted(std::string_view text) { return fmt::format("'{}'", escaped(text, "'\\", 100)); }
+std::string quote(std::string_view text) { return fmt::format("'{}'", escaped(text, "'\\", 100)); }
 
 }  // namespace assay

@@ -20,6 +20,6 @@ Character first_character(std::string_view text);
 std::string one_line(std::string_view text, size_t limit);
 
 /// Text from a file or a command line, for a message: in quotes, quotes and backslashes escaped too, long text cut.
-std::string quoted(std::string_view text);
+std::string quote(std::string_view text);
 
 }  // namespace assay

@@ -42,7 +42,7 @@ class Trial {
   virtual Shape draw_shape(Rng& rng, uint64_t index) const;
 
   /// A Shape that a person wrote: throws InputError if the contract does not allow it. Default: nothing is refused
-  /// up to 2^28 elements.
+  /// up to 2^28 elements, or 2^30 of one dimension.
   virtual void validate(const Shape& shape) const;
 
   /// One case: makes the buffers, calls the variant through Case::call, and judges the result. The same function
@@ -53,6 +53,10 @@ class Trial {
   virtual std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const = 0;
 
   virtual Work work(const Shape& shape) const = 0;
+
+  /// A shape with a buffer of over 2^31 bytes; empty: none at which judging means something (error bounds of sums grow with
+  /// the length) and that fits the memory of a machine. See check_large.
+  virtual Shape large_shape() const { return {}; }
 
   /// Elementwise functions of one float: the reference in double, and the contract's limit in ULP. nullptr for the
   /// others. They have the exhaustive mode over all 2^32 inputs.

@@ -158,20 +158,31 @@ struct Sample {
   }
 };
 
-Table draw_table(const Cpu& cpu, const std::string& variant_glob, Rng& rng) {
+Table draw_table(const Cpu& cpu, const BlockCheckOptions& options, Rng& rng) {
   Table table;
   for (const char* kernel :
        {"add_f32", "attention_f32", "gelu_f32", "layer_norm_f32", "matmul_f32", "matmul_q1_0", "quantize_q8_0"}) {
     std::vector<std::string> runnable;
     for (const auto& v : find_kernel(kernel).variants) {
-      if (glob_match(variant_glob, v) && isa_status(cpu, v.isa).runnable) {
+      if (glob_match(options.variant_glob, v) && isa_status(cpu, v.isa).runnable) {
         runnable.push_back(v.label());
       }
     }
     if (runnable.empty()) {
-      throw MachineError(fmt::format("no variant of {} that matches '{}' runs on this CPU", kernel, variant_glob));
+      throw MachineError(
+          fmt::format("no variant of {} that matches '{}' runs on this CPU", kernel, options.variant_glob));
     }
     table[kernel] = runnable[rng.below(runnable.size())];
+  }
+  bool used = options.force.empty();
+  for (const auto& [kernel, variant] : read_force(cpu, options.force, "--force")) {
+    if (const auto it = table.find(kernel); it != table.end()) {
+      it->second = variant;
+      used = true;
+    }
+  }
+  if (!used) {
+    throw InputError(fmt::format("--force '{}': the block has none of these kernels", options.force));
   }
   return table;
 }
@@ -207,21 +218,21 @@ std::string blame(const Cpu& cpu, uint64_t seed, const Table& table) {
 }
 
 /// The variants of the sample that `seed` makes.
-Table table_of(const Cpu& cpu, const std::string& variant_glob, uint64_t seed) {
+Table table_of(const Cpu& cpu, const BlockCheckOptions& options, uint64_t seed) {
   Rng rng(mix_seed(seed, 0x7461626c65));
-  return draw_table(cpu, variant_glob, rng);
+  return draw_table(cpu, options, rng);
 }
 
 }  // namespace
 
 Verdict check_gpt2_block(const Cpu& cpu, const BlockCheckOptions& options) {
-  table_of(cpu, options.variant_glob, options.seed);  // an empty choice is the caller's error, not a verdict
+  table_of(cpu, options, options.seed);  // an empty choice is the caller's error, not a verdict
   Verdict verdict = run_in_child("block", "gpt2", options.timeout, [&](SampleReporter& report) {
     for (uint64_t i = 0; i < options.samples; ++i) {
       const uint64_t seed = options.seed + i;
-      report.begin(
-          fmt::format("assay check --block gpt2 --variant '{}' --seed {} --samples 1", options.variant_glob, seed));
-      const Outcome outcome = Sample(seed).run(cpu, table_of(cpu, options.variant_glob, seed));
+      report.begin(fmt::format("assay check --block gpt2 --variant '{}'{} --seed {} --samples 1", options.variant_glob,
+                               options.force.empty() ? "" : fmt::format(" --force '{}'", options.force), seed));
+      const Outcome outcome = Sample(seed).run(cpu, table_of(cpu, options, seed));
       if (!outcome.failure.empty()) {
         report.fail(outcome.failure);
         return;
@@ -231,7 +242,7 @@ Verdict check_gpt2_block(const Cpu& cpu, const BlockCheckOptions& options) {
   });
   if (verdict.status == Status::fail) {
     const uint64_t seed = options.seed + verdict.samples;
-    const Table table = table_of(cpu, options.variant_glob, seed);
+    const Table table = table_of(cpu, options, seed);
     verdict.reason += fmt::format("; to blame: {}; variants: {}", blame(cpu, seed, table), describe(table));
   }
   verdict.seed = options.seed;

@@ -8,6 +8,7 @@ namespace assay {
 
 struct BlockCheckOptions {
   std::string variant_glob = "*";  ///< the variants to mix
+  std::string force;               ///< "kernel=variant,...": these are not mixed
   uint64_t seed = 1;               ///< sample i is made from seed + i
   uint64_t samples = 300;
   double timeout = 30;  ///< seconds without a finished sample: a hang

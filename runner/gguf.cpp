@@ -157,7 +157,7 @@ GgufKeyValue read_key_value(Cursor& cursor) {
   if (entry.key.empty()) {
     cursor.fail(key_at, "metadata key", "is empty");
   }
-  const std::string what = "metadata key " + quoted(entry.key);
+  const std::string what = "metadata key " + quote(entry.key);
   const uint64_t type_at = cursor.offset();
   entry.value = cursor.any<GgufValue>(cursor.number<uint32_t>(what), type_at, what);
   return entry;
@@ -171,7 +171,7 @@ Tensor read_tensor(Cursor& cursor, Extent& extent) {
   if (tensor.name.empty()) {
     cursor.fail(name_at, "tensor name", "is empty");
   }
-  const std::string what = "tensor " + quoted(tensor.name);
+  const std::string what = "tensor " + quote(tensor.name);
 
   const uint64_t shape_at = cursor.offset();
   tensor.n_dims = cursor.number<uint32_t>(what);
@@ -279,7 +279,7 @@ void GgufFile::read(std::span<const std::byte> bytes) {
     metadata_.push_back(read_key_value(cursor));
     const auto& entry = metadata_.back();
     if (!key_index_.emplace(entry.key, i).second) {
-      cursor.fail(at, "metadata key " + quoted(entry.key), "occurs twice");
+      cursor.fail(at, "metadata key " + quote(entry.key), "occurs twice");
     }
     if (entry.key == "general.alignment") {
       try {
@@ -297,7 +297,7 @@ void GgufFile::read(std::span<const std::byte> bytes) {
     extents[i].tensor = i;
     tensors_.push_back(read_tensor(cursor, extents[i]));
     if (!tensor_index_.emplace(tensors_.back().name, i).second) {
-      cursor.fail(at, "tensor " + quoted(tensors_.back().name), "occurs twice");
+      cursor.fail(at, "tensor " + quote(tensors_.back().name), "occurs twice");
     }
   }
   if (n_tensors == 0) {
@@ -312,7 +312,7 @@ void GgufFile::read(std::span<const std::byte> bytes) {
   const auto section = bytes.subspan(begin);
   for (const Extent& extent : extents) {
     Tensor& tensor = tensors_[extent.tensor];
-    const std::string what = "tensor " + quoted(tensor.name);
+    const std::string what = "tensor " + quote(tensor.name);
     if (extent.begin % alignment_ != 0) {
       cursor.fail(extent.info_at, what,
                   fmt::format("data offset {} is not a multiple of {}", extent.begin, alignment_));
@@ -329,8 +329,8 @@ void GgufFile::read(std::span<const std::byte> bytes) {
     const Extent& a = extents[i - 1];
     const Extent& b = extents[i];
     if (b.begin - a.begin < a.size) {
-      cursor.fail(b.info_at, "tensor " + quoted(tensors_[b.tensor].name),
-                  fmt::format("data offset {} lies inside tensor {}", b.begin, quoted(tensors_[a.tensor].name)));
+      cursor.fail(b.info_at, "tensor " + quote(tensors_[b.tensor].name),
+                  fmt::format("data offset {} lies inside tensor {}", b.begin, quote(tensors_[a.tensor].name)));
     }
   }
 }

@@ -19,7 +19,7 @@ std::string describe(const GgufValue& value) {
       [&](const auto& v) -> std::string {
         using V = std::decay_t<decltype(v)>;
         if constexpr (std::is_same_v<V, std::string>) {
-          return "string " + assay::quoted(v);
+          return "string " + quote(v);
         } else if constexpr (std::is_same_v<V, GgufArray>) {
           return fmt::format("an array of {}", kValueTypes.at(v.index()));
         } else {
@@ -53,11 +53,11 @@ std::optional<T> to_number(const From& from) {
 
 void GgufFile::missing_key(std::string_view key) const {
   throw InputError(fmt::format("{}: metadata key {} is missing; give a model of a known architecture or re-convert it",
-                               path_, quoted(key)));
+                               path_, quote(key)));
 }
 
 void GgufFile::wrong_value(std::string_view key, std::string_view wanted) const {
-  throw InputError(fmt::format("{}: metadata key {}: is {}, not {}; re-convert the model", path_, quoted(key),
+  throw InputError(fmt::format("{}: metadata key {}: is {}, not {}; re-convert the model", path_, quote(key),
                                describe(*find(key)), wanted));
 }
 
@@ -77,7 +77,7 @@ const Tensor& GgufFile::tensor(std::string_view name) const {
     throw InputError(
         fmt::format("{}: tensor {} is missing; give a model of a known architecture or re-convert "
                     "it",
-                    path_, quoted(name)));
+                    path_, quote(name)));
   }
   return *found;
 }

@@ -95,7 +95,7 @@ uint64_t alignment_of(const Encoder& encoder, std::span<const GgufKeyValue> meta
 void put_metadata(Encoder& encoder, std::span<const GgufKeyValue> metadata) {
   std::set<std::string_view> keys;
   for (const auto& entry : metadata) {
-    const std::string what = "metadata key " + quoted(entry.key);
+    const std::string what = "metadata key " + quote(entry.key);
     if (entry.key.empty() || !keys.insert(entry.key).second) {
       encoder.fail(what + (entry.key.empty() ? " is empty" : " occurs twice"));
     }
@@ -111,7 +111,7 @@ std::vector<uint64_t> put_tensors(Encoder& encoder, std::span<const GgufTensorIn
   std::vector<uint64_t> sizes;
   uint64_t offset = 0;
   for (const auto& tensor : tensors) {
-    const std::string what = "tensor " + quoted(tensor.name);
+    const std::string what = "tensor " + quote(tensor.name);
     if (tensor.name.empty() || !names.insert(tensor.name).second) {
       encoder.fail(what + (tensor.name.empty() ? " has no name" : " occurs twice"));
     }
@@ -180,7 +180,7 @@ void GgufWriter::write(std::span<const std::byte> data) {
     throw InputError(fmt::format("{}: {} bytes after the data of the last tensor", path_, data.size()));
   }
   if (data.size() > sizes_[current_] - written_) {
-    throw InputError(fmt::format("{}: tensor {} takes {} more bytes, not {}", path_, quoted(tensors_[current_].name),
+    throw InputError(fmt::format("{}: tensor {} takes {} more bytes, not {}", path_, quote(tensors_[current_].name),
                                  sizes_[current_] - written_, data.size()));
   }
   put(data);
@@ -197,7 +197,7 @@ void GgufWriter::finish() {
     throw InputError(path_ + ": finished twice");
   }
   if (current_ != tensors_.size()) {
-    throw InputError(fmt::format("{}: tensor {} still needs {} bytes", path_, quoted(tensors_[current_].name),
+    throw InputError(fmt::format("{}: tensor {} still needs {} bytes", path_, quote(tensors_[current_].name),
                                  sizes_[current_] - written_));
   }
   file_->commit();
@@ -214,7 +214,7 @@ void write_gguf(const std::string& path, std::span<const GgufKeyValue> metadata,
     const uint64_t size = tensor_bytes(tensors[i].type, tensors[i].ne);
     if (data[i].size() != size) {
       throw InputError(
-          fmt::format("{}: tensor {} has {} bytes, not {}", path, quoted(tensors[i].name), data[i].size(), size));
+          fmt::format("{}: tensor {} has {} bytes, not {}", path, quote(tensors[i].name), data[i].size(), size));
     }
     writer.write(data[i]);
   }

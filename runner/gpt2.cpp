@@ -57,7 +57,7 @@ void check_memory(const GgufFile& file) {
 Gpt2Sizes Gpt2Sizes::read(const GgufFile& file) {
   if (const std::string& architecture = file.string("general.architecture"); architecture != "gpt2") {
     throw InputError(
-        fmt::format("{}: general.architecture is {}; the runner runs gpt2", file.path(), assay::quoted(architecture)));
+        fmt::format("{}: general.architecture is {}; the runner runs gpt2", file.path(), quote(architecture)));
   }
   constexpr uint32_t kLargest = 1u << 20;
   const auto size = [&](const char* key) -> size_t {

@@ -63,7 +63,7 @@ std::vector<float> tensor_floats(const std::string& file, const Tensor& tensor) 
       break;
     default:
       throw InputError(fmt::format("{}: tensor {} is {}; the runner reads F32, F16 and Q1_0: convert the model", file,
-                                   assay::quoted(tensor.name), tensor_type_info(tensor.type).name));
+                                   quote(tensor.name), tensor_type_info(tensor.type).name));
   }
   return values;
 }
@@ -72,7 +72,7 @@ std::vector<float> tensor_vector(const std::string& file, const Tensor& tensor, 
   if (tensor.n_elements != n || tensor.ne[0] != n) {
     throw InputError(fmt::format(
         "{}: tensor {} has shape [{}], expected [{}]: the metadata and the tensors disagree; convert the model again",
-        file, assay::quoted(tensor.name), fmt::join(tensor.shape(), ", "), n));
+        file, quote(tensor.name), fmt::join(tensor.shape(), ", "), n));
   }
   return tensor_floats(file, tensor);
 }
@@ -84,11 +84,11 @@ Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, siz
     throw InputError(
         fmt::format("{}: tensor {} has shape [{}], expected [{}, {}]: the metadata and the tensors disagree; convert "
                     "the model again",
-                    file, assay::quoted(w.name), fmt::join(w.shape(), ", "), cols, rows));
+                    file, quote(w.name), fmt::join(w.shape(), ", "), cols, rows));
   }
   if (w.type != TensorType::f32 && w.type != TensorType::f16 && w.type != TensorType::q1_0) {
     throw InputError(fmt::format("{}: tensor {} is {}; the runner reads F32, F16 and Q1_0: convert the model", file,
-                                 assay::quoted(w.name), tensor_type_info(w.type).name));
+                                 quote(w.name), tensor_type_info(w.type).name));
   }
   if (bias != nullptr) {
     bias_ = tensor_vector(file, *bias, rows);

@@ -102,7 +102,7 @@ std::unordered_map<std::string_view, int32_t> index_tokens(const GgufFile& file)
     const auto [other, added] = ids.emplace(token, id);
     if (!added) {
       throw InputError(fmt::format("{}: tokens {} and {} are both {}; {}", file.path(), other->second, id,
-                                   quoted(token), kReconvert));
+                                   quote(token), kReconvert));
     }
   }
   return ids;
@@ -158,7 +158,7 @@ Tokenizer::Tokenizer(const GgufFile& file) {
     throw InputError(
         fmt::format("{}: tokenizer.ggml.model is {} and tokenizer.ggml.pre is {}, not 'gpt2' and 'gpt-2'; "
                     "give a GPT-2 model",
-                    file.path(), quoted(model), pre == nullptr ? "missing" : quoted(*pre)));
+                    file.path(), quote(model), pre == nullptr ? "missing" : quote(*pre)));
   }
   read_tokens(file);
   read_merges(file, index_tokens(file));
@@ -189,7 +189,7 @@ void Tokenizer::read_tokens(const GgufFile& file) {
     auto bytes = type == kUserToken ? tokens[i] : token_bytes(tokens[i]);
     if (!bytes || bytes->empty()) {
       throw InputError(fmt::format("{}: token {}, {}, is not in GPT-2's alphabet of bytes; {}", file.path(), i,
-                                   quoted(tokens[i]), kReconvert));
+                                   quote(tokens[i]), kReconvert));
     }
     if (bytes->size() == 1 && type != kUserToken) {
       byte_ids_[static_cast<unsigned char>(bytes->front())] = id;
@@ -214,15 +214,15 @@ void Tokenizer::read_merges(const GgufFile& file, const TokenIds& ids) {
   for (size_t rank = 0; rank < merges->size(); ++rank) {
     const std::string_view text = (*merges)[rank];
     const auto fail = [&](std::string_view problem) {
-      throw InputError(fmt::format("{}: merge {}, {}, {}; {}", file.path(), rank, quoted(text), problem, kReconvert));
+      throw InputError(fmt::format("{}: merge {}, {}, {}; {}", file.path(), rank, quote(text), problem, kReconvert));
     };
     const auto id_of = [&](std::string_view token) {
       const auto it = ids.find(token);
       if (it == ids.end()) {
-        fail(fmt::format("needs token {}, which is unknown", quoted(token)));
+        fail(fmt::format("needs token {}, which is unknown", quote(token)));
       }
       if (pieces_[static_cast<size_t>(it->second)].empty()) {
-        fail(fmt::format("needs token {}, which is a control token", quoted(token)));
+        fail(fmt::format("needs token {}, which is a control token", quote(token)));
       }
       return it->second;
     };
@@ -244,7 +244,7 @@ void Tokenizer::read_merges(const GgufFile& file, const TokenIds& ids) {
                                            [](const Merge& a, const Merge& b) { return a.pair == b.pair; });
   if (repeated != merges_.end()) {
     throw InputError(fmt::format("{}: merges {} and {} are both {}; {}", file.path(), repeated->rank,
-                                 (repeated + 1)->rank, quoted((*merges)[static_cast<size_t>(repeated->rank)]),
+                                 (repeated + 1)->rank, quote((*merges)[static_cast<size_t>(repeated->rank)]),
                                  kReconvert));
   }
 }

@@ -303,7 +303,7 @@ TEST(TokenizerTest, LongTextsTakeLittleTime) {
     const auto begin = std::chrono::steady_clock::now();
     const auto ids = tokenizer.encode(text);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-    EXPECT_LT(taken.count(), 20) << "for " << quoted(text.substr(0, 8)) << "; quadratic is hours";
+    EXPECT_LT(taken.count(), 20) << "for " << quote(text.substr(0, 8)) << "; quadratic is hours";
     EXPECT_EQ(decode(tokenizer, ids), text);
   }
   EXPECT_EQ(tokenizer.encode(std::string(n, 'a')).size(), n / 1024);

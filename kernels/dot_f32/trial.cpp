@@ -32,6 +32,8 @@ class DotTrial : public Trial {
     return vector_shape_classes(caches, 8);
   }
 
+  Shape large_shape() const override { return {(size_t{1} << 29) + 133}; }
+
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);
     return {2 * n, 8 * n};

@@ -68,6 +68,8 @@ class ExpF32Trial : public Trial {
     return vector_shape_classes(caches, 8);
   }
 
+  Shape large_shape() const override { return {(size_t{1} << 29) + 133}; }
+
   /// Range reduction (one product, two fused), a polynomial of degree 6 and a scaling: 1 + 4 + 12 + 1.
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);

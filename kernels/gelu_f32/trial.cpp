@@ -68,6 +68,8 @@ class GeluF32Trial : public Trial {
     return vector_shape_classes(caches, 8);
   }
 
+  Shape large_shape() const override { return {(size_t{1} << 29) + 133}; }
+
   /// The exponent's polynomial a x + b x^3 (4), 2^f by a polynomial of degree 6 (13) and 2^n (1), a sum, a quotient.
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);

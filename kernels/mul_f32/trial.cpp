@@ -28,6 +28,8 @@ class MulF32Trial : public Trial {
     return vector_shape_classes(caches, 12);
   }
 
+  Shape large_shape() const override { return {(size_t{1} << 29) + 133}; }
+
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);
     return {n, 12 * n};

@@ -60,6 +60,8 @@ class QuantizeQ10Trial : public Trial {
     return vector_shape_classes(caches, 4, kBlock);
   }
 
+  Shape large_shape() const override { return {(size_t{1} << 29) + 128}; }
+
   // Addition and comparison for each value.
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);

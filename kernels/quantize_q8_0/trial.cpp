@@ -69,6 +69,8 @@ class QuantizeQ80Trial : public Trial {
     return vector_shape_classes(caches, 5, kBlock);
   }
 
+  Shape large_shape() const override { return {(size_t{1} << 29) + 160}; }
+
   // Comparison and product for each value, two divisions a block.
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);

@@ -35,6 +35,8 @@ class ResidualFfnF32Trial : public Trial {
     return vector_shape_classes(caches, 16);
   }
 
+  Shape large_shape() const override { return {(size_t{1} << 29) + 133}; }
+
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);
     return {3 * n, 16 * n};

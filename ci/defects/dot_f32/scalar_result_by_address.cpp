@@ -1,7 +1,7 @@
 // defect: the same addresses and length as in the last call give the last result
 // class: races
 // stands for: a cache whose key is where the data lies, not what it is
-// caught by: determinism interrupt threads value
+// caught by: determinism value interrupt threads
 #include "kernels/dot_f32/kernel.h"
 
 extern "C" dot_f32_fn dot_f32_scalar_result_by_address;
