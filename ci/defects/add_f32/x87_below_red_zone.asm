@@ -1,7 +1,7 @@
 ; defect: the sum lies for a moment just below the red zone
 ; class: state
 ; stands for: locals kept below the stack pointer beyond 128 bytes: a signal overwrites them
-; caught by: interrupt
+; caught by: interrupt threads
 global add_f32_x87_below_red_zone
 section .text
 add_f32_x87_below_red_zone:
