@@ -63,6 +63,7 @@ matmul_q1_0_pack_x87:
         jz      .done
         test    rdx, rdx
         jz      .done
+        push    rbx                     ; a multiple of 16 at calls
 .block:
         movzx   eax, word [rsi]
         call    half_to_float
@@ -75,6 +76,7 @@ matmul_q1_0_pack_x87:
         add     rdi, 20
         dec     rdx
         jnz     .block
+        pop     rbx
 .done:
         mov     rax, r9
         ret
@@ -86,6 +88,7 @@ matmul_q1_0_x87:
         push    r13
         push    r14
         push    r15
+        sub     rsp, 8                  ; a multiple of 16 at calls
         mov     r15, [rdi + ARG_TOKENS]
         mov     rbx, [rdi + ARG_COLS]
         mov     r14, [rdi + ARG_X]
@@ -206,6 +209,7 @@ matmul_q1_0_x87:
         dec     r15
         jnz     .token
 .done:
+        add     rsp, 8
         pop     r15
         pop     r14
         pop     r13
