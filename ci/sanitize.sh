@@ -9,11 +9,14 @@ for preset in "$@"; do
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset"
   echo "== $preset: unit tests"
-  build/"$preset"/assay_tests --gtest_brief=1 --gtest_filter='-Slow*'
+  filter='-Slow*'
+  # Where there are threads or children: a single thread has no race.
+  [ "$preset" = asan ] || filter='Model*:ThreadPool*:Gpt2*:BlockCheck*:ChildProcess*:JudgeTest*:Shrink*:Bench*:ProfileTest*'
+  build/"$preset"/assay_tests --gtest_brief=1 --gtest_filter="$filter"
   echo "== $preset: the program"
   assay=build/$preset/assay
   $assay list >/dev/null
-  $assay check --samples 100
+  $assay check --samples 100 --no-stepping
   # Two threads over every kernel of the runner; scalar has UBSan inside.
   for force in '*=scalar' ''; do
     $assay run --quiet --threads 2 --prompt '5+7=' ${force:+--force "$force"} | tee /dev/stderr | grep -qx 12

@@ -9,6 +9,7 @@ extern "C" {
 const char* __asan_default_options();
 const char* __tsan_default_options();
 const char* __asan_default_options() { return OPTIONS ":detect_stack_use_after_return=1:strict_string_checks=1"; }
-// The children of a process with threads check, too.
-const char* __tsan_default_options() { return OPTIONS ":die_after_fork=0"; }
+// The children of a process with threads check, too. A single step is a signal whose handler may do anything: what it
+// interrupts is a kernel, never the harness (single_step.h).
+const char* __tsan_default_options() { return OPTIONS ":die_after_fork=0:report_signal_unsafe=0"; }
 }
