@@ -132,10 +132,11 @@ class Collector : public benchmark::BenchmarkReporter {
 };
 
 void initialise(const BenchOptions& options) {
-  std::vector<std::string> words = {"assay", fmt::format("--benchmark_repetitions={}", options.repetitions),
+  static char name[] = "assay";  // the library keeps the pointer
+  std::vector<std::string> words = {fmt::format("--benchmark_repetitions={}", options.repetitions),
                                     fmt::format("--benchmark_min_time={}", options.min_time),
                                     "--benchmark_enable_random_interleaving=true"};
-  std::vector<char*> argv;
+  std::vector<char*> argv = {name};
   for (auto& w : words) {
     argv.push_back(w.data());
   }
