@@ -46,9 +46,6 @@ void print_result(const SelftestResult& r) {
 }
 
 int run_defects(const SelftestArguments& a) {
-  if (a.no_stepping) {
-    forbid_single_step();
-  }
   struct Count {
     size_t planted = 0, caught = 0, not_runnable = 0;
   };
@@ -154,6 +151,9 @@ int run_false_alarms(const SelftestArguments& a) {
 }
 
 int run_selftest(const SelftestArguments& a) {
+  if (a.no_stepping) {
+    forbid_single_step();
+  }
   if (a.false_alarm_seeds > 0) {
     return run_false_alarms(a);
   }
