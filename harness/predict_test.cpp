@@ -6,6 +6,7 @@
 
 #include "harness/disassembly.h"
 #include "harness/error.h"
+#include "harness/testing.h"
 #include "harness/tool.h"
 #include "harness/trace.h"
 
@@ -237,7 +238,7 @@ TEST(Predict, StaticAndGeneratedCodeOfOneKernel) {
     EXPECT_GT(p.loops[0].cycles_per_iteration, 0) << p.variant;
     if (isa_status(here, p.variant).runnable && p.counted) {
       EXPECT_GT(p.units_per_iteration(), 0) << p.variant;
-      EXPECT_GT(p.covered(), 0.5) << p.variant;
+      EXPECT_GT(p.covered(), kSanitized ? 0.1 : 0.5) << p.variant;  // scalar then has UBSan's branches inside
       EXPECT_LE(p.covered(), 1.0) << p.variant;
     } else {
       EXPECT_NE(p.not_counted, "") << p.variant;
