@@ -206,7 +206,7 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
             "interrupted after each instruction (signals overwrite what lies below the red zone) and re-entered on "
             "other data");
   }
-  if (draw % kThreadedOneIn == 2 && getenv("X_INTER") != nullptr && single_step_available()) {
+  if (draw % kThreadedOneIn == 2 && single_step_available()) {
     reset(kPoison);
     current = this;
     interleave_with_a_thread([&] { call(true); });
