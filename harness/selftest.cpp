@@ -57,11 +57,16 @@ std::vector<Planted> all_planted(const Cpu& cpu, const SelftestOptions& options)
   base.kernel_glob = kernels().front().name;
   base.variant_glob = "avx2";
   const auto harness = harness_defects();
-  Planted no_samples{harness.at(0), cpu, {true, ""}, base};
-  no_samples.options.variant_glob = "scalar";
-  no_samples.options.samples = 0;
-  all.push_back(std::move(no_samples));
-  all.push_back({harness.at(1), Cpu{}, {true, ""}, base});
+  Planted p;
+  p.status.runnable = true;
+  p.options = base;
+  p.defect = harness.at(1);  // on a CPU that has nothing
+  all.push_back(p);
+  p.defect = harness.at(0);
+  p.cpu = cpu;
+  p.options.variant_glob = "scalar";
+  p.options.samples = 0;
+  all.push_back(std::move(p));
   return all;
 }
 
