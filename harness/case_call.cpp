@@ -293,7 +293,8 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
       wrong.emplace("isa", why);
       return;
     }
-    if (is_call(rip, generated) && rsp % 16 != 0) {
+    // What a compiler wrote may call its own local functions from any stack: GCC aligns it only as they need it.
+    if ((generated || isa == "x87") && is_call(rip, generated) && rsp % 16 != 0) {
       wrong.emplace("stack-alignment",
                     fmt::format("it calls a function{} with the stack pointer at {:#x}, which is no multiple of 16",
                                 offset_text(rip), rsp));
