@@ -77,6 +77,9 @@ void single_step(uint64_t limit, const std::function<void()>& call, const StepVi
 void forbid_single_step() { forbidden = true; }
 
 bool single_step_available() {
+#ifdef __SANITIZE_THREAD__
+  return false;  // its run-time library holds locks of its own where a step may interrupt it
+#endif
   if (forbidden) {
     return false;
   }
