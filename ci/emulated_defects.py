@@ -59,19 +59,23 @@ PLANS = {
 }
 
 
+def was_caught(result):
+    return result["runnable"] and result["caught"] == result["seeds"] > 0
+
+
 def problems_of(result):
     """What is wrong with how one defect of `selftest --json` fared."""
     name = result["defect"]
     if not result["runnable"]:
         return [f"{name} did not run: {result['reason']}"]
-    if result["caught"] != result["seeds"] or result["seeds"] == 0:
+    if not was_caught(result):
         return [f"{name} was not caught: {result['caught_by_other'] or 'it passed'} ({result['what']})"]
     return []
 
 
 def problems_of_the_plan(plan, results):
     """A kind is missing where none of its defects is caught; a renamed defect must not shorten the list unseen."""
-    evidence = {r["defect"]: r["evidence"] for r in results if r["runnable"] and r["caught"] == r["seeds"] > 0}
+    evidence = {r["defect"]: r["evidence"] for r in results if was_caught(r)}
     return [
         f"{kind}: {name} is not among the caught"
         for kind, names in plan.needs.items()
@@ -114,7 +118,7 @@ def main(words):
         problems += wrong
     problems += problems_of_the_plan(plan, results)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    caught = len([r for r in results if r["runnable"] and r["caught"] == r["seeds"] > 0])
+    caught = sum(map(was_caught, results))
     print(f"{cpu}: {caught} of {len(results)} planted defects caught; {len(plan.needs)} kinds asked for; "
           f"{time.monotonic() - begin:.0f} s, {usage.ru_utime + usage.ru_stime:.0f} s of CPU time")
     for problem in problems:

@@ -265,7 +265,7 @@ class Case {
   void step_through(const void* target, const std::function<void()>& call);
   void run_beside_a_thread(const std::function<void()>& call_and_compare);
   void interleave_with_a_thread(const std::function<void()>& call);
-  /// The case of the other thread's round.
+  /// The same variant on the data of `id`: called once, with nothing on top but `step`.
   void run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const;
   /// Throws what went wrong in another thread, if something did.
   void judge_company(const std::optional<Mismatch>& wrong, const CaseId& id) const;

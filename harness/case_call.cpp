@@ -259,12 +259,9 @@ void Case::run_on_other_data(uint64_t salt) {
   CaseId other = id_;
   other.seed = mix_seed(id_.seed, 0x6f74686572 + salt);
   other.input_class = InputClass::normal;
-  ErrorStats ignored;
   const CallState mine = assay_call_state;
   try {
-    Case nested(variant_, other, *pool_, ignored);
-    nested.nested_ = true;
-    find_kernel(variant_.kernel).trial->run(nested);
+    run_nested(other, *pool_, nullptr);
   } catch (const Mismatch& m) {
     assay_call_state = mine;
     throw Mismatch(m.check, fmt::format("on other data, in between: {}", m.what()));
@@ -324,8 +321,8 @@ void Case::run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* st
 
 void Case::judge_company(const std::optional<Mismatch>& wrong, const CaseId& id) const {
   if (wrong) {
-    run_nested(id, *pool_,
-               nullptr);  // throws if it is wrong without company as well: then the threads are not to blame
+    // Throws if it is wrong without company as well: then the threads are not to blame.
+    run_nested(id, *pool_, nullptr);
     throw Mismatch(wrong->check == "value" ? "threads" : wrong->check,
                    fmt::format("beside another thread: {}", wrong->what()));
   }

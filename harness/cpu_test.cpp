@@ -1,11 +1,6 @@
 #include "harness/cpu.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "harness/error.h"
 #include "harness/testing.h"

@@ -124,13 +124,13 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool col
   double nearest = std::numeric_limits<double>::infinity();
   static const std::vector<Choice> kNone;
   for (const auto& c : choices_ ? *choices_ : kNone) {
-    // A profile is a file: what it names must still run here.
     if (c.kernel != kernel.name) {
       continue;  // shapes of other kernels have other dimensions
     }
     // The other kind of caches only where the profile has nothing else: `tune --quick` leaves the cold ones out.
     constexpr double kOtherCaches = 1000;
     const double far = distance(c.shape, shape) + (c.cold == cold ? 0 : kOtherCaches);
+    // A profile is a file: what it names must still run here.
     if (far < nearest && isa_status(cpu_, c.variant).runnable) {
       nearest = far;
       best = &c;

@@ -74,10 +74,10 @@ int run_defects(const SelftestArguments& a) {
       fmt::print("{:<12} {:>8} {:>8} {:>13}\n", name, c.caught, c.planted, c.not_runnable);
     }
     fmt::print("{:<12} {:>8} {:>8} {:>13}\n", "all", all.caught, all.planted, all.not_runnable);
-  }
-  if (!a.json && !a.options.large) {
-    const auto large = std::ranges::count(planted_defects(), true, &Defect::large);
-    fmt::print("{} more are for `assay selftest --large`: buffers of over 2^31 bytes\n", large);
+    if (!a.options.large) {
+      const auto large = std::ranges::count(planted_defects(), true, &Defect::large);
+      fmt::print("{} more are for `assay selftest --large`: buffers of over 2^31 bytes\n", large);
+    }
   }
   return all.caught + all.not_runnable == all.planted && all.caught > 0 ? 0 : 1;
 }
