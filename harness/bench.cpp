@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "harness/error.h"
 
@@ -19,6 +18,10 @@ double median_of(std::vector<double> values) {
   }
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
+
+// A noisy run shows nothing to be clear of anything: its fastest median is then still the best guess, and a simpler ISA
+// may cost this much of it, no more.
+constexpr double kMostLossForSimplicity = 1.02;
 
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
   const double compute = shape.work.ops / (shape.work.integer_ops ? peak.int8_ops : peak.f32_flops) * 1e9;
@@ -75,8 +78,9 @@ void decide(ShapeTimings& shape) {
     if (&t != &*fastest && (runner_up == nullptr || t.median_ns < runner_up->median_ns)) {
       runner_up = &t;
     }
-    const bool clear = fastest->high_ns < t.low_ns && t.median_ns / fastest->median_ns > shape.control_ratio();
-    if (winner == nullptr && (&t == &*fastest || !clear)) {
+    const double ratio = t.median_ns / fastest->median_ns;
+    const bool clear = fastest->high_ns < t.low_ns && ratio > shape.control_ratio();
+    if (winner == nullptr && (&t == &*fastest || (!clear && ratio <= kMostLossForSimplicity))) {
       winner = &t;
     }
     shape.tie = shape.tie || (&t != &*fastest && !clear);
@@ -109,25 +113,28 @@ ShapeTimings time_shape(const Kernel& kernel, [[maybe_unused]] const std::vector
   return shape;
 }
 
-BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
-  std::set<std::string> passed;
-  for (const auto& v : verdicts) {
-    if (v.status == Status::pass) {
-      passed.insert(v.kernel + "/" + v.variant);
+std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
+                                             const std::string& variant_glob) {
+  std::vector<const Variant*> variants;
+  for (const auto& variant : kernel.variants) {
+    const bool passed = std::ranges::any_of(verdicts, [&](const Verdict& v) {
+      return v.status == Status::pass && v.kernel == variant.kernel && v.variant == variant.label();
+    });
+    if (passed && glob_match(variant_glob, variant)) {
+      variants.push_back(&variant);
     }
   }
+  return variants;
+}
+
+BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
   BenchResult result;
   result.peak = measure_peak(cpu);
   for (const auto& kernel : kernels()) {
     if (!glob_match(options.kernel_glob, kernel.name)) {
       continue;
     }
-    std::vector<const Variant*> variants;
-    for (const auto& v : kernel.variants) {
-      if (glob_match(options.variant_glob, v) && passed.contains(v.name())) {
-        variants.push_back(&v);
-      }
-    }
+    const auto variants = passing_variants(kernel, verdicts, options.variant_glob);
     if (variants.empty()) {
       continue;
     }

@@ -31,7 +31,7 @@ struct ShapeTimings {
   Timing control;               ///< of the variant it names
   std::string winner;           ///< the variant to use
   std::string runner_up;        ///< the fastest of the others; "" if there is none
-  bool tie = false;             ///< the fastest was not clear of others: the simplest ISA among them is the winner
+  bool tie = false;             ///< the fastest was not clear of others: the winner is the simplest ISA within 2% of it
   double limit_ns = 0;          ///< what peak and bandwidth allow
   std::string limit;            ///< "mem bandwidth", "f32 peak", ...
 
@@ -56,6 +56,10 @@ struct BenchResult {
   nlohmann::json google;  ///< Google Benchmark's own JSON of every repetition
 };
 
+/// The variants of `kernel` that `verdicts` says passed, in registry order.
+std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
+                                             const std::string& variant_glob);
+
 /// Times every variant that passed (`verdicts`) and matches. Throws InputError if nothing is left, MachineError in a
 /// build without Google Benchmark.
 BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options);
@@ -64,7 +68,8 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
 void summarise(Timing& timing);
 
 /// Names winner, runner-up and tie of `shape`: the fastest median wins if its interval clears the runner-up's and the
-/// ratio exceeds the A/A control's; else the simplest ISA among those that it does not clear.
+/// ratio exceeds the A/A control's; else the simplest ISA among those that it does not clear and that took at most 2%
+/// longer.
 void decide(ShapeTimings& shape);
 
 nlohmann::json to_json(const ShapeTimings& shape);

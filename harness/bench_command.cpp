@@ -110,15 +110,18 @@ int run_bench(const BenchArguments& a) {
 int run_tune(const TuneArguments& a) {
   const Cpu cpu = detect_cpu();
   const std::string path = a.out.empty() ? default_profile_path() : a.out;
-  check_writable(path);
+  const auto audited = a.audit ? dispatch_to_audit(cpu, a.out) : nullptr;
+  if (!a.audit) {
+    check_writable(path);
+  }
   Progress progress;
   CheckOptions check_options;
-  check_options.samples = a.quick ? 300 : 2000;
+  check_options.samples = a.quick || a.audit ? 300 : 2000;
   check_options.seed = a.seed;
   const auto verdicts = check_first(cpu, check_options, progress, true);
-  if (a.audit) {
+  if (audited) {
     progress.clear();
-    print_audit(audit(cpu, verdicts, a.out));
+    print_audit(audit(cpu, verdicts, *audited));
     return count_failed(verdicts) > 0 ? 1 : 0;
   }
   BenchOptions options;

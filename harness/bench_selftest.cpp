@@ -3,29 +3,21 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <set>
-
 #include "harness/error.h"
 #include "harness/progress.h"
 
 namespace assay {
 
 BenchSelftest bench_selftest(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
-  std::set<std::string> passed;
-  for (const auto& v : verdicts) {
-    if (v.status == Status::pass) {
-      passed.insert(v.kernel + "/" + v.variant);
-    }
-  }
   BenchSelftest result;
   Progress progress;
   nlohmann::json google;
   for (const auto& kernel : kernels()) {
-    for (const auto& variant : kernel.variants) {
-      if (!glob_match(options.kernel_glob, kernel.name) || !glob_match(options.variant_glob, variant) ||
-          !passed.contains(variant.name())) {
-        continue;
-      }
+    if (!glob_match(options.kernel_glob, kernel.name)) {
+      continue;
+    }
+    for (const Variant* passing : passing_variants(kernel, verdicts, options.variant_glob)) {
+      const Variant& variant = *passing;
       const ShapeClass shape_class = kernel.trial->shape_classes(cpu.caches).front();
       Kernel copies{kernel.name, kernel.trial, {variant, variant, variant}};
       copies.variants[1].defect = "again";

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/audit.h"
+#include "harness/error.h"
+
 namespace assay {
 namespace {
 
@@ -36,7 +39,7 @@ TEST(Decision, AClearWinnerIsNamed) {
 
 TEST(Decision, ATieGoesToTheSimplerIsa) {
   ShapeTimings s;
-  s.timings = {timing("scalar", {100, 101, 102}), timing("sse", {10, 11, 12}), timing("avx2", {9, 10.5, 12})};
+  s.timings = {timing("scalar", {100, 101, 102}), timing("sse", {10, 10.6, 12}), timing("avx2", {9, 10.5, 12})};
   s.control = timing("avx2", {9, 10.5, 12});
   decide(s);
   EXPECT_EQ(s.winner, "sse");
@@ -46,11 +49,41 @@ TEST(Decision, ATieGoesToTheSimplerIsa) {
 
 TEST(Decision, ADifferenceWithinTheControlIsATie) {
   ShapeTimings s;
-  s.timings = {timing("sse", {10.4, 10.4, 10.4}), timing("avx2", {10, 10, 10})};
+  s.timings = {timing("sse", {10.1, 10.1, 10.1}), timing("avx2", {10, 10, 10})};
   s.control = timing("avx2", {10.5, 10.5, 10.5});  // the same code, 5% apart
   decide(s);
   EXPECT_EQ(s.winner, "sse");
   EXPECT_TRUE(s.tie);
+}
+
+TEST(Decision, ATieCostsNoMoreThanTwoPercent) {
+  ShapeTimings s;
+  s.timings = {timing("sse", {12, 12, 12}), timing("avx2", {10, 10, 10}), timing("avx512", {10.1, 10.1, 10.1})};
+  s.control = timing("avx2", {14, 14, 14});  // a machine too noisy to tell
+  decide(s);
+  EXPECT_EQ(s.winner, "avx2");
+  EXPECT_TRUE(s.tie);
+}
+
+TEST(Audit, WithoutAProfileItSaysSoBeforeItChecksAnything) {
+  EXPECT_THROW(dispatch_to_audit(detect_cpu(), "/nonexistent/profile.json"), InputError);
+}
+
+TEST(Audit, TimesTheChoiceAgainstTheOthersAtShapesOfItsOwn) {
+  const Cpu cpu = detect_cpu();
+  Verdict scalar;
+  scalar.kernel = "dot_f32";
+  scalar.variant = "scalar";
+  scalar.status = Status::pass;
+  Dispatch dispatch(cpu, std::map<std::string, std::string>{{"dot_f32", "scalar"}});
+  const auto entries = audit(cpu, {scalar}, dispatch);
+  ASSERT_EQ(entries.size(), timed_classes(*find_kernel("dot_f32").trial, cpu.caches).size());
+  for (const auto& e : entries) {
+    EXPECT_EQ(e.chosen, "scalar");
+    EXPECT_EQ(e.fastest, "scalar");  // nothing else passed
+    EXPECT_EQ(e.loss, 0);
+    EXPECT_NE(e.shape.find("x 0.7"), std::string::npos);
+  }
 }
 
 TEST(Bench, ColdCachesAreAClassApartAndGenerationIsNoPartOfATiming) {

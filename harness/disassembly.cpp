@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "harness/error.h"
@@ -46,11 +48,17 @@ bool parse_instruction(std::string_view line, Instruction& out) {
     return false;
   }
   line.remove_prefix(1);
-  line = trimmed(line.substr(0, line.find('#')));  // "# 0x1234 <symbol>": where a RIP-relative operand points
   out = {};
   out.address = address;
-  const size_t symbol = line.find('<');
-  std::string_view text = trimmed(line.substr(0, symbol));
+  const size_t comment = line.find("# 0x");  // "# 0x1234 <symbol>": where a RIP-relative operand points
+  if (comment != std::string_view::npos) {
+    std::string_view operand = line.substr(comment + 4);
+    if (!take_hex(operand, out.operand)) {
+      out.operand = Instruction::kNoTarget;
+    }
+  }
+  line = trimmed(line.substr(0, line.find('#')));
+  std::string_view text = trimmed(line.substr(0, line.find('<')));
   if (text.empty()) {  // "<unknown>"
     out.text = "(bad)";
     return true;
@@ -62,10 +70,6 @@ bool parse_instruction(std::string_view line, Instruction& out) {
       operand.remove_prefix(2);
       if (!take_hex(operand, out.target)) {
         out.target = Instruction::kNoTarget;
-      }
-      if (symbol != std::string_view::npos && line.ends_with('>')) {
-        const std::string_view name = line.substr(symbol + 1, line.size() - symbol - 2);
-        out.target_name = name.find('+') == std::string_view::npos ? name : "";
       }
     }
   }
@@ -90,24 +94,22 @@ double operand_bytes(const Instruction& i) {
   return 1;
 }
 
-/// NASM's local labels are symbols of their own ("dot_f32_x87.loop") and would cut a function into pieces.
-std::vector<std::string> with_local_labels(const std::string& objdump, const std::string& file,
-                                           const std::vector<std::string>& symbols) {
+/// Names of the functions of a file by address, as llvm-objdump --syms prints them.
+std::multimap<uint64_t, std::string> function_symbols(const std::string& objdump, const std::string& file) {
   const ToolResult table = run_tool({objdump, "--syms", file}, "");
-  const std::set<std::string, std::less<>> roots(symbols.begin(), symbols.end());
-  std::vector<std::string> names = symbols;
+  std::multimap<uint64_t, std::string> symbols;
   std::string_view text = table.out;
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = trimmed(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
-    const std::string_view name = line.substr(line.find_last_of(" \t") + 1);
-    const size_t dot = name.find('.');
-    if (dot != std::string_view::npos && roots.contains(name.substr(0, dot))) {
-      names.emplace_back(name);
+    uint64_t address = 0;
+    std::string_view rest = line;
+    if (take_hex(rest, address) && rest.find(" .text") != std::string_view::npos) {
+      symbols.emplace(address, line.substr(line.find_last_of(" \t") + 1));
     }
   }
-  return names;
+  return symbols;
 }
 
 /// Puts the pieces of a function that follow it closely back together.
@@ -196,29 +198,49 @@ std::vector<Function> parse_disassembly(std::string_view text) {
   return functions;
 }
 
+std::vector<uint64_t> reached_from(const Function& function, const PointerReader& pointers_at) {
+  std::vector<uint64_t> reached;
+  for (const auto& i : function.code) {
+    if (i.target != Instruction::kNoTarget) {
+      reached.push_back(i.target);
+    }
+    if (i.operand != Instruction::kNoTarget) {
+      reached.push_back(i.operand);
+      std::ranges::copy(pointers_at(i.operand), std::back_inserter(reached));
+    }
+  }
+  std::erase_if(reached, [&](uint64_t address) { return function.index_of(address) != function.code.size(); });
+  return reached;
+}
+
 std::vector<Function> disassemble_file(const std::string& objdump, const std::string& file,
-                                       const std::vector<std::string>& symbols) {
+                                       const std::vector<std::string>& symbols, const PointerReader& pointers_at) {
+  constexpr int kDepth = 4;
+  const auto named = function_symbols(objdump, file);
+  std::set<std::string> wanted(symbols.begin(), symbols.end());
+  for (const auto& [address, name] : named) {
+    // NASM's local labels are symbols of their own ("dot_f32_x87.loop") and would cut a function into pieces.
+    if (const size_t dot = name.find('.'); dot != std::string::npos && wanted.contains(name.substr(0, dot))) {
+      wanted.insert(name);
+    }
+  }
+  std::set<std::string> asked;
   std::vector<Function> all;
-  std::set<uint64_t> known;
-  std::vector<std::string> wanted = with_local_labels(objdump, file, symbols);
-  for (int depth = 0; depth < 3 && !wanted.empty(); ++depth) {
+  for (int depth = 0; depth < kDepth && !wanted.empty(); ++depth) {
     const ToolResult result = run_tool(
         {objdump, "-d", "--no-show-raw-insn", fmt::format("--disassemble-symbols={}", fmt::join(wanted, ",")), file},
         "");
     if (result.status != 0) {
       throw MachineError(fmt::format("{} failed on {}: {}", objdump, file, result.err.substr(0, 300)));
     }
+    asked.merge(wanted);
     wanted.clear();
-    std::set<std::string> names;
     for (auto& function : joined(parse_disassembly(result.out))) {
-      if (!known.insert(function.address).second) {
-        continue;
-      }
-      for (const auto& i : function.code) {
-        const bool leaves = i.target != Instruction::kNoTarget && function.index_of(i.target) == function.code.size();
-        if (leaves && !known.contains(i.target) && !i.target_name.empty() && !i.target_name.ends_with("@plt") &&
-            names.insert(i.target_name).second) {
-          wanted.push_back(i.target_name);
+      for (const uint64_t address : reached_from(function, pointers_at)) {
+        for (auto [it, end] = named.equal_range(address); it != end; ++it) {
+          if (!asked.contains(it->second)) {
+            wanted.insert(it->second);
+          }
         }
       }
       all.push_back(std::move(function));

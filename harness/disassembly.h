@@ -1,6 +1,6 @@
 #pragma once
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,9 +12,9 @@ struct Instruction {
   static constexpr uint64_t kNoTarget = ~uint64_t{0};
 
   uint64_t address = 0;
-  std::string text;             ///< AT&T syntax, without comments and symbols: "vmovups (%rdi), %ymm0"
-  uint64_t target = kNoTarget;  ///< of a direct branch or call
-  std::string target_name;      ///< the symbol that begins there; "" if none does
+  std::string text;              ///< AT&T syntax, without comments and symbols: "vmovups (%rdi), %ymm0"
+  uint64_t target = kNoTarget;   ///< of a direct branch or call
+  uint64_t operand = kNoTarget;  ///< where an operand by RIP points
 
   std::string_view mnemonic() const;
   bool is_jump() const;  ///< conditional or not
@@ -50,9 +50,16 @@ struct Loop {
 /// there is no function at all.
 std::vector<Function> parse_disassembly(std::string_view text);
 
-/// The functions of these symbols and the ones they call directly in the same file, to a depth of three.
+/// The addresses that lie in a row, as pointers, at an address of the file: a table of functions, where they are any.
+using PointerReader = std::function<std::vector<uint64_t>(uint64_t address)>;
+
+/// The functions of these symbols and the ones they reach in the same file, to a depth of four: by direct calls and
+/// jumps, by their addresses, and by tables of their addresses as `pointers_at` reads them.
 std::vector<Function> disassemble_file(const std::string& objdump, const std::string& file,
-                                       const std::vector<std::string>& symbols);
+                                       const std::vector<std::string>& symbols, const PointerReader& pointers_at);
+
+/// Addresses of the functions that `function` reaches, as above.
+std::vector<uint64_t> reached_from(const Function& function, const PointerReader& pointers_at);
 
 /// Code without a file: assembled as bytes into an object and disassembled from there. Addresses count from 0.
 Function disassemble_bytes(const std::string& mc, const std::string& objdump, std::span<const uint8_t> code);

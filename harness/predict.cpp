@@ -1,6 +1,8 @@
 #include "harness/predict.h"
 
 #include <fmt/format.h>
+#include <link.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,9 +20,10 @@
 namespace assay {
 namespace {
 
-constexpr size_t kMostLoops = 64;           // of one variant
+constexpr size_t kMostLoops = 256;          // of one variant
 constexpr uint64_t kMostSteps = 3'000'000;  // some five seconds
 constexpr double kSmallShare = 0.01;        // loops below this share of a call are left out
+constexpr double kLeastCover = 0.5;         // below, the rest of the call decides its time
 constexpr int kMcaIterations = 300;         // the start of the pipeline is then under one percent
 constexpr const char* kPackage = "install Debian's package llvm-19 (apt-get install llvm-19)";
 
@@ -80,8 +83,47 @@ ShapeClass small_shape(const Trial& trial, const CacheInfo& caches) {
   return l1 == classes.end() ? classes.front() : *l1;
 }
 
-/// The variant's function and those that it reaches by direct calls.
-Code static_code(const Variant& variant, const std::vector<Function>& all) {
+/// Where this executable lies: what to add to the addresses of its file, and its code there.
+struct Executable {
+  uintptr_t base = 0;
+  std::vector<std::pair<uintptr_t, uintptr_t>> code;
+
+  Executable() {
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, size_t, void* out) {
+          auto& self = *static_cast<Executable*>(out);
+          self.base = info->dlpi_addr;
+          for (int i = 0; i < info->dlpi_phnum; ++i) {
+            const auto& segment = info->dlpi_phdr[i];
+            if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+              self.code.emplace_back(segment.p_vaddr, segment.p_vaddr + segment.p_memsz);
+            }
+          }
+          return 1;  // the first is the executable
+        },
+        this);
+  }
+
+  /// The pointers to code, one after the other, at this address of the file.
+  std::vector<uint64_t> pointers_at(uint64_t address) const {
+    uint64_t words[64];
+    const iovec to{words, sizeof words};
+    const iovec from{reinterpret_cast<void*>(address + base), sizeof words};
+    const ssize_t bytes = process_vm_readv(getpid(), &to, 1, &from, 1, 0);  // no fault where nothing is mapped
+    std::vector<uint64_t> pointers;
+    for (ssize_t i = 0; i < bytes / static_cast<ssize_t>(sizeof words[0]); ++i) {
+      const uint64_t pointer = words[i] - base;
+      if (std::ranges::none_of(code, [&](const auto& c) { return pointer >= c.first && pointer < c.second; })) {
+        break;
+      }
+      pointers.push_back(pointer);
+    }
+    return pointers;
+  }
+};
+
+/// The variant's function and those that it reaches.
+Code static_code(const Variant& variant, const std::vector<Function>& all, const PointerReader& pointers_at) {
   const std::string symbol = variant.kernel + "_" + variant.isa;
   const auto root = std::ranges::find(all, symbol, &Function::name);
   if (root == all.end()) {
@@ -91,9 +133,9 @@ Code static_code(const Variant& variant, const std::vector<Function>& all) {
   const uintptr_t base = reinterpret_cast<uintptr_t>(variant.run) - root->address;
   code.functions.emplace_back(&*root, base);
   for (size_t i = 0; i < code.functions.size(); ++i) {
-    for (const auto& instruction : code.functions[i].first->code) {
-      const auto callee = std::ranges::find(all, instruction.target, &Function::address);
-      if (instruction.target != Instruction::kNoTarget && callee != all.end() &&
+    for (const uint64_t address : reached_from(*code.functions[i].first, pointers_at)) {
+      const auto callee = std::ranges::find(all, address, &Function::address);
+      if (callee != all.end() &&
           std::ranges::none_of(code.functions, [&](const auto& f) { return f.first == &*callee; })) {
         code.functions.emplace_back(&*callee, base);
       }
@@ -170,7 +212,8 @@ std::vector<double> ask_mca(const LlvmTools& tools, const std::string& cpu, cons
 }
 
 void predict_one(const Cpu& here, const CpuModel& model, const Kernel& kernel, const Variant& variant,
-                 const LlvmTools& tools, const std::vector<Function>& all, Prediction& p) {
+                 const LlvmTools& tools, const std::vector<Function>& all, const PointerReader& pointers_at,
+                 Prediction& p) {
   if (const IsaStatus status = isa_status(model.cpu, variant.isa); !status.runnable) {
     p.missing = status.reason;
     return;
@@ -181,8 +224,8 @@ void predict_one(const Cpu& here, const CpuModel& model, const Kernel& kernel, c
     return;
   }
   BenchStore store;
-  const Code code =
-      variant.jit ? generated_code(kernel, variant, p.shape_class.shape, tools, store) : static_code(variant, all);
+  const Code code = variant.jit ? generated_code(kernel, variant, p.shape_class.shape, tools, store)
+                                : static_code(variant, all, pointers_at);
   std::vector<Loop> loops;
   std::vector<CodeRange> ranges;
   for (const auto& [function, base] : code.functions) {
@@ -353,7 +396,9 @@ double Prediction::covered() const {
 }
 
 double Prediction::ratio() const {
-  return predicted_cycles_per_call() == 0 ? 0 : measured_cycles_per_call / predicted_cycles_per_call();
+  return predicted_cycles_per_call() == 0 || covered() < kLeastCover
+             ? 0
+             : measured_cycles_per_call / predicted_cycles_per_call();
 }
 
 std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const PredictOptions& options) {
@@ -374,10 +419,11 @@ std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const Pr
     throw InputError(fmt::format("nothing matches --kernel '{}' --variant '{}'; `assay list` shows the names",
                                  options.kernel_glob, options.variant_glob));
   }
+  const Executable executable;
+  const PointerReader pointers_at = [&](uint64_t address) { return executable.pointers_at(address); };
   std::vector<Function> all;
-  if (!symbols.empty()) {
-    all =
-        disassemble_file(tools.objdump, fmt::format("/proc/{}/exe", getpid()), symbols);  // its "self" is not this one
+  if (!symbols.empty()) {  // the disassembler's /proc/self is not this process
+    all = disassemble_file(tools.objdump, fmt::format("/proc/{}/exe", getpid()), symbols, pointers_at);
   }
   std::vector<Prediction> predictions;
   for (const auto& [kernel, variant] : selected) {
@@ -390,7 +436,7 @@ std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const Pr
     p.units_per_call =
         one_size ? static_cast<double>(p.shape_class.shape[0]) : kernel->trial->work(p.shape_class.shape).ops;
     try {
-      predict_one(here, model, *kernel, *variant, tools, all, p);
+      predict_one(here, model, *kernel, *variant, tools, all, pointers_at, p);
     } catch (const MachineError& e) {
       p.missing = e.what();  // of this variant; the others may still do
     }

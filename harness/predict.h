@@ -61,7 +61,8 @@ struct Prediction {
   double cycles_per_unit() const;            ///< predicted, of the main loop; 0: not derived
   double predicted_cycles_per_call() const;  ///< all loops that take 1% or more of the instructions; 0: not derived
   double covered() const;                    ///< share of the call's instructions that these loops are
-  double ratio() const;                      ///< measured / predicted cycles per call; 0: not known
+  /// Measured / predicted cycles per call; 0: not known, or less than half of the call is predicted.
+  double ratio() const;
 };
 
 struct PredictOptions {

@@ -54,10 +54,23 @@ TEST(Disassembly, FunctionsInstructionsAndTargets) {
   EXPECT_EQ(f.code[1].target, 0x1040u);
   EXPECT_EQ(f.code[2].text, "vmovups 0x2000(%rip), %ymm0");
   EXPECT_TRUE(f.code[13].is_call());
-  EXPECT_EQ(f.code[13].target_name, "helper");
+  EXPECT_EQ(f.code[13].target, 0x1100u);
+  EXPECT_EQ(f.code[2].operand, 0x3008u);
+  EXPECT_EQ(f.code[3].operand, Instruction::kNoTarget);
   EXPECT_EQ(f.code[14].target, Instruction::kNoTarget);  // an indirect jump
   EXPECT_EQ(f.code[15].text, "(bad)");
   EXPECT_EQ(functions[1].code.size(), 1u);
+}
+
+TEST(Disassembly, FollowsCallsAndTablesOfFunctions) {
+  const auto functions = parse_disassembly(kListing);
+  const auto pointers_at = [](uint64_t address) {
+    return address == 0x3008 ? std::vector<uint64_t>{0x5000, 0x1010, 0x5100} : std::vector<uint64_t>{};
+  };
+  // The call, the operand, and what the table there holds; not what lies within the function itself.
+  auto reached = reached_from(functions[0], pointers_at);
+  std::ranges::sort(reached);
+  EXPECT_EQ(reached, (std::vector<uint64_t>{0x1100, 0x3008, 0x5000, 0x5100}));
 }
 
 TEST(Disassembly, InnermostLoopsAndTheHeaviest) {
@@ -211,6 +224,10 @@ TEST(Ratios, MedianAndWorstOfOneIsa) {
   EXPECT_DOUBLE_EQ(s.median, 1.1);
   EXPECT_DOUBLE_EQ(s.worst, 0.25);  // four times too slow a prediction is worse than 2.5 times too fast a one
   EXPECT_EQ(s.worst_variant, "b/avx2");
+  Prediction half = make("f", "avx2", 220);
+  half.loops[0].share = 0.4;  // most of the call lies in no loop that was found: it is not predicted
+  EXPECT_EQ(half.ratio(), 0);
+  EXPECT_EQ(summarise_ratios({half}, "avx2").count, 0u);
   EXPECT_EQ(summarise_ratios({}, "avx2").count, 0u);
 }
 

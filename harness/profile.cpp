@@ -100,8 +100,7 @@ Profile parse_profile(const std::string& path, std::string_view text) {
   const auto line = [&](const nlohmann::json& object, const char* field) {
     const auto& value = object.at(field).get_ref<const std::string&>();
     if (one_line(value, kLongestText) != value) {
-      throw bad(
-          fmt::format("the {} {} is no line of at most {} bytes of text", field, quote(value), kLongestText));
+      throw bad(fmt::format("the {} {} is no line of at most {} bytes of text", field, quote(value), kLongestText));
     }
     return value;
   };
@@ -220,8 +219,8 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
     if (const Timing* other = s.find(s.runner_up)) {
       c.timing["runner_up"] = s.runner_up;
       c.timing["runner_up_median_ns"] = other->median_ns;
-      c.why = s.tie ? fmt::format("tie with {} ({:.2f}x its time): the simpler ISA", s.runner_up,
-                                  t.median_ns / other->median_ns)
+      c.why = s.tie ? fmt::format("tie with {} ({:.2f}x its time): the {}", s.runner_up, t.median_ns / other->median_ns,
+                                  t.median_ns > other->median_ns ? "simpler ISA" : "faster by median")
                     : fmt::format("{:.2f}x faster than {}, the runner-up", other->median_ns / t.median_ns, s.runner_up);
     } else {
       c.why = "the only variant with a passing verdict";
