@@ -71,6 +71,8 @@ class GoogleTimer : public CallTimer {
   bool slowed_;
 };
 
+constexpr int kFewestRepetitions = 3;  // in one place
+
 class Collector : public benchmark::BenchmarkReporter {
  public:
   explicit Collector(ShapeTimings& shape) : shape_(shape) { json_.SetOutputStream(&text_); }
@@ -131,9 +133,9 @@ class Collector : public benchmark::BenchmarkReporter {
   benchmark::JSONReporter json_;
 };
 
-void initialise(const BenchOptions& options) {
+void initialise(const BenchOptions& options, int repetitions) {
   static char name[] = "assay";  // the library keeps the pointer
-  std::vector<std::string> words = {fmt::format("--benchmark_repetitions={}", options.repetitions),
+  std::vector<std::string> words = {fmt::format("--benchmark_repetitions={}", repetitions),
                                     fmt::format("--benchmark_min_time={}", options.min_time),
                                     "--benchmark_enable_random_interleaving=true"};
   std::vector<char*> argv = {name};
@@ -144,23 +146,10 @@ void initialise(const BenchOptions& options) {
   benchmark::Initialize(&argc, argv.data());
 }
 
-}  // namespace
-
-void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Variant*>& variants,
-                             const BenchOptions& options, ShapeTimings& shape, nlohmann::json& google) {
-  try {
-    const std::regex filter(options.filter);
-    const bool any = std::ranges::any_of(variants, [&](const Variant* v) {
-      return std::regex_search(v->name() + "/" + shape.shape_class.label, filter);
-    });
-    if (!any) {
-      return;  // Google Benchmark would complain of each shape that the filter leaves out
-    }
-  } catch (const std::regex_error& e) {
-    throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
-  }
-  initialise(options);
-  BenchStore store;
+/// Buffers in one place: every variant and the control, their repetitions interleaved.
+void run_group(const Kernel& kernel, const std::vector<const Variant*>& variants, const BenchOptions& options,
+               int repetitions, BenchStore& store, ShapeTimings& shape, nlohmann::json& google) {
+  initialise(options, repetitions);
   std::vector<size_t> batches(variants.size() + 1, 0);
   const auto add = [&](size_t index, const Variant& variant, const std::string& suffix) {
     const std::string name = variant.name() + "/" + shape.shape_class.label + suffix;
@@ -184,11 +173,36 @@ void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Varia
   benchmark::RunSpecifiedBenchmarks(&collector, nullptr, options.filter);
   benchmark::ClearRegisteredBenchmarks();
   collector.append_to(google);
+}
+
+}  // namespace
+
+void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Variant*>& variants,
+                             const BenchOptions& options, ShapeTimings& shape, nlohmann::json& google) {
+  try {
+    const std::regex filter(options.filter);
+    const bool any = std::ranges::any_of(variants, [&](const Variant* v) {
+      return std::regex_search(v->name() + "/" + shape.shape_class.label, filter);
+    });
+    if (!any) {
+      return;  // Google Benchmark would complain of each shape that the filter leaves out
+    }
+  } catch (const std::regex_error& e) {
+    throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
+  }
+  // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so several
+  // times elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).
+  const int placements = options.repetitions >= 3 * kFewestRepetitions ? 3 : 1;
+  for (int i = 0; i < placements; ++i) {
+    BenchStore store(i);
+    const int repetitions = (options.repetitions + placements - 1 - i) / placements;
+    run_group(kernel, variants, options, repetitions, store, shape, google);
+    for (Timing& t : shape.timings) {
+      t.generation_ns = 1e9 * store.generation_seconds(*kernel.find(t.variant));
+    }
+  }
   // The order of registration, not of the report.
   std::ranges::sort(shape.timings, {}, [&](const Timing& t) { return kernel.find(t.variant); });
-  for (Timing& t : shape.timings) {
-    t.generation_ns = 1e9 * store.generation_seconds(*kernel.find(t.variant));
-  }
 }
 
 }  // namespace assay

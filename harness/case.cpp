@@ -449,7 +449,7 @@ struct BenchStore::Block {
   size_t offset = 0;
 };
 
-BenchStore::BenchStore() = default;
+BenchStore::BenchStore(int placement) : stride_(static_cast<size_t>(192 * (1 + placement))) {}
 BenchStore::~BenchStore() = default;
 
 uint8_t* BenchStore::get(const std::string& name, size_t bytes, bool& fresh) {
@@ -458,7 +458,7 @@ uint8_t* BenchStore::get(const std::string& name, size_t bytes, bool& fresh) {
   if (fresh) {
     block = std::make_unique<Block>(bytes);
     // Different buffers start in different cache sets: page-aligned streams would alias (4K aliasing).
-    block->offset = blocks_.size() % 16 * 192;
+    block->offset = blocks_.size() * stride_ % (16 * 192);
   }
   return block->memory + block->offset;
 }

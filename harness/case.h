@@ -286,7 +286,8 @@ class Case {
 
 class BenchStore {
  public:
-  BenchStore();
+  /// `placement`: how the buffers lie to each other within their pages.
+  explicit BenchStore(int placement = 0);
   ~BenchStore();
   struct Block;
   /// The block of that name, made (zeroed, 64-byte aligned) if it is new: `fresh` tells.
@@ -301,6 +302,7 @@ class BenchStore {
   void evict() const;
 
  private:
+  size_t stride_;
   std::map<std::string, std::unique_ptr<Block>> blocks_;
   std::map<std::string, std::unique_ptr<JitCode>> code_;
 };
