@@ -107,7 +107,7 @@ std::string bench_text(const ShapeTimings& s) {
                     nanoseconds(t.low_ns), nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
                     t.generation_ns > 0 ? fmt::format("  (generated in {})", nanoseconds(t.generation_ns)) : "",
                     t.variant != s.winner ? ""
-                    : s.tie               ? "  <- use (tie: the simpler ISA)"
+                    : s.tie               ? "  <- use (a tie)"
                                           : "  <- use");
   }
   return text + fmt::format("  A/A control on {}: {:.3f}\n", s.control.variant, s.control_ratio());
@@ -125,7 +125,7 @@ std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std:
       " (reads).\n\n" + old_question(result) +
       "\n## Timings\n\nMedian of the repetitions for one call, with its 95% bootstrap interval; "
       "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
-      "to the simpler ISA.\n"
+      "to the simplest ISA within 2% of the fastest.\n"
       "`-cold`: each call finds its data in memory, evicted before; its code is warm. Generation: what JIT code took "
       "to make, once, before the calls.\n"
       "A share over 100% is possible where a kernel's own algorithm does less work than the count assumes.\n\n";
