@@ -92,8 +92,7 @@ TEST(CommandLine, EveryOptionRefusesWhatIsNoValueOfItsType) {
     for (const auto& value : bad) {
       Words words = minimal(o.command, o.option);
       words.push_back(o.option + "=" + value);
-      EXPECT_NE(refusal_of(words), "") << o.command << " " << o.option << "=" << quote(value) << " (" << o.type
-                                       << ")";
+      EXPECT_NE(refusal_of(words), "") << o.command << " " << o.option << "=" << quote(value) << " (" << o.type << ")";
       ++tried;
     }
   }

@@ -23,9 +23,9 @@ struct Choice {
 /// The file of choices for one CPU and build.
 struct Profile {
   static constexpr int kSchemaVersion = 2;  ///< 2: cold
-  nlohmann::json cpu;  ///< vendor, family, model, stepping, features
-  std::string build;   ///< build_id()
-  std::string date;    ///< UTC, ISO 8601
+  nlohmann::json cpu;                       ///< vendor, family, model, stepping, features
+  std::string build;                        ///< build_id()
+  std::string date;                         ///< UTC, ISO 8601
   std::vector<Choice> choices;
 };
 

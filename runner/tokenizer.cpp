@@ -101,8 +101,8 @@ std::unordered_map<std::string_view, int32_t> index_tokens(const GgufFile& file)
     const auto id = static_cast<int32_t>(ids.size());
     const auto [other, added] = ids.emplace(token, id);
     if (!added) {
-      throw InputError(fmt::format("{}: tokens {} and {} are both {}; {}", file.path(), other->second, id,
-                                   quote(token), kReconvert));
+      throw InputError(fmt::format("{}: tokens {} and {} are both {}; {}", file.path(), other->second, id, quote(token),
+                                   kReconvert));
     }
   }
   return ids;
