@@ -7,6 +7,7 @@
 #include <charconv>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "harness/error.h"
@@ -158,17 +159,23 @@ double Loop::weight() const {
 std::string Loop::caveat() const {
   bool call = false;
   bool branch = false;
+  bool inner = false;
   bool shared_head = false;
   for (size_t i = 0; i < function->code.size(); ++i) {
     const Instruction& instruction = function->code[i];
     const bool inside = i >= first && i < last;
     call = call || (inside && instruction.is_call());
-    branch = branch || (inside && instruction.is_jump() && instruction.target > begin() && instruction.target <= end());
+    branch = branch || (inside && instruction.is_jump() && instruction.target > instruction.address &&
+                        instruction.target <= end());
+    inner = inner || (inside && instruction.is_jump() && instruction.target >= begin() &&
+                      instruction.target <= instruction.address);
     shared_head = shared_head || (i > last && instruction.is_jump() && instruction.target == begin());
   }
   std::string text;
-  for (const auto& [there, words] :
-       {std::pair(call, "calls"), {branch, "branches"}, {shared_head, "its head in a longer loop too"}}) {
+  for (const auto& [there, words] : {std::pair(call, "calls"),
+                                     {branch, "branches"},
+                                     {inner, "loops inside, each passed once"},
+                                     {shared_head, "its head in a longer loop too"}}) {
     text += there ? (text.empty() ? "" : ", ") + std::string(words) : "";
   }
   return text;
@@ -265,7 +272,7 @@ Function disassemble_bytes(const std::string& mc, const std::string& objdump, st
   return parse_disassembly(listing.out).front();
 }
 
-std::vector<Loop> innermost_loops(const Function& function) {
+std::vector<Loop> loops_of(const Function& function) {
   std::vector<Loop> loops;
   for (size_t i = 0; i < function.code.size(); ++i) {
     const Instruction& jump = function.code[i];
@@ -277,17 +284,29 @@ std::vector<Loop> innermost_loops(const Function& function) {
       loops.push_back({&function, first, i});
     }
   }
-  // The shortest first: what overlaps one that is taken is a loop around it, or code out of line that jumps back into it.
-  std::ranges::stable_sort(loops, {}, [](const Loop& loop) { return loop.last - loop.first; });
-  std::vector<Loop> innermost;
-  for (const auto& loop : loops) {
-    const auto overlaps = [&](const Loop& other) { return loop.first <= other.last && other.first <= loop.last; };
-    if (std::ranges::none_of(innermost, overlaps)) {
-      innermost.push_back(loop);
+  return loops;
+}
+
+std::vector<size_t> innermost(const std::vector<Loop>& loops, const std::vector<uint64_t>& executed) {
+  std::vector<size_t> order(loops.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, {}, [&](size_t i) { return loops[i].size(); });
+  std::vector<size_t> chosen;
+  for (const size_t i : order) {
+    const auto overlaps = [&](size_t k) { return loops[i].overlaps(loops[k]); };
+    uint64_t taken = 0;
+    for (const size_t k : chosen) {
+      taken += overlaps(k) && !executed.empty() ? executed[k] : 0;
+    }
+    if (!executed.empty() && taken < executed[i] / 2) {
+      std::erase_if(chosen, overlaps);
+    }
+    if (std::ranges::none_of(chosen, overlaps)) {
+      chosen.push_back(i);
     }
   }
-  std::ranges::sort(innermost, {}, &Loop::first);
-  return innermost;
+  std::ranges::sort(chosen);
+  return chosen;
 }
 
 }  // namespace assay

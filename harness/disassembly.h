@@ -30,7 +30,7 @@ struct Function {
   size_t index_of(uint64_t address) const;
 };
 
-/// A loop that contains no other: its instructions are those of `function` from `first` to `last`, which jumps back.
+/// The instructions of `function` from `first` to `last`, which jumps back to it.
 struct Loop {
   const Function* function;
   size_t first, last;
@@ -41,8 +41,9 @@ struct Loop {
   /// Bytes that one iteration's vector and memory instructions handle: the larger, the more it is the main loop. A
   /// guess from the code alone, for code that cannot run here.
   double weight() const;
-  /// "" or what a prediction from its instructions in a row leaves out: calls, branches that skip part of it, a longer
-  /// loop with the same head, whose passes count as this one's.
+  bool overlaps(const Loop& other) const { return first <= other.last && other.first <= last; }
+  /// "" or what a prediction from its instructions in a row leaves out: calls, branches that skip part of it, loops inside,
+  /// a longer loop with the same head, whose passes count as this one's.
   std::string caveat() const;
 };
 
@@ -64,6 +65,12 @@ std::vector<uint64_t> reached_from(const Function& function, const PointerReader
 /// Code without a file: assembled as bytes into an object and disassembled from there. Addresses count from 0.
 Function disassemble_bytes(const std::string& mc, const std::string& objdump, std::span<const uint8_t> code);
 
-std::vector<Loop> innermost_loops(const Function& function);
+/// Every jump back within the function.
+std::vector<Loop> loops_of(const Function& function);
+
+/// `loops` of one function without those that overlap a shorter one: loops around it, or code out of line that jumps back
+/// into it. But where the shorter ones are less than half of what the longer executes, it stays and they go: `executed`,
+/// the instructions of each loop, tells; empty: not known. Indices, in ascending order.
+std::vector<size_t> innermost(const std::vector<Loop>& loops, const std::vector<uint64_t>& executed);
 
 }  // namespace assay

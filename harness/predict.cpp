@@ -229,7 +229,7 @@ void predict_one(const Cpu& here, const CpuModel& model, const Kernel& kernel, c
   std::vector<Loop> loops;
   std::vector<CodeRange> ranges;
   for (const auto& [function, base] : code.functions) {
-    for (const auto& loop : innermost_loops(*function)) {
+    for (const auto& loop : loops_of(*function)) {
       if (loops.size() < kMostLoops) {
         loops.push_back(loop);
         ranges.push_back({loop.begin() + base, loop.end() + base});
@@ -244,9 +244,19 @@ void predict_one(const Cpu& here, const CpuModel& model, const Kernel& kernel, c
   p.not_counted = runs_here.runnable ? count(kernel, variant, p.shape_class.shape, store, ranges, trace)
                                      : "it cannot run here: " + runs_here.reason;
   p.counted = p.not_counted.empty();
-  std::vector<size_t> order(loops.size());
-  for (size_t i = 0; i < order.size(); ++i) {
-    order[i] = i;
+  std::vector<size_t> order;  // of the loops that count, in each function by itself
+  for (size_t begin = 0, end = 0; begin < loops.size(); begin = end) {
+    while (end < loops.size() && loops[end].function == loops[begin].function) {
+      ++end;
+    }
+    std::vector<uint64_t> executed;
+    if (p.counted) {
+      executed.assign(trace.instructions + begin, trace.instructions + end);
+    }
+    for (const size_t i :
+         innermost({loops.begin() + static_cast<long>(begin), loops.begin() + static_cast<long>(end)}, executed)) {
+      order.push_back(begin + i);
+    }
   }
   if (p.counted) {
     std::ranges::sort(order, std::greater{}, [&](size_t i) { return trace.instructions[i]; });
@@ -376,7 +386,8 @@ double Prediction::units_per_iteration() const {
 }
 
 double Prediction::cycles_per_unit() const {
-  return units_per_iteration() == 0 ? 0 : loops[0].cycles_per_iteration / units_per_iteration();
+  return units_per_iteration() == 0 || covered() < kLeastCover ? 0
+                                                               : loops[0].cycles_per_iteration / units_per_iteration();
 }
 
 double Prediction::predicted_cycles_per_call() const {

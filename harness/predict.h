@@ -58,7 +58,7 @@ struct Prediction {
   double measured_cycles_per_call = 0;  ///< 0: not measured
 
   double units_per_iteration() const;        ///< of the main loop; 0: not derived
-  double cycles_per_unit() const;            ///< predicted, of the main loop; 0: not derived
+  double cycles_per_unit() const;            ///< predicted, of the main loop; 0: not derived, or as for ratio()
   double predicted_cycles_per_call() const;  ///< all loops that take 1% or more of the instructions; 0: not derived
   double covered() const;                    ///< share of the call's instructions that these loops are
   /// Measured / predicted cycles per call; 0: not known, or less than half of the call is predicted.

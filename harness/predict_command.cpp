@@ -108,7 +108,7 @@ int run_predict(const Arguments& a) {
   fmt::print(
       "predicted: by llvm-mca for {}: every load hits the L1 cache and every branch is foreseen\n"
       "units/iter: counted by executing one call step by step here; cover: share of its instructions in the loops;\n"
-      "below 50% no call is predicted\n",
+      "below 50% the loops tell nothing of the call\n",
       model.name);
   if (!measured) {
     fmt::print("not measured: {} is not {}; --measure times it all the same\n", here.brand, model.name);

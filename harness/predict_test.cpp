@@ -13,6 +13,15 @@
 namespace assay {
 namespace {
 
+std::vector<Loop> innermost_loops(const Function& function, const std::vector<uint64_t>& executed = {}) {
+  const auto loops = loops_of(function);
+  std::vector<Loop> chosen;
+  for (const size_t i : innermost(loops, executed)) {
+    chosen.push_back(loops[i]);
+  }
+  return chosen;
+}
+
 // What llvm-objdump 19 prints with -d --no-show-raw-insn: a nest of loops, a constant by RIP, a call, bytes that are no
 // code.
 constexpr const char* kListing = R"(
@@ -97,6 +106,12 @@ TEST(Disassembly, InnermostLoopsAndTheHeaviest) {
   EXPECT_EQ(loops[0].weight(), 64);  // two operands of 32 bytes
   EXPECT_EQ(loops[1].weight(), 4);
   EXPECT_EQ(loops[0].caveat(), "");
+  // Executed: both inner ones are most of the outer's work, or little of it.
+  EXPECT_EQ(innermost_loops(nested[0], {400, 300, 1000}).size(), 2u);
+  loops = innermost_loops(nested[0], {40, 300, 1000});
+  ASSERT_EQ(loops.size(), 1u);
+  EXPECT_EQ(loops[0].begin(), 0x1005u);
+  EXPECT_EQ(loops[0].caveat(), "loops inside, each passed once");
 
   const auto branchy = parse_disassembly(
       "0000000000000000 <f>:\n 0: \tcallq\t0x100 <x>\n 5: \tje\t0x9 <f+0x9>\n 7: \tnop\n 9: \tjne\t0x0 <f>\n");
