@@ -59,8 +59,7 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
     for (const auto& used : timed_classes(*kernel.trial, cpu.caches)) {
       const ShapeClass shape_class = beside(*kernel.trial, used);
       const ShapeTimings t = time_shape(kernel, variants, shape_class, options, google);
-      const Variant* chosen =
-          kernel.find(dispatch.choose_variant(kernel.name, shape_class.shape, shape_class.cold).isa);
+      const Variant* chosen = &dispatch.choose_variant(kernel.name, shape_class.shape, shape_class.cold);
       const Variant* fastest = kernel.find(std::ranges::min_element(t.timings, {}, &Timing::median_ns)->variant);
       if (t.find(chosen->label()) == nullptr) {
         continue;  // what the profile names did not pass now
@@ -68,11 +67,9 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
       AuditEntry entry{kernel.name, shape_class.label, chosen->label(), fastest->label(), 0, t.control_ratio() - 1};
       if (chosen != fastest) {
         const ShapeTimings alone = time_shape(kernel, {chosen, fastest}, shape_class, at_length, google);
-        const Timing& mine = *alone.find(chosen->label());
-        const Timing& best = *alone.find(fastest->label());
-        const double ratio = mine.median_ns / best.median_ns;
-        const bool clear = mine.low_ns > best.high_ns && ratio > alone.control_ratio();
-        entry.loss = clear ? ratio - 1 : 0;
+        if (!alone.tie && alone.winner == fastest->label()) {
+          entry.loss = alone.find(chosen->label())->median_ns / alone.find(fastest->label())->median_ns - 1;
+        }
         entry.noise = alone.control_ratio() - 1;
       }
       entries.push_back(entry);

@@ -49,11 +49,11 @@ std::string valid_regex(const std::string& text) {
   }
 }
 
-std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress& progress, bool report_failures) {
+std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress& progress) {
   size_t done = 0;
   options.on_verdict = [&](const Verdict& v) {
     progress.show(fmt::format("check: {} verdicts, {}/{}", ++done, v.kernel, v.variant));
-    if (report_failures && v.status == Status::fail) {
+    if (v.status == Status::fail) {
       progress.clear();
       fmt::print(stderr, "{}/{} failed and is left out: {}\n    {}\n", v.kernel, v.variant, v.reason, v.reproduce);
     }
@@ -78,7 +78,7 @@ int run_bench(const BenchArguments& a) {
   check_options.variant_glob = a.options.variant_glob;
   check_options.samples = a.check_samples;
   check_options.seed = a.seed;
-  const auto verdicts = check_first(cpu, check_options, progress, true);
+  const auto verdicts = check_first(cpu, check_options, progress);
   if (a.selftest) {
     progress.clear();
     return print_bench_selftest(bench_selftest(cpu, verdicts, a.options)) ? 0 : 1;
@@ -107,23 +107,28 @@ int run_bench(const BenchArguments& a) {
   return count_failed(verdicts) > 0 ? 1 : 0;
 }
 
+int run_audit(const TuneArguments& a) {
+  const Cpu cpu = detect_cpu();
+  const auto dispatch = dispatch_to_audit(cpu, a.out);  // before the check: there may be nothing to audit
+  Progress progress;
+  CheckOptions check_options;
+  check_options.samples = 300;
+  check_options.seed = a.seed;
+  const auto verdicts = check_first(cpu, check_options, progress);
+  progress.clear();
+  print_audit(audit(cpu, verdicts, *dispatch));
+  return count_failed(verdicts) > 0 ? 1 : 0;
+}
+
 int run_tune(const TuneArguments& a) {
   const Cpu cpu = detect_cpu();
   const std::string path = a.out.empty() ? default_profile_path() : a.out;
-  const auto audited = a.audit ? dispatch_to_audit(cpu, a.out) : nullptr;
-  if (!a.audit) {
-    check_writable(path);
-  }
+  check_writable(path);
   Progress progress;
   CheckOptions check_options;
-  check_options.samples = a.quick || a.audit ? 300 : 2000;
+  check_options.samples = a.quick ? 300 : 2000;
   check_options.seed = a.seed;
-  const auto verdicts = check_first(cpu, check_options, progress, true);
-  if (audited) {
-    progress.clear();
-    print_audit(audit(cpu, verdicts, *audited));
-    return count_failed(verdicts) > 0 ? 1 : 0;
-  }
+  const auto verdicts = check_first(cpu, check_options, progress);
   BenchOptions options;
   options.quick = a.quick;
   options.repetitions = a.quick ? 7 : 15;
@@ -196,7 +201,7 @@ void add_tune_command(CLI::App& app, int& status) {
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
   command->add_option("--seed", a->seed, "of the check")->capture_default_str();
   command->add_flag("--json", a->json, "the choices for programs");
-  command->callback([a, &status] { status = run_tune(*a); });
+  command->callback([a, &status] { status = a->audit ? run_audit(*a) : run_tune(*a); });
 }
 
 }  // namespace assay

@@ -71,8 +71,6 @@ class GoogleTimer : public CallTimer {
   bool slowed_;
 };
 
-constexpr int kFewestRepetitions = 3;  // in one place
-
 class Collector : public benchmark::BenchmarkReporter {
  public:
   explicit Collector(ShapeTimings& shape) : shape_(shape) { json_.SetOutputStream(&text_); }
@@ -192,7 +190,9 @@ void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Varia
   }
   // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so several
   // times elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).
-  const int placements = options.repetitions >= 3 * kFewestRepetitions ? 3 : 1;
+  constexpr int kPlacements = 3;
+  constexpr int kFewestRepetitions = 3;  // in one place
+  const int placements = options.repetitions >= kPlacements * kFewestRepetitions ? kPlacements : 1;
   for (int i = 0; i < placements; ++i) {
     BenchStore store(i);
     const int repetitions = (options.repetitions + placements - 1 - i) / placements;

@@ -37,7 +37,7 @@ bool parse_heading(std::string_view line, Function& function) {
   if (!take_hex(line, address) || !line.starts_with(" <") || !line.ends_with(">:")) {
     return false;
   }
-  function = {std::string(line.substr(2, line.size() - 4)), address, {}};
+  function = {std::string(line.substr(2, line.size() - 4)), address, {}, {}};
   return true;
 }
 
@@ -54,9 +54,7 @@ bool parse_instruction(std::string_view line, Instruction& out) {
   const size_t comment = line.find("# 0x");  // "# 0x1234 <symbol>": where a RIP-relative operand points
   if (comment != std::string_view::npos) {
     std::string_view operand = line.substr(comment + 4);
-    if (!take_hex(operand, out.operand)) {
-      out.operand = Instruction::kNoTarget;
-    }
+    take_hex(operand, out.operand);  // what is none leaves kNoTarget
   }
   line = trimmed(line.substr(0, line.find('#')));
   std::string_view text = trimmed(line.substr(0, line.find('<')));
@@ -69,9 +67,7 @@ bool parse_instruction(std::string_view line, Instruction& out) {
     std::string_view operand = trimmed(text.substr(std::min(text.find_last_of(" \t"), text.size())));
     if (operand.starts_with("0x")) {
       operand.remove_prefix(2);
-      if (!take_hex(operand, out.target)) {
-        out.target = Instruction::kNoTarget;
-      }
+      take_hex(operand, out.target);
     }
   }
   return true;
@@ -243,7 +239,8 @@ std::vector<Function> disassemble_file(const std::string& objdump, const std::st
     asked.merge(wanted);
     wanted.clear();
     for (auto& function : joined(parse_disassembly(result.out))) {
-      for (const uint64_t address : reached_from(function, pointers_at)) {
+      function.reaches = reached_from(function, pointers_at);
+      for (const uint64_t address : function.reaches) {
         for (auto [it, end] = named.equal_range(address); it != end; ++it) {
           if (!asked.contains(it->second)) {
             wanted.insert(it->second);
@@ -287,7 +284,8 @@ std::vector<Loop> loops_of(const Function& function) {
   return loops;
 }
 
-std::vector<size_t> innermost(const std::vector<Loop>& loops, const std::vector<uint64_t>& executed) {
+std::vector<size_t> innermost(const std::vector<Loop>& loops, std::span<const uint64_t> executed) {
+  const auto count = [&](size_t i) { return executed.empty() ? 0 : executed[i]; };
   std::vector<size_t> order(loops.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, {}, [&](size_t i) { return loops[i].size(); });
@@ -296,9 +294,9 @@ std::vector<size_t> innermost(const std::vector<Loop>& loops, const std::vector<
     const auto overlaps = [&](size_t k) { return loops[i].overlaps(loops[k]); };
     uint64_t taken = 0;
     for (const size_t k : chosen) {
-      taken += overlaps(k) && !executed.empty() ? executed[k] : 0;
+      taken += overlaps(k) ? count(k) : 0;
     }
-    if (!executed.empty() && taken < executed[i] / 2) {
+    if (taken < count(i) / 2) {
       std::erase_if(chosen, overlaps);
     }
     if (std::ranges::none_of(chosen, overlaps)) {

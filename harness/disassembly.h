@@ -25,6 +25,8 @@ struct Function {
   std::string name;
   uint64_t address = 0;
   std::vector<Instruction> code;  ///< in the order of addresses
+  std::vector<uint64_t>
+      reaches;  ///< addresses outside that it calls, jumps to or names, as disassemble_file() finds them
 
   /// The instruction at this address, or code.size().
   size_t index_of(uint64_t address) const;
@@ -41,7 +43,9 @@ struct Loop {
   /// Bytes that one iteration's vector and memory instructions handle: the larger, the more it is the main loop. A
   /// guess from the code alone, for code that cannot run here.
   double weight() const;
-  bool overlaps(const Loop& other) const { return first <= other.last && other.first <= last; }
+  bool overlaps(const Loop& other) const {
+    return function == other.function && first <= other.last && other.first <= last;
+  }
   /// "" or what a prediction from its instructions in a row leaves out: calls, branches that skip part of it, loops inside,
   /// a longer loop with the same head, whose passes count as this one's.
   std::string caveat() const;
@@ -68,9 +72,9 @@ Function disassemble_bytes(const std::string& mc, const std::string& objdump, st
 /// Every jump back within the function.
 std::vector<Loop> loops_of(const Function& function);
 
-/// `loops` of one function without those that overlap a shorter one: loops around it, or code out of line that jumps back
+/// `loops` without those that overlap a shorter one: loops around it, or code out of line that jumps back
 /// into it. But where the shorter ones are less than half of what the longer executes, it stays and they go: `executed`,
 /// the instructions of each loop, tells; empty: not known. Indices, in ascending order.
-std::vector<size_t> innermost(const std::vector<Loop>& loops, const std::vector<uint64_t>& executed);
+std::vector<size_t> innermost(const std::vector<Loop>& loops, std::span<const uint64_t> executed);
 
 }  // namespace assay

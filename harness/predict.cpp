@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 
 #include "harness/case.h"
 #include "harness/child.h"
@@ -123,7 +124,7 @@ struct Executable {
 };
 
 /// The variant's function and those that it reaches.
-Code static_code(const Variant& variant, const std::vector<Function>& all, const PointerReader& pointers_at) {
+Code static_code(const Variant& variant, const std::vector<Function>& all) {
   const std::string symbol = variant.kernel + "_" + variant.isa;
   const auto root = std::ranges::find(all, symbol, &Function::name);
   if (root == all.end()) {
@@ -133,7 +134,7 @@ Code static_code(const Variant& variant, const std::vector<Function>& all, const
   const uintptr_t base = reinterpret_cast<uintptr_t>(variant.run) - root->address;
   code.functions.emplace_back(&*root, base);
   for (size_t i = 0; i < code.functions.size(); ++i) {
-    for (const uint64_t address : reached_from(*code.functions[i].first, pointers_at)) {
+    for (const uint64_t address : code.functions[i].first->reaches) {
       const auto callee = std::ranges::find(all, address, &Function::address);
       if (callee != all.end() &&
           std::ranges::none_of(code.functions, [&](const auto& f) { return f.first == &*callee; })) {
@@ -212,8 +213,7 @@ std::vector<double> ask_mca(const LlvmTools& tools, const std::string& cpu, cons
 }
 
 void predict_one(const Cpu& here, const CpuModel& model, const Kernel& kernel, const Variant& variant,
-                 const LlvmTools& tools, const std::vector<Function>& all, const PointerReader& pointers_at,
-                 Prediction& p) {
+                 const LlvmTools& tools, const std::vector<Function>& all, Prediction& p) {
   if (const IsaStatus status = isa_status(model.cpu, variant.isa); !status.runnable) {
     p.missing = status.reason;
     return;
@@ -224,8 +224,8 @@ void predict_one(const Cpu& here, const CpuModel& model, const Kernel& kernel, c
     return;
   }
   BenchStore store;
-  const Code code = variant.jit ? generated_code(kernel, variant, p.shape_class.shape, tools, store)
-                                : static_code(variant, all, pointers_at);
+  const Code code =
+      variant.jit ? generated_code(kernel, variant, p.shape_class.shape, tools, store) : static_code(variant, all);
   std::vector<Loop> loops;
   std::vector<CodeRange> ranges;
   for (const auto& [function, base] : code.functions) {
@@ -244,20 +244,8 @@ void predict_one(const Cpu& here, const CpuModel& model, const Kernel& kernel, c
   p.not_counted = runs_here.runnable ? count(kernel, variant, p.shape_class.shape, store, ranges, trace)
                                      : "it cannot run here: " + runs_here.reason;
   p.counted = p.not_counted.empty();
-  std::vector<size_t> order;  // of the loops that count, in each function by itself
-  for (size_t begin = 0, end = 0; begin < loops.size(); begin = end) {
-    while (end < loops.size() && loops[end].function == loops[begin].function) {
-      ++end;
-    }
-    std::vector<uint64_t> executed;
-    if (p.counted) {
-      executed.assign(trace.instructions + begin, trace.instructions + end);
-    }
-    for (const size_t i :
-         innermost({loops.begin() + static_cast<long>(begin), loops.begin() + static_cast<long>(end)}, executed)) {
-      order.push_back(begin + i);
-    }
-  }
+  std::vector<size_t> order =
+      innermost(loops, std::span<const uint64_t>(trace.instructions, p.counted ? loops.size() : 0));
   if (p.counted) {
     std::ranges::sort(order, std::greater{}, [&](size_t i) { return trace.instructions[i]; });
     std::erase_if(order, [&](size_t i) {
@@ -430,11 +418,11 @@ std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const Pr
     throw InputError(fmt::format("nothing matches --kernel '{}' --variant '{}'; `assay list` shows the names",
                                  options.kernel_glob, options.variant_glob));
   }
-  const Executable executable;
-  const PointerReader pointers_at = [&](uint64_t address) { return executable.pointers_at(address); };
   std::vector<Function> all;
   if (!symbols.empty()) {  // the disassembler's /proc/self is not this process
-    all = disassemble_file(tools.objdump, fmt::format("/proc/{}/exe", getpid()), symbols, pointers_at);
+    const Executable executable;
+    all = disassemble_file(tools.objdump, fmt::format("/proc/{}/exe", getpid()), symbols,
+                           [&](uint64_t address) { return executable.pointers_at(address); });
   }
   std::vector<Prediction> predictions;
   for (const auto& [kernel, variant] : selected) {
@@ -447,7 +435,7 @@ std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const Pr
     p.units_per_call =
         one_size ? static_cast<double>(p.shape_class.shape[0]) : kernel->trial->work(p.shape_class.shape).ops;
     try {
-      predict_one(here, model, *kernel, *variant, tools, all, pointers_at, p);
+      predict_one(here, model, *kernel, *variant, tools, all, p);
     } catch (const MachineError& e) {
       p.missing = e.what();  // of this variant; the others may still do
     }
