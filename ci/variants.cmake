@@ -16,7 +16,8 @@ set(flags_auto_v4 -O3 -march=x86-64-v4 -mprefer-vector-width=512)
 set(flags_sse -O2 -march=x86-64-v2)
 set(flags_avx2 -O2 -march=x86-64-v3)
 # GCC 12 warns of its own intrinsics' undefined operands (GCC bug 105593).
-set(flags_avx512 -O2 -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized)
+set(flags_avx512 -O2 -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 set(flags_avx512_vnni ${flags_avx512} -mavx512vnni)
 set(flags_avx512_bf16 ${flags_avx512} -mavx512bf16)
 set(flags_jit -O2)

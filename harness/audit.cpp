@@ -8,25 +8,6 @@
 #include "harness/progress.h"
 
 namespace assay {
-namespace {
-
-/// About 0.7 of each size over 1, in whole blocks where the contract wants them: no shape that tuning used.
-ShapeClass beside(const Trial& trial, const ShapeClass& used) {
-  for (const size_t unit : {size_t{1}, size_t{32}, size_t{64}, size_t{128}}) {
-    ShapeClass other{used.label + " x 0.7", used.shape, used.cold};
-    for (size_t& size : other.shape) {
-      size = size <= 1 ? size : std::max<size_t>(size * 7 / 10 / unit, 1) * unit;
-    }
-    try {
-      trial.validate(other.shape);
-      return other;
-    } catch (const InputError&) {  // not a multiple of its blocks
-    }
-  }
-  return used;
-}
-
-}  // namespace
 
 std::unique_ptr<Dispatch> dispatch_to_audit(const Cpu& cpu, const std::string& profile_path) {
   std::string refused;
@@ -42,39 +23,44 @@ std::unique_ptr<Dispatch> dispatch_to_audit(const Cpu& cpu, const std::string& p
 }
 
 std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch) {
+  constexpr int kPercent = 70;  // between the sizes that tuning used
   BenchOptions options;
-  options.repetitions = 15;
-  options.min_time = 0.01;
+  options.drop_over = 1.5;
   BenchOptions at_length;
-  at_length.repetitions = 41;
-  at_length.min_time = 0.02;
-  std::vector<AuditEntry> entries;
+  at_length.repetitions = 90;
   Progress progress;
+  options.on_progress = at_length.on_progress = [&](const std::string& text) { progress.show("audit: " + text); };
   nlohmann::json google;
+  std::vector<TimingJob> jobs;
   for (const auto& kernel : kernels()) {
     const auto variants = passing_variants(kernel, verdicts, "*");
     if (variants.empty()) {
       continue;
     }
     for (const auto& used : timed_classes(*kernel.trial, cpu.caches)) {
-      const ShapeClass shape_class = beside(*kernel.trial, used);
-      const ShapeTimings t = time_shape(kernel, variants, shape_class, options, google);
-      const Variant* chosen = &dispatch.choose_variant(kernel.name, shape_class.shape, shape_class.cold);
-      const Variant* fastest = kernel.find(std::ranges::min_element(t.timings, {}, &Timing::median_ns)->variant);
-      if (t.find(chosen->label()) == nullptr) {
-        continue;  // what the profile names did not pass now
-      }
-      AuditEntry entry{kernel.name, shape_class.label, chosen->label(), fastest->label(), 0, t.control_ratio() - 1};
-      if (chosen != fastest) {
-        const ShapeTimings alone = time_shape(kernel, {chosen, fastest}, shape_class, at_length, google);
-        if (!alone.tie && alone.winner == fastest->label()) {
-          entry.loss = alone.find(chosen->label())->median_ns / alone.find(fastest->label())->median_ns - 1;
-        }
-        entry.noise = alone.control_ratio() - 1;
-      }
-      entries.push_back(entry);
-      progress.show(fmt::format("audit: {} {}", kernel.name, shape_class.label));
+      jobs.push_back({&kernel, variants, scaled(*kernel.trial, used, kPercent)});
     }
+  }
+  std::vector<AuditEntry> entries;
+  std::vector<TimingJob> pairs;  // of the entries whose choice was not the fastest
+  for (const ShapeTimings& t : time_shapes(jobs, options, google)) {
+    const Kernel& kernel = find_kernel(t.kernel);
+    const Variant& chosen = dispatch.choose_variant(t.kernel, t.shape_class.shape, t.shape_class.cold);
+    const Variant& fastest = *kernel.find(std::ranges::min_element(t.timings, {}, &Timing::median_ns)->variant);
+    if (t.find(chosen.label()) == nullptr) {
+      continue;  // what the profile names did not pass now
+    }
+    entries.push_back({t.kernel, t.shape_class.name(), chosen.label(), fastest.label(), 0, t.control_ratio() - 1});
+    if (&chosen != &fastest) {
+      pairs.push_back({&kernel, {&chosen, &fastest}, t.shape_class});
+    }
+  }
+  for (const ShapeTimings& t : time_shapes(pairs, at_length, google)) {
+    auto& entry = *std::ranges::find_if(
+        entries, [&](const AuditEntry& e) { return e.kernel == t.kernel && e.shape == t.shape_class.name(); });
+    const Timing& chosen = *t.find(entry.chosen);
+    entry.loss = chosen.slower ? chosen.ratio - 1 : 0;
+    entry.noise = t.control_ratio() - 1;
   }
   progress.clear();
   return entries;

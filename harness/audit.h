@@ -19,8 +19,9 @@ struct AuditEntry {
 /// usable profile.
 std::unique_ptr<Dispatch> dispatch_to_audit(const Cpu& cpu, const std::string& profile_path);
 
-/// Times, at shapes between and beside those of tuning, what dispatch chooses against every other passing variant; then,
-/// at length, against the fastest of these alone: the lowest of ten medians is partly luck, and a run of its own is not.
+/// Times, at a size of each class that lies between those of tuning, what dispatch chooses against every other passing
+/// variant; then, at length, against the fastest of these alone: the lowest of ten medians is partly luck, and a run of its
+/// own is not.
 std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch);
 
 /// A line for each shape, then the median and the worst loss.

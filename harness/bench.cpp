@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "harness/error.h"
 
@@ -19,9 +20,36 @@ double median_of(std::vector<double> values) {
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
-// A noisy run shows nothing to be clear of anything: its fastest median is then still the best guess, and a simpler ISA
-// may cost this much of it, no more.
+// A noisy run shows nothing to be clear of anything: its fastest median is then still the best guess. A simpler ISA is
+// taken only where the run shows that it costs no more than this.
 constexpr double kMostLossForSimplicity = 1.02;
+
+size_t most_rounds(const ShapeTimings& shape) {
+  size_t most = 0;
+  for (const auto& t : shape.timings) {
+    most = std::max(most, t.samples_ns.size());
+  }
+  return most;
+}
+
+/// The rounds of `timing` that count: the quiet ones, or all that it has if it was dropped.
+std::vector<size_t> rounds_of(const ShapeTimings& shape, const Timing& timing) {
+  if (timing.samples_ns.size() == most_rounds(shape)) {
+    return shape.quiet;
+  }
+  std::vector<size_t> all(timing.samples_ns.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  return all;
+}
+
+/// Time of `a` over that of `b` in the quiet rounds; if one was dropped, in all that it has.
+std::vector<double> ratios(const ShapeTimings& shape, const Timing& a, const Timing& b) {
+  std::vector<double> r;
+  for (const size_t round : rounds_of(shape, a.samples_ns.size() < b.samples_ns.size() ? a : b)) {
+    r.push_back(a.samples_ns[round] / b.samples_ns[round]);
+  }
+  return r;
+}
 
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
   const double compute = shape.work.ops / (shape.work.integer_ops ? peak.int8_ops : peak.f32_flops) * 1e9;
@@ -40,77 +68,180 @@ const Timing* ShapeTimings::find(std::string_view variant) const {
 
 double ShapeTimings::control_ratio() const {
   const Timing* same = find(control.variant);
-  if (same == nullptr || control.median_ns <= 0 || same->median_ns <= 0) {
+  if (same == nullptr || control.samples_ns.empty()) {
     return 1;
   }
-  const double ratio = control.median_ns / same->median_ns;
+  const double ratio = estimate(ratios(*this, control, *same)).median;
   return std::max(ratio, 1 / ratio);
 }
 
-void summarise(Timing& timing) {
-  if (timing.samples_ns.empty()) {
-    return;
-  }
-  timing.median_ns = median_of(timing.samples_ns);
+Estimate estimate(const std::vector<double>& values) {
   constexpr size_t kResamples = 1000;
   Rng rng(42);
   std::vector<double> medians(kResamples);
-  std::vector<double> resample(timing.samples_ns.size());
+  std::vector<double> resample(values.size());
   for (double& m : medians) {
     for (double& r : resample) {
-      r = timing.samples_ns[rng.below(timing.samples_ns.size())];
+      r = values[rng.below(values.size())];
     }
     m = median_of(resample);
   }
   std::ranges::sort(medians);
-  timing.low_ns = medians[kResamples * 25 / 1000];
-  timing.high_ns = medians[kResamples * 975 / 1000];
+  return {median_of(values), medians[kResamples * 25 / 1000], medians[kResamples * 975 / 1000]};
+}
+
+std::vector<size_t> find_quiet_rounds(const ShapeTimings& shape) {
+  const size_t rounds = most_rounds(shape);
+  std::vector<double> slowdown(rounds);
+  for (const auto& t : shape.timings) {
+    if (t.samples_ns.size() < rounds) {
+      continue;
+    }
+    const double median = median_of(t.samples_ns);
+    for (size_t i = 0; i < rounds; ++i) {
+      slowdown[i] += std::log(t.samples_ns[i] / median);
+    }
+  }
+  std::vector<size_t> order(rounds);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, {}, [&](size_t i) { return slowdown[i]; });
+  constexpr size_t kFewest = 9;
+  order.resize(std::max((rounds + 1) / 2, std::min(rounds, kFewest)));
+  std::ranges::sort(order);
+  return order;
+}
+
+Winner winner_of(std::span<const ShapeTimings> shapes) {
+  struct Candidate {
+    std::string variant;
+    double ratio = 0, ratio_high = 0;
+    bool slower = false;
+  };
+  std::vector<Candidate> candidates;  // in registry order: the simpler ISA first
+  for (const auto& t : shapes.front().timings) {
+    Candidate c{t.variant};
+    for (const auto& shape : shapes) {
+      const Timing& there = *shape.find(t.variant);
+      c.ratio = std::max(c.ratio, there.ratio);
+      c.ratio_high = std::max(c.ratio_high, there.ratio_high);
+      c.slower = c.slower || there.slower;
+    }
+    candidates.push_back(c);
+  }
+  const auto best = std::ranges::min_element(candidates, {}, &Candidate::ratio);
+  const auto simplest = std::ranges::find_if(
+      candidates, [](const Candidate& c) { return !c.slower && c.ratio_high <= kMostLossForSimplicity; });
+  const auto chosen = simplest == candidates.end() ? best : simplest;
+  Winner winner{chosen->variant, "", false, chosen->ratio, std::numeric_limits<double>::infinity()};
+  for (const auto& c : candidates) {
+    if (c.variant == chosen->variant) {
+      continue;
+    }
+    winner.tie = winner.tie || !c.slower;
+    if (c.ratio < winner.runner_up_ratio) {
+      winner.runner_up = c.variant;
+      winner.runner_up_ratio = c.ratio;
+    }
+  }
+  return winner;
 }
 
 void decide(ShapeTimings& shape) {
-  if (shape.timings.empty()) {
-    return;
+  shape.quiet = find_quiet_rounds(shape);
+  const auto summarise = [&](Timing& t) {
+    std::vector<double> samples;
+    for (const size_t round : rounds_of(shape, t)) {
+      samples.push_back(t.samples_ns[round]);
+    }
+    const Estimate e = estimate(samples);
+    t.median_ns = e.median;
+    t.low_ns = e.low;
+    t.high_ns = e.high;
+  };
+  std::ranges::for_each(shape.timings, summarise);
+  if (!shape.control.samples_ns.empty()) {
+    summarise(shape.control);
   }
   const auto fastest = std::ranges::min_element(shape.timings, {}, &Timing::median_ns);
-  const Timing* runner_up = nullptr;
-  const Timing* winner = nullptr;
-  for (const auto& t : shape.timings) {  // registry order: the simpler ISA first
-    if (&t != &*fastest && (runner_up == nullptr || t.median_ns < runner_up->median_ns)) {
-      runner_up = &t;
-    }
-    const double ratio = t.median_ns / fastest->median_ns;
-    const bool clear = fastest->high_ns < t.low_ns && ratio > shape.control_ratio();
-    if (winner == nullptr && (&t == &*fastest || (!clear && ratio <= kMostLossForSimplicity))) {
-      winner = &t;
-    }
-    shape.tie = shape.tie || (&t != &*fastest && !clear);
+  const double noise = shape.control_ratio();
+  for (auto& t : shape.timings) {
+    const Estimate ratio = estimate(ratios(shape, t, *fastest));
+    t.ratio = ratio.median;
+    t.ratio_low = ratio.low;
+    t.ratio_high = ratio.high;
+    t.slower = ratio.low > 1 && ratio.median > noise;
   }
-  shape.winner = winner->variant;
-  shape.runner_up = runner_up == nullptr ? "" : runner_up->variant;
-  if (winner != &*fastest) {
-    shape.runner_up = fastest->variant;
-  }
+  const Winner winner = winner_of({&shape, 1});
+  shape.winner = winner.variant;
+  shape.runner_up = winner.runner_up;
+  shape.tie = winner.tie;
 }
 
-ShapeTimings time_shape(const Kernel& kernel, [[maybe_unused]] const std::vector<const Variant*>& variants,
-                        const ShapeClass& shape_class, [[maybe_unused]] const BenchOptions& options,
-                        [[maybe_unused]] nlohmann::json& google) {
-  ShapeTimings shape;
-  shape.kernel = kernel.name;
-  shape.shape_class = shape_class;
-  shape.work = kernel.trial->work(shape_class.shape);
-#ifdef ASSAY_HAS_BENCHMARK
-  run_on_google_benchmark(kernel, variants, options, shape, google);
-#else
+double possible_loss(const ShapeTimings& shape) {
+  const Timing& winner = *shape.find(shape.winner);
+  double most = 1;
+  for (const auto& t : shape.timings) {
+    if (&t != &winner && !t.slower) {
+      most = std::max(most, estimate(ratios(shape, winner, t)).high);
+    }
+  }
+  return most;
+}
+
+std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJob>& jobs,
+                                      [[maybe_unused]] const BenchOptions& options,
+                                      [[maybe_unused]] nlohmann::json& google,
+                                      [[maybe_unused]] const std::function<void(ShapeTimings&)>& on_done) {
+#ifndef ASSAY_HAS_BENCHMARK
   throw MachineError(
       "this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
-#endif
-  for (auto& t : shape.timings) {
-    summarise(t);
+#else
+  // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so each pass has
+  // them elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).
+  constexpr int kRounds = 5;  // of one pass
+  const int passes = (options.repetitions + kRounds - 1) / kRounds;
+  std::vector<TimingJob> left = jobs;
+  std::vector<ShapeTimings> shapes;
+  for (const TimingJob& job : jobs) {
+    ShapeTimings& shape = shapes.emplace_back();
+    shape.kernel = job.kernel->name;
+    shape.shape_class = job.shape_class;
+    shape.work = job.kernel->trial->work(job.shape_class.shape);
   }
-  summarise(shape.control);
-  decide(shape);
-  return shape;
+  std::vector<bool> done(jobs.size());
+  for (int pass = 0; pass < passes + options.extra_passes; ++pass) {
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      if (done[i]) {
+        continue;
+      }
+      ShapeTimings& shape = shapes[i];
+      if (options.on_progress) {
+        options.on_progress(fmt::format("pass {} of {}: {} {}", pass + 1,
+                                        pass < passes ? passes : passes + options.extra_passes, shape.kernel,
+                                        shape.shape_class.name()));
+      }
+      const int rounds = pass < passes ? std::min(kRounds, options.repetitions - pass * kRounds) : kRounds;
+      run_on_google_benchmark(left[i], options, rounds, pass, shape, google);
+      if (shape.timings.empty()) {
+        continue;  // the filter left nothing
+      }
+      decide(shape);
+      const Timing& fastest = *std::ranges::min_element(shape.timings, {}, &Timing::median_ns);
+      std::erase_if(left[i].variants, [&](const Variant* v) {
+        const Timing* t = shape.find(v->label());
+        return v != jobs[i].variants.back() && t != nullptr && t->median_ns > options.drop_over * fastest.median_ns;
+      });
+      constexpr double kEnough = 1.03;
+      const int passes_left = passes + options.extra_passes - pass - 1;
+      done[i] = passes_left == 0 || (pass + 1 >= passes && possible_loss(shape) <= kEnough);
+      if (done[i] && on_done) {
+        on_done(shape);
+      }
+    }
+  }
+  std::erase_if(shapes, [](const ShapeTimings& shape) { return shape.timings.empty(); });
+  return shapes;
+#endif
 }
 
 std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
@@ -130,6 +261,7 @@ std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::ve
 BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
   BenchResult result;
   result.peak = measure_peak(cpu);
+  std::vector<TimingJob> jobs;
   for (const auto& kernel : kernels()) {
     if (!glob_match(options.kernel_glob, kernel.name)) {
       continue;
@@ -144,17 +276,17 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
       if (options.quick && (shape_class.cold || !fits)) {
         continue;
       }
-      ShapeTimings shape = time_shape(kernel, variants, shape_class, options, result.google);
-      if (shape.timings.empty()) {
-        continue;  // the filter left nothing
+      for (const int percent : options.percents) {
+        jobs.push_back({&kernel, variants, scaled(*kernel.trial, shape_class, percent)});
       }
-      set_limit(shape, result.peak, cpu.caches);
-      if (options.on_timings) {
-        options.on_timings(shape);
-      }
-      result.shapes.push_back(std::move(shape));
     }
   }
+  result.shapes = time_shapes(jobs, options, result.google, [&](ShapeTimings& shape) {
+    set_limit(shape, result.peak, cpu.caches);
+    if (options.on_timings) {
+      options.on_timings(shape);
+    }
+  });
   if (result.shapes.empty()) {
     throw InputError(fmt::format(
         "nothing to time: no variant with a passing verdict matches --kernel '{}' --variant '{}' --filter '{}'",
@@ -171,6 +303,8 @@ nlohmann::json to_json(const ShapeTimings& s) {
                        {"low_ns", t.low_ns},
                        {"high_ns", t.high_ns},
                        {"samples_ns", t.samples_ns},
+                       {"ratio", {t.ratio, t.ratio_low, t.ratio_high}},
+                       {"slower", t.slower},
                        {"generation_ns", t.generation_ns},
                        {"share_of_limit", s.limit_ns / t.median_ns}});
   }

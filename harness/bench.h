@@ -1,7 +1,9 @@
 #pragma once
 #include <functional>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,31 +14,37 @@
 
 namespace assay {
 
-/// One variant (or the A/A control) at one shape: nanoseconds for one call.
+/// One variant (or the A/A control) at one shape: nanoseconds for one call. All but the samples are of the quiet rounds.
 struct Timing {
   std::string variant;
   bool control = false;            ///< the A/A control: the same variant once more
-  std::vector<double> samples_ns;  ///< one for each repetition
+  std::vector<double> samples_ns;  ///< one for each round: those of one index were taken one after the other
   double median_ns = 0;
-  double low_ns = 0, high_ns = 0;  ///< 95% bootstrap confidence interval of the median
-  double generation_ns = 0;        ///< JIT: what its code took to generate, once; not in the samples
+  double low_ns = 0, high_ns = 0;        ///< 95% bootstrap confidence interval of the median
+  int64_t iterations = 0;                ///< calls of a sample
+  double generation_ns = 0;              ///< JIT: what its code took to generate, once; not in the samples
+  double ratio = 1;                      ///< its time over that of the fastest of its shape: the median over the rounds
+  double ratio_low = 1, ratio_high = 1;  ///< 95% bootstrap interval of that
+  bool slower = false;                   ///< than the fastest, beyond doubt: see decide
 };
 
-/// Every passing variant of a kernel at one shape, timed interleaved in random order.
+/// Every passing variant of a kernel at one shape, timed in rounds: each round all of them, in another order.
 struct ShapeTimings {
   std::string kernel;
   ShapeClass shape_class;
   Work work;
   std::vector<Timing> timings;  ///< in registry order; the control is not among them
   Timing control;               ///< of the variant it names
+  std::vector<size_t> quiet;    ///< the rounds that count: see find_quiet_rounds
   std::string winner;           ///< the variant to use
   std::string runner_up;        ///< the fastest of the others; "" if there is none
-  bool tie = false;             ///< the fastest was not clear of others: the winner is the simplest ISA within 2% of it
+  bool tie = false;             ///< others are not slower than the fastest beyond doubt
   double limit_ns = 0;          ///< what peak and bandwidth allow
   std::string limit;            ///< "mem bandwidth", "f32 peak", ...
 
   const Timing* find(std::string_view variant) const;
-  /// How far the control lies from the variant it repeats, as a ratio >= 1.
+  /// How far the control lies from the variant it repeats: the median ratio over the rounds, or its inverse if that is
+  /// over 1.
   double control_ratio() const;
 };
 
@@ -44,10 +52,17 @@ struct BenchOptions {
   std::string kernel_glob = "*";
   std::string variant_glob = "*";
   std::string filter = ".";  ///< a regular expression over "kernel/variant/label", as --benchmark_filter
-  int repetitions = 15;
-  double min_time = 0.02;  ///< seconds for each repetition
-  bool quick = false;      ///< leave out shapes that do not fit L2, and cold caches
+  int repetitions = 30;      ///< rounds
+  double min_time = 0.003;   ///< seconds of each variant in each round, one call at least
+  bool quick = false;        ///< leave out shapes that do not fit L2, and cold caches
+  /// The sizes of each class to time, in percent of its own.
+  std::vector<int> percents = {100};
+  /// Variants that take over this many times the fastest's time are left out of the passes that follow.
+  double drop_over = std::numeric_limits<double>::infinity();
+  /// More passes for shapes of which the winner may still lose over 3%.
+  int extra_passes = 0;
   std::function<void(const ShapeTimings&)> on_timings;
+  std::function<void(const std::string&)> on_progress;  ///< receives what is timed next
 };
 
 struct BenchResult {
@@ -64,12 +79,47 @@ std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::ve
 /// build without Google Benchmark.
 BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options);
 
-/// Median and its 95% bootstrap interval (percentile method, 1000 resamples from a fixed seed).
-void summarise(Timing& timing);
+/// One shape to time.
+struct TimingJob {
+  const Kernel* kernel;
+  std::vector<const Variant*> variants;  ///< of the kernel; the control repeats the last
+  ShapeClass shape_class;
+};
 
-/// Names winner, runner-up and tie of `shape`: the fastest median wins if its interval clears the runner-up's and the
-/// ratio exceeds the A/A control's; else the simplest ISA among those that it does not clear and that took at most 2%
-/// longer.
+/// Times the variants of each job, decided, in the order of the jobs; those of which the filter leaves nothing are not
+/// among them. The rounds are made in passes over all jobs, five a pass: each with the buffers elsewhere, and later,
+/// since what disturbs a shared machine often outlasts all rounds of one job. `on_done` (may be empty) is called for each
+/// after its last pass.
+std::vector<ShapeTimings> time_shapes(const std::vector<TimingJob>& jobs, const BenchOptions& options,
+                                      nlohmann::json& google, const std::function<void(ShapeTimings&)>& on_done = {});
+
+/// The half of the rounds (but nine at least) that went fastest, by the mean slowdown of all timings that have every
+/// round: another tenant of the machine makes some variants slower than others, and which ones is not the CPU's doing.
+std::vector<size_t> find_quiet_rounds(const ShapeTimings& shape);
+
+/// A median and its 95% bootstrap interval (percentile method, 1000 resamples from a fixed seed).
+struct Estimate {
+  double median, low, high;
+};
+Estimate estimate(const std::vector<double>& values);
+
+/// The most that the winner may lose to another variant: the upper end of the interval of its time over the other's.
+double possible_loss(const ShapeTimings& shape);
+
+/// What to use at several shapes.
+struct Winner {
+  std::string variant, runner_up;  ///< the runner-up is "" if there is no other
+  bool tie = false;                ///< others are nowhere slower beyond doubt
+  double ratio = 1;                ///< the variant's time over the fastest's, at the worst of the shapes
+  double runner_up_ratio = 1;      ///< likewise
+};
+
+/// The variant that loses least at the worst of `shapes` (of one kernel, decided); unless simpler ISAs are nowhere slower
+/// beyond doubt and everywhere seen to lose at most 2%: then the simplest of them.
+Winner winner_of(std::span<const ShapeTimings> shapes);
+
+/// Fills all that follows from the samples. Each variant is compared with the one of the fastest median, round by round:
+/// it is slower beyond doubt if the interval of the ratios lies over 1 and their median over the control's.
 void decide(ShapeTimings& shape);
 
 nlohmann::json to_json(const ShapeTimings& shape);
@@ -77,12 +127,9 @@ nlohmann::json to_json(const ShapeTimings& shape);
 /// A Variant with this as its `defect` is timed with a tenth more calls than are counted: exactly 10% slower.
 inline constexpr const char* kSlowed = "slowed";
 
-/// Times `variants` at one shape: medians, intervals and the decision. No timings if the filter leaves none.
-ShapeTimings time_shape(const Kernel& kernel, const std::vector<const Variant*>& variants,
-                        const ShapeClass& shape_class, const BenchOptions& options, nlohmann::json& google);
-
-/// One group on Google Benchmark: fills timings' samples and the control's. bench_google.cpp.
-void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Variant*>& variants,
-                             const BenchOptions& options, ShapeTimings& shape, nlohmann::json& google);
+/// `rounds` times every variant of the job and the control (of the last), each round in another order; the samples are
+/// appended to `shape`. `placement`: where the buffers lie. bench_google.cpp.
+void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, int rounds, int placement,
+                             ShapeTimings& shape, nlohmann::json& google);
 
 }  // namespace assay

@@ -79,18 +79,19 @@ int run_bench(const BenchArguments& a) {
   check_options.samples = a.check_samples;
   check_options.seed = a.seed;
   const auto verdicts = check_first(cpu, check_options, progress);
-  if (a.selftest) {
-    progress.clear();
-    return print_bench_selftest(bench_selftest(cpu, verdicts, a.options)) ? 0 : 1;
-  }
   BenchOptions options = a.options;
+  options.on_progress = [&](const std::string& text) { progress.show("bench: " + text); };
+  if (a.selftest) {
+    const BenchSelftest result = bench_selftest(cpu, verdicts, options);
+    progress.clear();
+    return print_bench_selftest(result) ? 0 : 1;
+  }
   options.on_timings = [&](const ShapeTimings& s) {
     progress.clear();
     if (!a.json) {
       fmt::print("{}\n", bench_text(s));
       std::fflush(stdout);
     }
-    progress.show(fmt::format("bench: {} {} done", s.kernel, s.shape_class.label));
   };
   const BenchResult result = bench(cpu, verdicts, options);
   progress.clear();
@@ -131,11 +132,16 @@ int run_tune(const TuneArguments& a) {
   const auto verdicts = check_first(cpu, check_options, progress);
   BenchOptions options;
   options.quick = a.quick;
-  options.repetitions = a.quick ? 7 : 15;
-  options.min_time = a.quick ? 0.002 : 0.02;
-  options.on_timings = [&](const ShapeTimings& s) {
-    progress.show(fmt::format("bench: {} {} done", s.kernel, s.shape_class.label));
-  };
+  options.drop_over = 1.5;
+  if (a.quick) {
+    options.repetitions = 9;
+    options.min_time = 0.002;
+  } else {
+    options.repetitions = 25;
+    options.extra_passes = 10;
+    options.percents = {100, 75, 55, 40};  // what is best at one size of a class is not always at others
+  }
+  options.on_progress = [&](const std::string& text) { progress.show("bench: " + text); };
   const BenchResult result = bench(cpu, verdicts, options);
   progress.clear();
   const Profile profile = choose(cpu, verdicts, result.shapes);
@@ -149,9 +155,14 @@ int run_tune(const TuneArguments& a) {
     fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(
                            2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
-    fmt::print("{:<18} {:<14} {:<11} {}\n", "kernel", "class", "use", "why");
+    fmt::print("{:<18} {:<21} {:<11} {}\n", "kernel", "class", "use", "why");
+    std::string above;
     for (const auto& c : profile.choices) {
-      fmt::print("{:<18} {:<14} {:<11} {}\n", c.kernel, c.label, c.variant, c.why);
+      const bool own_size = c.label.find(" x ") == std::string::npos;
+      if (own_size || c.variant != above) {  // of a class's other sizes, those that change the choice
+        fmt::print("{:<18} {:<21} {:<11} {}\n", c.kernel, c.label, c.variant, c.why);
+        above = c.variant;
+      }
     }
     size_t passed = 0;
     for (const auto& v : verdicts) {

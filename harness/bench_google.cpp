@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <regex>
 #include <sstream>
+#include <utility>
 
 #include "harness/bench.h"
 #include "harness/error.h"
@@ -75,7 +77,9 @@ class Collector : public benchmark::BenchmarkReporter {
  public:
   explicit Collector(ShapeTimings& shape) : shape_(shape) { json_.SetOutputStream(&text_); }
 
-  bool ReportContext(const Context& context) override { return json_.ReportContext(context); }
+  bool ReportContext(const Context& context) override {
+    return std::exchange(begun_, true) || json_.ReportContext(context);  // each round reports it again
+  }
 
   void ReportRuns(const std::vector<Run>& runs) override {
     std::vector<Run> kept;
@@ -93,25 +97,22 @@ class Collector : public benchmark::BenchmarkReporter {
       // CPU time: another process on this core is not the kernel's fault. With cold caches it would count the eviction.
       const double time = shape_.shape_class.cold ? run.GetAdjustedRealTime() : run.GetAdjustedCPUTime();
       const double ns = time * 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit);
-      if (name.ends_with("/control")) {
-        shape_.control.variant = variant;
-        shape_.control.control = true;
-        shape_.control.samples_ns.push_back(ns);
-      } else {
-        auto it = std::ranges::find(shape_.timings, variant, &Timing::variant);
-        if (it == shape_.timings.end()) {
-          it = shape_.timings.insert(it, Timing{});
-          it->variant = variant;
-        }
-        it->samples_ns.push_back(ns);
+      const bool control = name.ends_with("/control");
+      if (!control && shape_.find(variant) == nullptr) {
+        shape_.timings.emplace_back();
+        shape_.timings.back().variant = variant;
       }
+      Timing& timing = control ? shape_.control : *std::ranges::find(shape_.timings, variant, &Timing::variant);
+      timing.variant = variant;
+      timing.control = control;
+      timing.iterations = run.iterations;
+      timing.samples_ns.push_back(ns);
     }
     json_.ReportRuns(kept);
   }
 
-  void Finalize() override { json_.Finalize(); }
-
-  void append_to(nlohmann::json& google) const {
+  void append_to(nlohmann::json& google) {
+    json_.Finalize();
     auto json = nlohmann::json::parse(text_.str(), nullptr, false);
     if (json.is_discarded()) {
       return;  // the filter matched nothing, so nothing was reported
@@ -127,14 +128,14 @@ class Collector : public benchmark::BenchmarkReporter {
 
  private:
   ShapeTimings& shape_;
+  bool begun_ = false;
   std::stringstream text_;
   benchmark::JSONReporter json_;
 };
 
-void initialise(const BenchOptions& options, int repetitions) {
+void initialise(const BenchOptions& options) {
   static char name[] = "assay";  // the library keeps the pointer
-  std::vector<std::string> words = {fmt::format("--benchmark_repetitions={}", repetitions),
-                                    fmt::format("--benchmark_min_time={}", options.min_time),
+  std::vector<std::string> words = {fmt::format("--benchmark_min_time={}", options.min_time),
                                     "--benchmark_enable_random_interleaving=true"};
   std::vector<char*> argv = {name};
   for (auto& w : words) {
@@ -144,65 +145,61 @@ void initialise(const BenchOptions& options, int repetitions) {
   benchmark::Initialize(&argc, argv.data());
 }
 
-/// Buffers in one place: every variant and the control, their repetitions interleaved.
-void run_group(const Kernel& kernel, const std::vector<const Variant*>& variants, const BenchOptions& options,
-               int repetitions, BenchStore& store, ShapeTimings& shape, nlohmann::json& google) {
-  initialise(options, repetitions);
-  std::vector<size_t> batches(variants.size() + 1, 0);
-  const auto add = [&](size_t index, const Variant& variant, const std::string& suffix) {
-    const std::string name = variant.name() + "/" + shape.shape_class.label + suffix;
-    size_t& batch = batches[index];
-    auto* registered = benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State& state) {
-      GoogleTimer warm(state, batch, variant.defect == kSlowed);
-      ColdTimer cold(state, store);
-      CallTimer& timer = shape.shape_class.cold ? static_cast<CallTimer&>(cold) : warm;
-      Case c(variant, shape.shape_class.shape, store, timer);
-      kernel.trial->run(c);
-    });
-    if (shape.shape_class.cold) {
-      registered->UseManualTime();
-    }
-  };
-  for (size_t i = 0; i < variants.size(); ++i) {
-    add(i, *variants[i], "");
-  }
-  add(variants.size(), *variants.back(), "/control");
-  Collector collector(shape);
-  benchmark::RunSpecifiedBenchmarks(&collector, nullptr, options.filter);
-  benchmark::ClearRegisteredBenchmarks();
-  collector.append_to(google);
-}
-
 }  // namespace
 
-void run_on_google_benchmark(const Kernel& kernel, const std::vector<const Variant*>& variants,
-                             const BenchOptions& options, ShapeTimings& shape, nlohmann::json& google) {
+void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, int rounds, int placement,
+                             ShapeTimings& shape, nlohmann::json& google) {
+  const auto full_name = [&](const Variant& v) { return v.name() + "/" + job.shape_class.name(); };
   try {
     const std::regex filter(options.filter);
-    const bool any = std::ranges::any_of(variants, [&](const Variant* v) {
-      return std::regex_search(v->name() + "/" + shape.shape_class.label, filter);
-    });
-    if (!any) {
+    if (std::ranges::none_of(job.variants, [&](auto* v) { return std::regex_search(full_name(*v), filter); })) {
       return;  // Google Benchmark would complain of each shape that the filter leaves out
     }
   } catch (const std::regex_error& e) {
     throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
   }
-  // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so several
-  // times elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).
-  constexpr int kPlacements = 3;
-  constexpr int kFewestRepetitions = 3;  // in one place
-  const int placements = options.repetitions >= kPlacements * kFewestRepetitions ? kPlacements : 1;
-  for (int i = 0; i < placements; ++i) {
-    BenchStore store(i);
-    const int repetitions = (options.repetitions + placements - 1 - i) / placements;
-    run_group(kernel, variants, options, repetitions, store, shape, google);
-    for (Timing& t : shape.timings) {
-      t.generation_ns = 1e9 * store.generation_seconds(*kernel.find(t.variant));
+  initialise(options);
+  BenchStore store(placement);
+  std::vector<size_t> batches(job.variants.size() + 1, 0);
+  std::vector<benchmark::internal::Benchmark*> registered;
+  const auto add = [&](size_t index, const Variant& variant, const std::string& suffix) {
+    const std::string name = full_name(variant) + suffix;
+    size_t& batch = batches[index];
+    auto* benchmark = benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State& state) {
+      GoogleTimer warm(state, batch, variant.defect == kSlowed);
+      ColdTimer cold(state, store);
+      CallTimer& timer = job.shape_class.cold ? static_cast<CallTimer&>(cold) : warm;
+      Case c(variant, job.shape_class.shape, store, timer);
+      job.kernel->trial->run(c);
+    });
+    if (job.shape_class.cold) {
+      benchmark->UseManualTime();
+    }
+    registered.push_back(benchmark);
+  };
+  for (size_t i = 0; i < job.variants.size(); ++i) {
+    add(i, *job.variants[i], "");
+  }
+  add(job.variants.size(), *job.variants.back(), "/control");
+  Collector collector(shape);
+  for (int round = 0; round < rounds; ++round) {
+    for (size_t i = 0; i < registered.size(); ++i) {  // the first of all rounds finds how many fill min_time
+      const Timing* timing = i == job.variants.size() ? &shape.control : shape.find(job.variants[i]->label());
+      if (timing != nullptr && timing->iterations > 0) {
+        registered[i]->Iterations(timing->iterations);
+      }
+    }
+    benchmark::RunSpecifiedBenchmarks(&collector, nullptr, options.filter);
+  }
+  benchmark::ClearRegisteredBenchmarks();
+  collector.append_to(google);
+  for (Timing& t : shape.timings) {
+    if (t.generation_ns == 0) {
+      t.generation_ns = 1e9 * store.generation_seconds(*job.kernel->find(t.variant));
     }
   }
   // The order of registration, not of the report.
-  std::ranges::sort(shape.timings, {}, [&](const Timing& t) { return kernel.find(t.variant); });
+  std::ranges::sort(shape.timings, {}, [&](const Timing& t) { return job.kernel->find(t.variant); });
 }
 
 }  // namespace assay

@@ -3,50 +3,48 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <deque>
+
 #include "harness/error.h"
-#include "harness/progress.h"
 
 namespace assay {
 
 BenchSelftest bench_selftest(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
-  BenchSelftest result;
-  Progress progress;
-  nlohmann::json google;
+  std::deque<Kernel> copies;    // jobs point into it
+  std::vector<TimingJob> jobs;  // two for each variant: against itself, and against its slowed copy
   for (const auto& kernel : kernels()) {
     if (!glob_match(options.kernel_glob, kernel.name)) {
       continue;
     }
-    for (const Variant* passing : passing_variants(kernel, verdicts, options.variant_glob)) {
-      const Variant& variant = *passing;
+    for (const Variant* variant : passing_variants(kernel, verdicts, options.variant_glob)) {
       const ShapeClass shape_class = kernel.trial->shape_classes(cpu.caches).front();
-      Kernel copies{kernel.name, kernel.trial, {variant, variant, variant}};
-      copies.variants[1].defect = "again";
-      copies.variants[2].defect = kSlowed;
-      const ShapeTimings same =
-          time_shape(copies, {&copies.variants[0], &copies.variants[1]}, shape_class, options, google);
-      // The control is always of the last: it must be honest code.
-      const ShapeTimings slowed =
-          time_shape(copies, {&copies.variants[2], &copies.variants[0]}, shape_class, options, google);
-      if (same.timings.empty() || slowed.timings.empty()) {
-        continue;
-      }
-      ++result.pairs;
-      if (!same.tie) {
-        ++result.false_winners;
-        result.false_names.push_back(variant.name());
-      }
-      if (!slowed.tie && slowed.winner == variant.label()) {
-        ++result.slowed_found;
-      } else {
-        result.missed_names.push_back(variant.name());
-      }
-      progress.show(fmt::format("{} pairs, {} false winners, {} slowed found", result.pairs, result.false_winners,
-                                result.slowed_found));
+      Kernel& copy = copies.emplace_back(Kernel{kernel.name, kernel.trial, {*variant, *variant, *variant}});
+      copy.variants[1].defect = "again";
+      copy.variants[2].defect = kSlowed;
+      jobs.push_back({&copy, {&copy.variants[0], &copy.variants[1]}, shape_class});
+      jobs.push_back({&copy, {&copy.variants[2], &copy.variants[0]}, shape_class});
     }
   }
-  progress.clear();
-  if (result.pairs == 0) {
-    throw InputError("nothing to time: no variant with a passing verdict matches --kernel and --variant");
+  nlohmann::json google;
+  const auto shapes = time_shapes(jobs, options, google);
+  if (shapes.size() < jobs.size() || jobs.empty()) {
+    throw InputError("nothing to time: no variant with a passing verdict matches --kernel, --variant and --filter");
+  }
+  BenchSelftest result;
+  result.pairs = copies.size();
+  for (size_t i = 0; i < shapes.size(); i += 2) {
+    const Variant& variant = *jobs[i].variants[0];
+    const ShapeTimings& same = shapes[i];
+    const ShapeTimings& slowed = shapes[i + 1];
+    if (!same.tie) {
+      ++result.false_winners;
+      result.false_names.push_back(variant.name());
+    }
+    if (!slowed.tie && slowed.winner == variant.label()) {
+      ++result.slowed_found;
+    } else {
+      result.missed_names.push_back(variant.name());
+    }
   }
   return result;
 }

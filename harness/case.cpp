@@ -432,35 +432,43 @@ void Case::expect_untouched(const char* what, const float* p, size_t count) {
 }
 
 struct BenchStore::Block {
-  explicit Block(size_t bytes)
-      : size((bytes + 4096 + 4095) / 4096 * 4096),
-        memory(static_cast<uint8_t*>(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+  /// `bytes`, `offset` behind the beginning of a mapping.
+  Block(size_t bytes, size_t offset)
+      : size(bytes),
+        mapped((offset + bytes + 4095) / 4096 * 4096),
+        memory(
+            static_cast<uint8_t*>(mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+        data(memory + offset) {
     if (memory == MAP_FAILED) {
-      throw MachineError(fmt::format("cannot map {} bytes to time with", size));
+      throw MachineError(fmt::format("cannot map {} bytes to time with", mapped));
     }
-    madvise(memory, size, MADV_HUGEPAGE);
-    std::fill_n(memory, size, uint8_t{0});
+    madvise(memory, mapped, MADV_HUGEPAGE);
+    std::fill_n(data, size, uint8_t{0});
   }
-  ~Block() { munmap(memory, size); }
+  ~Block() { munmap(memory, mapped); }
   Block(const Block&) = delete;
 
   size_t size;
+  size_t mapped;
   uint8_t* memory;
-  size_t offset = 0;
+  uint8_t* data;
 };
 
-BenchStore::BenchStore(int placement) : stride_(static_cast<size_t>(192 * (1 + placement))) {}
+BenchStore::BenchStore(int placement)
+    : stride_(static_cast<size_t>(192 * (1 + placement % 3))), rng_(static_cast<uint64_t>(placement)) {}
 BenchStore::~BenchStore() = default;
 
 uint8_t* BenchStore::get(const std::string& name, size_t bytes, bool& fresh) {
   auto& block = blocks_[name];
   fresh = block == nullptr || block->size < bytes;
   if (fresh) {
-    block = std::make_unique<Block>(bytes);
-    // Different buffers start in different cache sets: page-aligned streams would alias (4K aliasing).
-    block->offset = blocks_.size() * stride_ % (16 * 192);
+    // Different buffers start in different cache sets: page-aligned streams would alias (4K aliasing). And some pages lie
+    // between them, else the distance would follow from the size: at some distances AMD's way prediction, which hashes the
+    // address, takes the lines of two streams for each other.
+    const size_t offset = blocks_.size() * stride_ % (16 * 192) + 4096 * rng_.below(64);
+    block = std::make_unique<Block>(bytes, offset);
   }
-  return block->memory + block->offset;
+  return block->data;
 }
 
 const JitCode& BenchStore::code(const Variant& variant, const Key& key) {
@@ -490,8 +498,8 @@ double BenchStore::generation_seconds(const Variant& variant) const {
 void BenchStore::evict() const {
   constexpr size_t kLine = 64;
   for (const auto& [name, block] : blocks_) {
-    for (size_t i = 0; i < block->size; i += kLine) {
-      _mm_clflush(block->memory + i);
+    for (size_t i = 0; i < block->size; i += kLine) {  // data is 64-byte aligned
+      _mm_clflush(block->data + i);
     }
   }
   _mm_mfence();

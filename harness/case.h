@@ -286,7 +286,7 @@ class Case {
 
 class BenchStore {
  public:
-  /// `placement`: how the buffers lie to each other within their pages.
+  /// `placement`: how the buffers lie to each other.
   explicit BenchStore(int placement = 0);
   ~BenchStore();
   struct Block;
@@ -303,6 +303,7 @@ class BenchStore {
 
  private:
   size_t stride_;
+  Rng rng_;
   std::map<std::string, std::unique_ptr<Block>> blocks_;
   std::map<std::string, std::unique_ptr<JitCode>> code_;
 };

@@ -6,6 +6,7 @@
 #include <link.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -58,6 +59,53 @@ int find_build_id(dl_phdr_info* info, size_t, void* out) {
 nlohmann::json to_json(const Choice& c) {
   return {{"kernel", c.kernel},   {"class", c.label}, {"shape", c.shape},     {"cold", c.cold},
           {"variant", c.variant}, {"why", c.why},     {"verdict", c.verdict}, {"timing", c.timing}};
+}
+
+/// What to use near `shape_class`, by the timings of `shapes`.
+Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_class,
+                 const std::vector<Verdict>& verdicts) {
+  const ShapeTimings& timed = shapes.front();
+  const Winner winner = winner_of(shapes);
+  const auto verdict = std::ranges::find_if(
+      verdicts, [&](const Verdict& v) { return v.kernel == timed.kernel && v.variant == winner.variant; });
+  const Timing& t = *timed.find(winner.variant);
+  Choice c;
+  c.kernel = timed.kernel;
+  c.label = shape_class.name();
+  c.variant = winner.variant;
+  c.shape = shape_class.shape;
+  c.cold = shape_class.cold;
+  c.verdict = {{"status", to_string(verdict->status)},
+               {"samples", verdict->samples},
+               {"worst_error_over_bound", verdict->errors.worst_over_bound},
+               {"max_ulp", verdict->errors.max_ulp},
+               {"seed", verdict->seed}};
+  c.timing = {{"shape", timed.shape_class.shape},
+              {"median_ns", t.median_ns},
+              {"low_ns", t.low_ns},
+              {"high_ns", t.high_ns},
+              {"share_of_limit", timed.limit_ns / t.median_ns},
+              {"limit", timed.limit},
+              {"tie", winner.tie},
+              {"control_ratio", timed.control_ratio()},
+              {"worst_ratio", winner.ratio}};
+  if (winner.runner_up.empty()) {
+    c.why = "the only variant with a passing verdict";
+    return c;
+  }
+  c.timing["runner_up"] = winner.runner_up;
+  c.timing["runner_up_worst_ratio"] = winner.runner_up_ratio;
+  const double ratio = winner.ratio / winner.runner_up_ratio;
+  if (winner.tie) {
+    c.why = fmt::format("tie with {} ({:.2f}x its time): the {}", winner.runner_up, ratio,
+                        ratio > 1 ? "simpler ISA" : "faster by median");
+  } else if (winner.ratio > 1) {
+    c.why = fmt::format("none is the fastest at both sizes: {:.2f}x its time at worst, {} {:.2f}x", winner.ratio,
+                        winner.runner_up, winner.runner_up_ratio);
+  } else {
+    c.why = fmt::format("{:.2f}x faster than {}, the runner-up", 1 / ratio, winner.runner_up);
+  }
+  return c;
 }
 
 }  // namespace
@@ -194,38 +242,22 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
   profile.cpu = cpu_identity(cpu);
   profile.build = build_id();
   profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  for (const auto& s : shapes) {
-    const auto verdict =
-        std::ranges::find_if(verdicts, [&](const Verdict& v) { return v.kernel == s.kernel && v.variant == s.winner; });
-    const Timing& t = *s.find(s.winner);
-    Choice c;
-    c.kernel = s.kernel;
-    c.label = s.shape_class.label;
-    c.variant = s.winner;
-    c.shape = s.shape_class.shape;
-    c.cold = s.shape_class.cold;
-    c.verdict = {{"status", to_string(verdict->status)},
-                 {"samples", verdict->samples},
-                 {"worst_error_over_bound", verdict->errors.worst_over_bound},
-                 {"max_ulp", verdict->errors.max_ulp},
-                 {"seed", verdict->seed}};
-    c.timing = {{"median_ns", t.median_ns},
-                {"low_ns", t.low_ns},
-                {"high_ns", t.high_ns},
-                {"share_of_limit", s.limit_ns / t.median_ns},
-                {"limit", s.limit},
-                {"tie", s.tie},
-                {"control_ratio", s.control_ratio()}};
-    if (const Timing* other = s.find(s.runner_up)) {
-      c.timing["runner_up"] = s.runner_up;
-      c.timing["runner_up_median_ns"] = other->median_ns;
-      c.why = s.tie ? fmt::format("tie with {} ({:.2f}x its time): the {}", s.runner_up, t.median_ns / other->median_ns,
-                                  t.median_ns > other->median_ns ? "simpler ISA" : "faster by median")
-                    : fmt::format("{:.2f}x faster than {}, the runner-up", other->median_ns / t.median_ns, s.runner_up);
-    } else {
-      c.why = "the only variant with a passing verdict";
+  const auto same_class = [](const ShapeTimings& a, const ShapeTimings& b) {
+    return a.kernel == b.kernel && a.shape_class.label == b.shape_class.label;
+  };
+  size_t own = 0;  // the first of the class
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const bool first = i == 0 || !same_class(shapes[i - 1], shapes[i]);
+    own = first ? i : own;
+    const bool last = i + 1 == shapes.size() || !same_class(shapes[i], shapes[i + 1]);
+    if (first) {
+      profile.choices.push_back(choice_of({&shapes[i], last ? 1U : 2U}, shapes[i].shape_class, verdicts));
+    } else if (!last) {
+      const int product = shapes[i].shape_class.percent * shapes[i + 1].shape_class.percent;
+      const auto between = static_cast<int>(std::lround(std::sqrt(product)));
+      const Trial& trial = *find_kernel(shapes[i].kernel).trial;
+      profile.choices.push_back(choice_of({&shapes[i], 2}, scaled(trial, shapes[own].shape_class, between), verdicts));
     }
-    profile.choices.push_back(std::move(c));
   }
   return profile;
 }

@@ -54,7 +54,8 @@ void write_profile(const std::string& path, const Profile& profile);
 /// Why `profile` may not be used here; "" if it may.
 std::string refusal(const Profile& profile, const Cpu& cpu);
 
-/// The choices that verdicts and timings justify.
+/// The choices that verdicts and timings justify. Of a class that was timed at several sizes (which follow each other in
+/// `shapes`, from its own down), there is one for each two neighbours and what lies between them: winner_of both.
 Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::vector<ShapeTimings>& shapes);
 
 }  // namespace assay

@@ -67,4 +67,21 @@ std::vector<ShapeClass> timed_classes(const Trial& trial, const CacheInfo& cache
   return classes;
 }
 
+std::string ShapeClass::name() const { return percent == 100 ? label : fmt::format("{} x {}", label, percent / 100.0); }
+
+ShapeClass scaled(const Trial& trial, const ShapeClass& own, int percent) {
+  for (const size_t unit : {size_t{1}, size_t{32}, size_t{64}, size_t{128}}) {
+    ShapeClass other{own.label, own.shape, own.cold, percent};
+    for (size_t& size : other.shape) {
+      size = size <= 1 ? size : std::max<size_t>(size * static_cast<size_t>(percent) / 100 / unit, 1) * unit;
+    }
+    try {
+      trial.validate(other.shape);
+      return other;
+    } catch (const InputError&) {  // not a multiple of its blocks
+    }
+  }
+  return own;
+}
+
 }  // namespace assay

@@ -20,6 +20,10 @@ struct ShapeClass {
   std::string label;  ///< "L1", "L2", "L3", "mem"; "decode-L2", "prefill-mem", ...; "L1-cold"
   Shape shape;
   bool cold = false;  ///< each call finds its data in memory, whatever cache it would fit
+  int percent = 100;  ///< of the class's own sizes: see scaled
+
+  /// "L1", or "L1 x 0.7".
+  std::string name() const;
 };
 
 /// How one kernel is fuzzed, judged and timed. kernels/<kernel>/trial.cpp derives from it and is the one file
@@ -71,6 +75,10 @@ std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t byt
 
 /// The trial's shape classes, and its first (the smallest) once more with cold caches.
 std::vector<ShapeClass> timed_classes(const Trial& trial, const CacheInfo& caches);
+
+/// The class at another size: `percent` of each size over 1, in whole blocks where the contract wants them. Most lengths
+/// are then no multiple of a vector's.
+ShapeClass scaled(const Trial& trial, const ShapeClass& own, int percent);
 
 /// A length for fuzzing: as Trial::draw_shape's default, in steps of `unit`.
 size_t draw_length(Rng& rng, uint64_t index, size_t unit = 1);

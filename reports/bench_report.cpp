@@ -123,9 +123,9 @@ std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std:
   }
   text +=
       " (reads).\n\n" + old_question(result) +
-      "\n## Timings\n\nMedian of the repetitions for one call, with its 95% bootstrap interval; "
+      "\n## Timings\n\nMedian of the quieter half of the rounds for one call, with its 95% bootstrap interval; "
       "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
-      "to the simplest ISA within 2% of the fastest.\n"
+      "to the simplest ISA that is seen to lose at most 2%, else to the faster.\n"
       "`-cold`: each call finds its data in memory, evicted before; its code is warm. Generation: what JIT code took "
       "to make, once, before the calls.\n"
       "A share over 100% is possible where a kernel's own algorithm does less work than the count assumes.\n\n";
