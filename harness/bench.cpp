@@ -75,7 +75,7 @@ double ShapeTimings::control_ratio() const {
   return std::max(ratio, 1 / ratio);
 }
 
-Estimate estimate(const std::vector<double>& values) {
+Estimate estimate(const std::vector<double>& values, double confidence) {
   constexpr size_t kResamples = 1000;
   Rng rng(42);
   std::vector<double> medians(kResamples);
@@ -87,7 +87,8 @@ Estimate estimate(const std::vector<double>& values) {
     m = median_of(resample);
   }
   std::ranges::sort(medians);
-  return {median_of(values), medians[kResamples * 25 / 1000], medians[kResamples * 975 / 1000]};
+  const auto below = static_cast<size_t>(std::lround(kResamples * (1 - confidence) / 2));
+  return {median_of(values), medians[below], medians[kResamples - below]};
 }
 
 std::vector<size_t> find_quiet_rounds(const ShapeTimings& shape) {
@@ -165,7 +166,7 @@ void decide(ShapeTimings& shape) {
   const auto fastest = std::ranges::min_element(shape.timings, {}, &Timing::median_ns);
   const double noise = shape.control_ratio();
   for (auto& t : shape.timings) {
-    const Estimate ratio = estimate(ratios(shape, t, *fastest));
+    const Estimate ratio = estimate(ratios(shape, t, *fastest), 0.99);
     t.ratio = ratio.median;
     t.ratio_low = ratio.low;
     t.ratio_high = ratio.high;

@@ -24,7 +24,7 @@ struct Timing {
   int64_t iterations = 0;                ///< calls of a sample
   double generation_ns = 0;              ///< JIT: what its code took to generate, once; not in the samples
   double ratio = 1;                      ///< its time over that of the fastest of its shape: the median over the rounds
-  double ratio_low = 1, ratio_high = 1;  ///< 95% bootstrap interval of that
+  double ratio_low = 1, ratio_high = 1;  ///< 99% bootstrap interval of that
   bool slower = false;                   ///< than the fastest, beyond doubt: see decide
 };
 
@@ -97,11 +97,11 @@ std::vector<ShapeTimings> time_shapes(const std::vector<TimingJob>& jobs, const 
 /// round: another tenant of the machine makes some variants slower than others, and which ones is not the CPU's doing.
 std::vector<size_t> find_quiet_rounds(const ShapeTimings& shape);
 
-/// A median and its 95% bootstrap interval (percentile method, 1000 resamples from a fixed seed).
+/// A median and its bootstrap interval (percentile method, 1000 resamples from a fixed seed).
 struct Estimate {
   double median, low, high;
 };
-Estimate estimate(const std::vector<double>& values);
+Estimate estimate(const std::vector<double>& values, double confidence = 0.95);
 
 /// The most that the winner may lose to another variant: the upper end of the interval of its time over the other's.
 double possible_loss(const ShapeTimings& shape);
@@ -119,7 +119,8 @@ struct Winner {
 Winner winner_of(std::span<const ShapeTimings> shapes);
 
 /// Fills all that follows from the samples. Each variant is compared with the one of the fastest median, round by round:
-/// it is slower beyond doubt if the interval of the ratios lies over 1 and their median over the control's.
+/// it is slower beyond doubt if the 99% interval of the ratios (95% would be wrong for one pair in twenty, and a shape has
+/// ten) lies over 1 and their median over the control's.
 void decide(ShapeTimings& shape);
 
 nlohmann::json to_json(const ShapeTimings& shape);
