@@ -10,8 +10,10 @@ extern "C" matmul_f32_pack_fn matmul_f32_pack_avx2;
 static const int kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
 // Packed: panels of 16 rows, column by column: 16 weights (two vectors, rows in lanes) for column 0, then for column 1,
-// ... The rows that the last panel lacks are zeros; nothing that they give is stored.
-static constexpr size_t kPanel = 16;
+// ... The last panel has one vector if 8 rows or fewer are left; the rows that it lacks are zeros, and nothing that they
+// give is stored.
+static constexpr size_t kLanes = 8;
+static constexpr size_t kPanel = 2 * kLanes;
 
 // Tokens of a tile: 2 x 6 accumulators, 2 vectors of weights and the broadcast tokens fill the 16 registers; 12 fused
 // multiply-adds a column wait for 8 loads.
@@ -26,22 +28,23 @@ static constexpr size_t kStride = kBlock + 16;
 static constexpr size_t kGroup = 8;
 
 extern "C" size_t matmul_f32_pack_avx2(void* packed, const float* w, size_t rows, size_t cols) {
-  const size_t panels = (rows + kPanel - 1) / kPanel;
+  const size_t packed_rows = (rows + kLanes - 1) / kLanes * kLanes;
   if (packed != NULL) {
     float* to = static_cast<float*>(packed);
-    for (size_t row = 0; row < rows; row += kPanel) {
-      const size_t here = rows - row < kPanel ? rows - row : kPanel;
-      for (size_t c = 0; c < cols; ++c, to += kPanel) {
+    for (size_t row = 0; row < packed_rows; row += kPanel) {
+      const size_t width = packed_rows - row < kPanel ? kLanes : kPanel;
+      const size_t here = rows - row < width ? rows - row : width;
+      for (size_t c = 0; c < cols; ++c, to += width) {
         for (size_t r = 0; r < here; ++r) {
           to[r] = w[(row + r) * cols + c];
         }
-        for (size_t r = here; r < kPanel; ++r) {
+        for (size_t r = here; r < width; ++r) {
           to[r] = 0;
         }
       }
     }
   }
-  return panels * kPanel * cols * sizeof(float);
+  return packed_rows * cols * sizeof(float);
 }
 
 // The weights are prefetched from L2 or beyond, this many bytes ahead: 2 % measured on Zen 5; it slows one token alone.
@@ -54,85 +57,95 @@ struct Tile {
   const float* bias;  // of this panel, or NULL
   size_t ldy;
   size_t cols;  // of this block
-  size_t rows;  // of this panel that exist: 1 .. 16
+  size_t last;  // rows of its last vector that exist: 1 .. 8
   bool first;   // block: y holds nothing yet
 };
 
-static inline __m256i mask(size_t rows) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + (rows < 8 ? 8 - rows : 0)));
+static inline __m256i mask(size_t lanes) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + kLanes - lanes));
 }
 
-// Masked stores are slow on AMD before Zen 5, so only the last panel has them.
-static inline void load(const float* from, size_t rows, __m256* two) {
-  if (rows == kPanel) {
-    two[0] = _mm256_loadu_ps(from);
-    two[1] = _mm256_loadu_ps(from + 8);
+// Masked stores are slow on AMD before Zen 5, so only a last vector that is not full has them.
+template <int V>
+static inline void load(const float* from, size_t last, __m256* vectors) {
+  if (V == 2) {
+    vectors[0] = _mm256_loadu_ps(from);
+    from += kLanes;
+  }
+  vectors[V - 1] = last == kLanes ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, mask(last));
+}
+
+template <int V>
+static inline void store(float* to, size_t last, const __m256* vectors) {
+  if (V == 2) {
+    _mm256_storeu_ps(to, vectors[0]);
+    to += kLanes;
+  }
+  if (last == kLanes) {
+    _mm256_storeu_ps(to, vectors[V - 1]);
   } else {
-    two[0] = _mm256_maskload_ps(from, mask(rows));
-    two[1] = rows > 8 ? _mm256_maskload_ps(from + 8, mask(rows - 8)) : _mm256_setzero_ps();
+    _mm256_maskstore_ps(to, mask(last), vectors[V - 1]);
   }
 }
 
-static inline void store(float* to, size_t rows, const __m256* two) {
-  if (rows == kPanel) {
-    _mm256_storeu_ps(to, two[0]);
-    _mm256_storeu_ps(to + 8, two[1]);
-  } else {
-    _mm256_maskstore_ps(to, mask(rows), two[0]);
-    if (rows > 8) {
-      _mm256_maskstore_ps(to + 8, mask(rows - 8), two[1]);
-    }
-  }
-}
-
-// y of T tokens and one panel. Few tokens have too few accumulators to hide the latency of an FMA (4 cycles, two a
-// cycle), so consecutive columns then go to different ones.
-template <int T>
+// y of T tokens and one panel of V vectors. Few tokens have too few accumulators to hide the latency of an FMA (4
+// cycles, two a cycle), so consecutive columns then go to different ones.
+template <int T, int V>
 static void tile(const Tile* a) {
   constexpr int kSplit = T == 1 ? 4 : T <= 3 ? 2 : 1;
   constexpr int kStep = T == 1 ? 8 : 4;  // columns of a round
-  __m256 sum[kSplit][T][2];
+  constexpr int kWidth = V * static_cast<int>(kLanes);
+  __m256 sum[kSplit][T][V];
   const float* from = a->first ? a->bias : a->y;
   const size_t step = a->first ? 0 : a->ldy;
 #pragma GCC unroll 6
   for (int t = 0; t < T; ++t) {
 #pragma GCC unroll 4
     for (int s = 0; s < kSplit; ++s) {
-      sum[s][t][0] = _mm256_setzero_ps();
-      sum[s][t][1] = _mm256_setzero_ps();
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        sum[s][t][v] = _mm256_setzero_ps();
+      }
     }
   }
   if (from != NULL) {
 #pragma GCC unroll 6
     for (int t = 0; t < T; ++t, from += step) {
-      load(from, a->rows, sum[0][t]);
+      load<V>(from, a->last, sum[0][t]);
     }
   }
   const float* w = a->w;
   const float* x = a->x;
-  size_t c = 0;
-  for (; c + kStep <= a->cols; c += kStep, w += kStep * kPanel, x += kStep) {
-#pragma GCC unroll 8
-    for (int s = 0; s < kStep; ++s) {
-      if (T > 1) {
-        _mm_prefetch(reinterpret_cast<const char*>(w + s * kPanel) + kAhead, _MM_HINT_T0);
-      }
-      const __m256 w0 = _mm256_load_ps(w + s * kPanel);
-      const __m256 w1 = _mm256_load_ps(w + s * kPanel + 8);
-#pragma GCC unroll 6
-      for (int t = 0; t < T; ++t) {
-        const __m256 xt = _mm256_set1_ps(x[static_cast<size_t>(t) * kStride + s]);
-        sum[s % kSplit][t][0] = _mm256_fmadd_ps(w0, xt, sum[s % kSplit][t][0]);
-        sum[s % kSplit][t][1] = _mm256_fmadd_ps(w1, xt, sum[s % kSplit][t][1]);
-      }
-    }
-  }
-  for (; c < a->cols; ++c, w += kPanel, ++x) {
+  // First the columns that fill no round, since the rounds do not wait for their one sum.
+  for (size_t left = a->cols % kStep; left > 0; --left, w += kWidth, ++x) {
 #pragma GCC unroll 6
     for (int t = 0; t < T; ++t) {
       const __m256 xt = _mm256_set1_ps(x[static_cast<size_t>(t) * kStride]);
-      sum[0][t][0] = _mm256_fmadd_ps(_mm256_load_ps(w), xt, sum[0][t][0]);
-      sum[0][t][1] = _mm256_fmadd_ps(_mm256_load_ps(w + 8), xt, sum[0][t][1]);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        sum[0][t][v] = _mm256_fmadd_ps(_mm256_load_ps(w + v * 8), xt, sum[0][t][v]);
+      }
+    }
+  }
+  for (size_t left = a->cols / kStep; left > 0; --left, w += kStep * kWidth, x += kStep) {
+#pragma GCC unroll 8
+    for (int s = 0; s < kStep; ++s) {
+      if (T > 1) {
+        _mm_prefetch(reinterpret_cast<const char*>(w + s * kWidth) + kAhead, _MM_HINT_T0);
+      }
+      __m256 weights[V];
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        weights[v] = _mm256_load_ps(w + s * kWidth + v * 8);
+      }
+#pragma GCC unroll 6
+      for (int t = 0; t < T; ++t) {
+        const __m256 xt = _mm256_set1_ps(x[static_cast<size_t>(t) * kStride + s]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) {
+          sum[s % kSplit][t][v] = _mm256_fmadd_ps(weights[v], xt, sum[s % kSplit][t][v]);
+        }
+      }
     }
   }
   float* y = a->y;
@@ -143,15 +156,19 @@ static void tile(const Tile* a) {
     for (int s = kSplit / 2; s > 0; s /= 2) {
 #pragma GCC unroll 4
       for (int i = 0; i < s; ++i) {
-        sum[i][t][0] = _mm256_add_ps(sum[i][t][0], sum[i + s][t][0]);
-        sum[i][t][1] = _mm256_add_ps(sum[i][t][1], sum[i + s][t][1]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) {
+          sum[i][t][v] = _mm256_add_ps(sum[i][t][v], sum[i + s][t][v]);
+        }
       }
     }
-    store(y, a->rows, sum[0][t]);
+    store<V>(y, a->last, sum[0][t]);
   }
 }
 
-static void (*const kTiles[kTile])(const Tile*) = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
+static void (*const kTiles[2][kTile])(const Tile*) = {
+    {tile<1, 1>, tile<2, 1>, tile<3, 1>, tile<4, 1>, tile<5, 1>, tile<6, 1>},
+    {tile<1, 2>, tile<2, 2>, tile<3, 2>, tile<4, 2>, tile<5, 2>, tile<6, 2>}};
 
 // One tile of `tokens` for the panels from row `begin` to `end`.
 static void panels(const struct matmul_f32_args* a, const float* x, size_t token, size_t tokens, size_t begin,
@@ -162,11 +179,12 @@ static void panels(const struct matmul_f32_args* a, const float* x, size_t token
   t.cols = cols;
   t.first = column == 0;
   for (size_t row = begin; row < end; row += kPanel) {
-    t.rows = end - row < kPanel ? end - row : kPanel;
-    t.w = static_cast<const float*>(a->packed) + row * a->cols + column * kPanel;
+    const size_t here = end - row < kPanel ? end - row : kPanel;
+    t.w = static_cast<const float*>(a->packed) + row * a->cols + column * (here > kLanes ? kPanel : kLanes);
     t.y = a->y + token * a->ldy + row;
     t.bias = a->bias != NULL ? a->bias + row : NULL;
-    kTiles[tokens - 1](&t);
+    t.last = (here - 1) % kLanes + 1;
+    kTiles[here > kLanes][tokens - 1](&t);
   }
 }
 

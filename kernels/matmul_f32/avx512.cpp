@@ -7,8 +7,10 @@ extern "C" matmul_f32_fn matmul_f32_avx512;
 extern "C" matmul_f32_pack_fn matmul_f32_pack_avx512;
 
 // Packed: panels of 32 rows, column by column: 32 weights (two vectors, rows in lanes) for column 0, then for column 1,
-// ... The rows that the last panel lacks are zeros; nothing that they give is stored.
-static constexpr size_t kPanel = 32;
+// ... The last panel has one vector if 16 rows or fewer are left; the rows that it lacks are zeros, and nothing that they
+// give is stored.
+static constexpr size_t kLanes = 16;
+static constexpr size_t kPanel = 2 * kLanes;
 
 // Tokens of a tile: 2 x 12 accumulators, 2 vectors of weights and the broadcast tokens fill the 32 registers; 24
 // fused multiply-adds a column wait for 14 loads.
@@ -23,22 +25,23 @@ static constexpr size_t kStride = kBlock + 16;
 static constexpr size_t kGroup = 8;
 
 extern "C" size_t matmul_f32_pack_avx512(void* packed, const float* w, size_t rows, size_t cols) {
-  const size_t panels = (rows + kPanel - 1) / kPanel;
+  const size_t packed_rows = (rows + kLanes - 1) / kLanes * kLanes;
   if (packed != NULL) {
     float* to = static_cast<float*>(packed);
-    for (size_t row = 0; row < rows; row += kPanel) {
-      const size_t here = rows - row < kPanel ? rows - row : kPanel;
-      for (size_t c = 0; c < cols; ++c, to += kPanel) {
+    for (size_t row = 0; row < packed_rows; row += kPanel) {
+      const size_t width = packed_rows - row < kPanel ? kLanes : kPanel;
+      const size_t here = rows - row < width ? rows - row : width;
+      for (size_t c = 0; c < cols; ++c, to += width) {
         for (size_t r = 0; r < here; ++r) {
           to[r] = w[(row + r) * cols + c];
         }
-        for (size_t r = here; r < kPanel; ++r) {
+        for (size_t r = here; r < width; ++r) {
           to[r] = 0;
         }
       }
     }
   }
-  return panels * kPanel * cols * sizeof(float);
+  return packed_rows * cols * sizeof(float);
 }
 
 // The weights are prefetched from L2 or beyond, this many bytes ahead: 2 to 3 % measured on Zen 5.
@@ -50,61 +53,77 @@ struct Tile {
   float* y;           // this panel's first row of the first token
   const float* bias;  // of this panel, or NULL
   size_t ldy;
-  size_t cols;          // of this block
-  __mmask16 low, high;  // rows that exist
-  bool first;           // block: y holds nothing yet
+  size_t cols;     // of this block
+  __mmask16 last;  // the rows of its last vector that exist
+  bool first;      // block: y holds nothing yet
 };
 
-// y of T tokens and one panel. Few tokens have too few accumulators to hide the latency of an FMA (4 cycles, two a
-// cycle), so consecutive columns then go to different ones.
-template <int T>
+// y of T tokens and one panel of V vectors. Few tokens have too few accumulators to hide the latency of an FMA (4
+// cycles, two a cycle), so consecutive columns then go to different ones.
+template <int T, int V>
 static void tile(const Tile* a) {
   constexpr int kSplit = T == 1 ? 4 : T <= 3 ? 2 : 1;
   constexpr int kStep = T == 1 ? 8 : T <= 6 ? 4 : 2;  // columns of a round
-  __m512 sum[kSplit][T][2];
-  const __mmask16 low = a->low;
-  const __mmask16 high = a->high;
+  constexpr int kWidth = V * static_cast<int>(kLanes);
+  __m512 sum[kSplit][T][V];
+  const auto mask = [a](int v) { return v + 1 < V ? __mmask16{0xffff} : a->last; };
   const float* from = a->first ? a->bias : a->y;
   const size_t step = a->first ? 0 : a->ldy;
 #pragma GCC unroll 12
   for (int t = 0; t < T; ++t) {
 #pragma GCC unroll 4
     for (int s = 0; s < kSplit; ++s) {
-      sum[s][t][0] = _mm512_setzero_ps();
-      sum[s][t][1] = _mm512_setzero_ps();
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        sum[s][t][v] = _mm512_setzero_ps();
+      }
     }
   }
   if (from != NULL) {
 #pragma GCC unroll 12
     for (int t = 0; t < T; ++t, from += step) {
-      sum[0][t][0] = _mm512_maskz_loadu_ps(low, from);
-      sum[0][t][1] = _mm512_maskz_loadu_ps(high, from + 16);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        sum[0][t][v] = _mm512_maskz_loadu_ps(mask(v), from + v * 16);
+      }
     }
   }
   const float* w = a->w;
   const float* x = a->x;
-  size_t c = 0;
-  for (; c + kStep <= a->cols; c += kStep, w += kStep * kPanel, x += kStep) {
-#pragma GCC unroll 8
-    for (int s = 0; s < kStep; ++s) {
-      _mm_prefetch(reinterpret_cast<const char*>(w + s * kPanel) + kAhead, _MM_HINT_T0);
-      _mm_prefetch(reinterpret_cast<const char*>(w + s * kPanel + 16) + kAhead, _MM_HINT_T0);
-      const __m512 w0 = _mm512_load_ps(w + s * kPanel);
-      const __m512 w1 = _mm512_load_ps(w + s * kPanel + 16);
-#pragma GCC unroll 12
-      for (int t = 0; t < T; ++t) {
-        const __m512 xt = _mm512_set1_ps(x[static_cast<size_t>(t) * kStride + s]);
-        sum[s % kSplit][t][0] = _mm512_fmadd_ps(w0, xt, sum[s % kSplit][t][0]);
-        sum[s % kSplit][t][1] = _mm512_fmadd_ps(w1, xt, sum[s % kSplit][t][1]);
-      }
+  // First the columns that fill no round, since the rounds do not wait for their one sum.
+  for (size_t left = a->cols % kStep; left > 0; --left, w += kWidth, ++x) {
+    __m512 weights[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      _mm_prefetch(reinterpret_cast<const char*>(w + v * 16) + kAhead, _MM_HINT_T0);
+      weights[v] = _mm512_load_ps(w + v * 16);
     }
-  }
-  for (; c < a->cols; ++c, w += kPanel, ++x) {
 #pragma GCC unroll 12
     for (int t = 0; t < T; ++t) {
       const __m512 xt = _mm512_set1_ps(x[static_cast<size_t>(t) * kStride]);
-      sum[0][t][0] = _mm512_fmadd_ps(_mm512_load_ps(w), xt, sum[0][t][0]);
-      sum[0][t][1] = _mm512_fmadd_ps(_mm512_load_ps(w + 16), xt, sum[0][t][1]);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        sum[0][t][v] = _mm512_fmadd_ps(weights[v], xt, sum[0][t][v]);
+      }
+    }
+  }
+  for (size_t left = a->cols / kStep; left > 0; --left, w += kStep * kWidth, x += kStep) {
+#pragma GCC unroll 8
+    for (int s = 0; s < kStep; ++s) {
+      __m512 weights[V];
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        _mm_prefetch(reinterpret_cast<const char*>(w + s * kWidth + v * 16) + kAhead, _MM_HINT_T0);
+        weights[v] = _mm512_load_ps(w + s * kWidth + v * 16);
+      }
+#pragma GCC unroll 12
+      for (int t = 0; t < T; ++t) {
+        const __m512 xt = _mm512_set1_ps(x[static_cast<size_t>(t) * kStride + s]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) {
+          sum[s % kSplit][t][v] = _mm512_fmadd_ps(weights[v], xt, sum[s % kSplit][t][v]);
+        }
+      }
     }
   }
   float* y = a->y;
@@ -115,17 +134,24 @@ static void tile(const Tile* a) {
     for (int s = kSplit / 2; s > 0; s /= 2) {
 #pragma GCC unroll 4
       for (int i = 0; i < s; ++i) {
-        sum[i][t][0] = _mm512_add_ps(sum[i][t][0], sum[i + s][t][0]);
-        sum[i][t][1] = _mm512_add_ps(sum[i][t][1], sum[i + s][t][1]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) {
+          sum[i][t][v] = _mm512_add_ps(sum[i][t][v], sum[i + s][t][v]);
+        }
       }
     }
-    _mm512_mask_storeu_ps(y, low, sum[0][t][0]);
-    _mm512_mask_storeu_ps(y + 16, high, sum[0][t][1]);
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      _mm512_mask_storeu_ps(y + v * 16, mask(v), sum[0][t][v]);
+    }
   }
 }
 
-static void (*const kTiles[kTile])(const Tile*) = {tile<1>, tile<2>, tile<3>, tile<4>,  tile<5>,  tile<6>,
-                                                   tile<7>, tile<8>, tile<9>, tile<10>, tile<11>, tile<12>};
+static void (*const kTiles[2][kTile])(const Tile*) = {
+    {tile<1, 1>, tile<2, 1>, tile<3, 1>, tile<4, 1>, tile<5, 1>, tile<6, 1>, tile<7, 1>, tile<8, 1>, tile<9, 1>,
+     tile<10, 1>, tile<11, 1>, tile<12, 1>},
+    {tile<1, 2>, tile<2, 2>, tile<3, 2>, tile<4, 2>, tile<5, 2>, tile<6, 2>, tile<7, 2>, tile<8, 2>, tile<9, 2>,
+     tile<10, 2>, tile<11, 2>, tile<12, 2>}};
 
 // One tile of `tokens` for the panels from row `begin` to `end`.
 static void panels(const struct matmul_f32_args* a, const float* x, size_t token, size_t tokens, size_t begin,
@@ -136,13 +162,12 @@ static void panels(const struct matmul_f32_args* a, const float* x, size_t token
   t.cols = cols;
   t.first = column == 0;
   for (size_t row = begin; row < end; row += kPanel) {
-    const size_t here = end - row;
-    t.w = static_cast<const float*>(a->packed) + row * a->cols + column * kPanel;
+    const size_t here = end - row < kPanel ? end - row : kPanel;
+    t.w = static_cast<const float*>(a->packed) + row * a->cols + column * (here > kLanes ? kPanel : kLanes);
     t.y = a->y + token * a->ldy + row;
     t.bias = a->bias != NULL ? a->bias + row : NULL;
-    t.low = static_cast<__mmask16>(here >= 16 ? 0xffffu : (1u << here) - 1);
-    t.high = static_cast<__mmask16>(here >= kPanel ? 0xffffu : here > 16 ? (1u << (here - 16)) - 1 : 0);
-    kTiles[tokens - 1](&t);
+    t.last = static_cast<__mmask16>((2u << (here - 1) % kLanes) - 1);
+    kTiles[here > kLanes][tokens - 1](&t);
   }
 }
 

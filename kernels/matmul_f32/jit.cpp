@@ -23,22 +23,24 @@ struct Zmm : Xbyak::Zmm {
   using Xbyak::Zmm::Zmm;
 };
 
-// Packed: panels of two vectors of rows, column by column. The rows that the last panel lacks are zeros; nothing that
-// they give is stored.
+// Packed: panels of two vectors of rows, column by column. The last panel has one vector if that holds the rows that are
+// left; those that it lacks are zeros, and nothing that they give is stored.
 template <class Vec>
 size_t pack(void* packed, const float* w, size_t rows, size_t cols) {
-  constexpr size_t kPanel = 2 * Vec::kLanes;
+  constexpr size_t kLanes = Vec::kLanes;
+  const size_t packed_rows = (rows + kLanes - 1) / kLanes * kLanes;
   if (packed != nullptr) {
     float* to = static_cast<float*>(packed);
-    for (size_t row = 0; row < rows; row += kPanel) {
-      for (size_t c = 0; c < cols; ++c, to += kPanel) {
-        for (size_t r = 0; r < kPanel; ++r) {
+    for (size_t row = 0; row < packed_rows; row += 2 * kLanes) {
+      const size_t width = packed_rows - row < 2 * kLanes ? kLanes : 2 * kLanes;
+      for (size_t c = 0; c < cols; ++c, to += width) {
+        for (size_t r = 0; r < width; ++r) {
           to[r] = row + r < rows ? w[(row + r) * cols + c] : 0;
         }
       }
     }
   }
-  return (rows + kPanel - 1) / kPanel * kPanel * cols * sizeof(float);
+  return packed_rows * cols * sizeof(float);
 }
 
 // Code for one {rows, cols, tokens}: trip counts, the sizes of the tiles, what is left over and its masks are
@@ -54,7 +56,7 @@ template <class Vec>
 class Generator : public Xbyak::CodeGenerator {
  public:
   Generator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens)
-      : CodeGenerator(capacity, code), rows_(rows), cols_(cols), rest_(static_cast<int>(rows % kPanel)) {
+      : CodeGenerator(capacity, code), rows_(rows), cols_(cols) {
     if (rows == 0 || tokens == 0) {
       ret();
       return;
@@ -68,12 +70,11 @@ class Generator : public Xbyak::CodeGenerator {
     mov(r9, argument(offsetof(matmul_f32_args, ldx)));
     shl(r9, 2);
     if constexpr (kZmm) {
-      if (rest_ != 0) {
-        set_mask(k1, rest_ < kLanes ? rest_ : kLanes);
-        set_mask(k2, rest_ < kLanes ? 0 : rest_ - kLanes);
+      if (rows % kLanes != 0) {
+        set_mask(k1, static_cast<int>(rows % kLanes));
       }
       if (cols % kLanes != 0) {
-        set_mask(k3, static_cast<int>(cols % kLanes));
+        set_mask(k2, static_cast<int>(cols % kLanes));
       }
     }
     if (tokens == 1) {
@@ -87,8 +88,7 @@ class Generator : public Xbyak::CodeGenerator {
     vzeroupper();
     ret();
     if constexpr (!kZmm) {
-      emit_mask(low_mask_, rest_);
-      emit_mask(high_mask_, rest_ - kLanes);
+      emit_mask(row_mask_, static_cast<int>(rows % kLanes));
       emit_mask(copy_mask_, static_cast<int>(cols % kLanes));
     }
   }
@@ -98,8 +98,7 @@ class Generator : public Xbyak::CodeGenerator {
   static constexpr bool kZmm = kLanes == 16;
   static constexpr int kBytes = 4 * kLanes;
   static constexpr int kPanel = 2 * kLanes;
-  static constexpr int kPanelBytes = 4 * kPanel;  // of one column
-  static constexpr size_t kBlock = 256;           // columns
+  static constexpr size_t kBlock = 256;  // columns
   // Bytes between the copied tokens: a cache line more than a block.
   static constexpr int kStride = 4 * (static_cast<int>(kBlock) + 16);
   static constexpr int kGroup = 8;  // panels
@@ -108,6 +107,14 @@ class Generator : public Xbyak::CodeGenerator {
   static constexpr int kAhead = 2048;
   // The copy, and what rsp was.
   static constexpr int kFrame = Vec::kTile * kStride + 64;
+
+  /// What is known of a panel when its code is generated.
+  struct Panel {
+    int vectors;  ///< 1 or 2
+    bool masked;  ///< its last vector is not full
+    bool is_masked(int vector) const { return masked && vector + 1 == vectors; }
+    int bytes() const { return vectors * kBytes; }  ///< of one column
+  };
 
   Xbyak::Address argument(size_t offset) { return ptr[rdi + static_cast<int>(offset)]; }
 
@@ -125,22 +132,14 @@ class Generator : public Xbyak::CodeGenerator {
   }
 
   void decode() {
-    Xbyak::Label loop;
-    Xbyak::Label done;
     mov(r15, argument(offsetof(matmul_f32_args, row_begin)));
     mov(rcx, argument(offsetof(matmul_f32_args, row_end)));
     mov(rbp, argument(offsetof(matmul_f32_args, y)));
     xor_(r13d, r13d);
-    cmp(r15, rcx);
-    jae(done, T_NEAR);
-    L(loop);
-    set_panel();
-    mov(rdx, argument(offsetof(matmul_f32_args, x)));
-    tile(1, cols_, false);
-    add(r15, kPanel);
-    cmp(r15, rcx);
-    jb(loop, T_NEAR);
-    L(done);
+    for_panels([&](const Panel& panel) {
+      mov(rdx, argument(offsetof(matmul_f32_args, x)));
+      tile(1, cols_, false, panel);
+    });
   }
 
   void prefill(size_t tokens) {
@@ -198,18 +197,14 @@ class Generator : public Xbyak::CodeGenerator {
       return;
     }
     Xbyak::Label loop;
-    Xbyak::Label panel;
     mov(rbx, count);
     L(loop);
     copy(size, cols);
     mov(r15, r14);
-    L(panel);
-    set_panel();
-    mov(rdx, rsp);
-    tile(size, cols, cols_ > kBlock);
-    add(r15, kPanel);
-    cmp(r15, rcx);
-    jb(panel, T_NEAR);
+    for_panels([&](const Panel& panel) {
+      mov(rdx, rsp);
+      tile(size, cols, cols_ > kBlock, panel);
+    });
     imul(rax, r8, size);
     add(rbp, rax);
     dec(rbx);
@@ -233,7 +228,7 @@ class Generator : public Xbyak::CodeGenerator {
     }
     if (rest) {
       if constexpr (kZmm) {
-        vmovups(Vec(0) | k3 | T_z, ptr[r12 + vectors * kBytes]);
+        vmovups(Vec(0) | k2 | T_z, ptr[r12 + vectors * kBytes]);
       } else {
         vmaskmovps(Vec(0), Vec(4), ptr[r12 + vectors * kBytes]);
       }
@@ -245,13 +240,42 @@ class Generator : public Xbyak::CodeGenerator {
     jnz(loop, T_NEAR);
   }
 
+  // The code that `emit` writes for the panels from r15 to rcx: once for the full ones, and again for the last one of all
+  // rows if that is not.
+  template <class Emit>
+  void for_panels(Emit&& emit) {
+    Xbyak::Label loop;
+    Xbyak::Label last;
+    Xbyak::Label done;
+    const int rest = static_cast<int>(rows_ % kPanel);
+    if (rows_ >= kPanel) {
+      L(loop);
+      lea(rax, ptr[r15 + kPanel]);
+      cmp(rax, rcx);
+      ja(last, T_NEAR);
+      const Panel full{2, false};
+      set_panel(full);
+      emit(full);
+      add(r15, kPanel);
+      jmp(loop, T_NEAR);
+      L(last);
+    }
+    if (rest != 0) {
+      cmp(r15, rcx);
+      jae(done, T_NEAR);
+      const Panel partial{rest > kLanes ? 2 : 1, rest % kLanes != 0};
+      set_panel(partial);
+      emit(partial);
+      L(done);
+    }
+  }
+
   // The pointers to the panel's weights, bias and y.
-  void set_panel() {
+  void set_panel(const Panel& panel) {
     Xbyak::Label none;
     mov(rsi, 4 * cols_);
     imul(rsi, r15);
-    mov(rax, r13);
-    shl(rax, kZmm ? 7 : 6);  // kPanelBytes
+    imul(rax, r13, panel.bytes());
     add(rsi, rax);
     add(rsi, argument(offsetof(matmul_f32_args, packed)));
     lea(r10, ptr[rbp + 4 * r15]);
@@ -264,10 +288,11 @@ class Generator : public Xbyak::CodeGenerator {
 
   // y of `size` tokens and one panel. Few tokens have too few sums to hide the latency of an FMA, so consecutive
   // columns then go to different ones.
-  void tile(int size, size_t cols, bool several_blocks) {
+  void tile(int size, size_t cols, bool several_blocks, const Panel& panel) {
     const int split = cols < 4 ? 1 : size == 1 ? 4 : size <= 3 ? 2 : 1;
-    const auto sum = [&](int s, int t, int half) { return Vec((s * size + t) * 2 + half); };
-    for (int i = 0; i < split * size * 2; ++i) {
+    const int vectors = panel.vectors;
+    const auto sum = [&](int s, int t, int i) { return (s * size + t) * vectors + i; };
+    for (int i = 0; i < split * size * vectors; ++i) {
       vxorps(Xbyak::Xmm(i), Xbyak::Xmm(i), Xbyak::Xmm(i));
     }
     Xbyak::Label from_y;
@@ -278,45 +303,44 @@ class Generator : public Xbyak::CodeGenerator {
     }
     test(r11, r11);
     jz(run, T_NEAR);
-    for_panel([&](bool partial) {
-      for (int t = 0; t < size; ++t) {
-        load(sum(0, t, 0), sum(0, t, 1), r11, partial);
+    for (int t = 0; t < size; ++t) {
+      for (int i = 0; i < vectors; ++i) {
+        load(sum(0, t, i), r11, i, panel);
       }
-    });
+    }
     if (several_blocks) {
       jmp(run, T_NEAR);
       L(from_y);
-      for_panel([&](bool partial) {
-        mov(rax, r10);
-        for (int t = 0; t < size; ++t) {
-          load(sum(0, t, 0), sum(0, t, 1), rax, partial);
-          add(rax, r8);
+      mov(rax, r10);
+      for (int t = 0; t < size; ++t) {
+        for (int i = 0; i < vectors; ++i) {
+          load(sum(0, t, i), rax, i, panel);
         }
-      });
+        add(rax, r8);
+      }
     }
     L(run);
 
     const int unroll = size > 6 ? 2 : size > 1 ? 4 : 8;
     const auto column = [&](int u) {
       const int s = u % split;
-      const Vec w0(Vec::kRegisters - 4);
-      const Vec w1(Vec::kRegisters - 3);
-      for (int line = 0; (size > 1 || kZmm) && line < kPanelBytes; line += 64) {
-        prefetcht0(ptr[rsi + u * kPanelBytes + line + kAhead]);
+      const int at = u * panel.bytes();
+      const auto weights = [](int i) { return Vec(Vec::kRegisters - 4 + i); };
+      for (int line = 0; (size > 1 || kZmm) && line < panel.bytes(); line += 64) {
+        prefetcht0(ptr[rsi + at + line + kAhead]);
       }
-      if (size > 1) {
-        vmovaps(w0, ptr[rsi + u * kPanelBytes]);
-        vmovaps(w1, ptr[rsi + u * kPanelBytes + kBytes]);
+      for (int i = 0; size > 1 && i < vectors; ++i) {
+        vmovaps(weights(i), ptr[rsi + at + i * kBytes]);
       }
       for (int t = 0; t < size; ++t) {
         const Vec x(Vec::kRegisters - 2 + (size > 1 ? t : u) % 2);
         vbroadcastss(x, ptr[rdx + t * kStride + 4 * u]);
-        if (size > 1) {
-          vfmadd231ps(sum(s, t, 0), x, w0);
-          vfmadd231ps(sum(s, t, 1), x, w1);
-        } else {
-          vfmadd231ps(sum(s, t, 0), x, ptr[rsi + u * kPanelBytes]);
-          vfmadd231ps(sum(s, t, 1), x, ptr[rsi + u * kPanelBytes + kBytes]);
+        for (int i = 0; i < vectors; ++i) {
+          if (size > 1) {
+            vfmadd231ps(Vec(sum(s, t, i)), x, weights(i));
+          } else {
+            vfmadd231ps(Vec(sum(s, t, i)), x, ptr[rsi + at + i * kBytes]);
+          }
         }
       }
     };
@@ -329,7 +353,7 @@ class Generator : public Xbyak::CodeGenerator {
       for (int u = 0; u < unroll; ++u) {
         column(u);
       }
-      add(rsi, unroll * kPanelBytes);
+      add(rsi, unroll * panel.bytes());
       add(rdx, unroll * 4);
       dec(rax);
       jnz(loop, T_NEAR);
@@ -341,75 +365,51 @@ class Generator : public Xbyak::CodeGenerator {
     for (int half_split = split / 2; half_split > 0; half_split /= 2) {
       for (int s = 0; s < half_split; ++s) {
         for (int t = 0; t < size; ++t) {
-          vaddps(sum(s, t, 0), sum(s, t, 0), sum(s + half_split, t, 0));
-          vaddps(sum(s, t, 1), sum(s, t, 1), sum(s + half_split, t, 1));
+          for (int i = 0; i < vectors; ++i) {
+            vaddps(Vec(sum(s, t, i)), Vec(sum(s, t, i)), Vec(sum(s + half_split, t, i)));
+          }
         }
       }
     }
-    for_panel([&](bool partial) {
-      for (int t = 0; t < size; ++t) {
-        store(r10, sum(0, t, 0), sum(0, t, 1), partial);
-        if (t + 1 < size) {
-          add(r10, r8);
-        }
+    for (int t = 0; t < size; ++t) {
+      for (int i = 0; i < vectors; ++i) {
+        store(r10, i, sum(0, t, i), panel);
       }
-    });
-  }
-
-  // The code that `emit` writes: once for whole panels, and again for the last one if it is partial.
-  template <class Emit>
-  void for_panel(Emit&& emit) {
-    if (rest_ == 0) {
-      emit(false);
-      return;
-    }
-    Xbyak::Label partial;
-    Xbyak::Label done;
-    mov(rax, rows_ - static_cast<size_t>(rest_));
-    cmp(r15, rax);
-    je(partial, T_NEAR);
-    emit(false);
-    jmp(done, T_NEAR);
-    L(partial);
-    emit(true);
-    L(done);
-  }
-
-  void load(const Vec& low, const Vec& high, const Xbyak::Reg64& from, bool partial) {
-    if (!partial) {
-      vmovups(low, ptr[from]);
-      vmovups(high, ptr[from + kBytes]);
-    } else if constexpr (kZmm) {
-      vmovups(low | k1 | T_z, ptr[from]);
-      vmovups(high | k2 | T_z, ptr[from + kBytes]);
-    } else {
-      vmovups(ymm15, ptr[rip + low_mask_]);
-      vmaskmovps(low, ymm15, ptr[from]);
-      vmovups(ymm15, ptr[rip + high_mask_]);
-      vmaskmovps(high, ymm15, ptr[from + kBytes]);
+      if (t + 1 < size) {
+        add(r10, r8);
+      }
     }
   }
 
-  void store(const Xbyak::Reg64& to, const Vec& low, const Vec& high, bool partial) {
-    if (!partial) {
-      vmovups(ptr[to], low);
-      vmovups(ptr[to + kBytes], high);
+  void load(int vector, const Xbyak::Reg64& from, int i, const Panel& panel) {
+    const Vec to(vector);
+    const auto address = ptr[from + i * kBytes];
+    if (!panel.is_masked(i)) {
+      vmovups(to, address);
     } else if constexpr (kZmm) {
-      vmovups(ptr[to] | k1, low);
-      vmovups(ptr[to + kBytes] | k2, high);
+      vmovups(to | k1 | T_z, address);
     } else {
-      vmovups(ymm15, ptr[rip + low_mask_]);
-      vmaskmovps(ptr[to], ymm15, low);
-      vmovups(ymm15, ptr[rip + high_mask_]);
-      vmaskmovps(ptr[to + kBytes], ymm15, high);
+      vmovups(ymm15, ptr[rip + row_mask_]);
+      vmaskmovps(to, ymm15, address);
+    }
+  }
+
+  void store(const Xbyak::Reg64& to, int i, int vector, const Panel& panel) {
+    const Vec from(vector);
+    const auto address = ptr[to + i * kBytes];
+    if (!panel.is_masked(i)) {
+      vmovups(address, from);
+    } else if constexpr (kZmm) {
+      vmovups(address | k1, from);
+    } else {
+      vmovups(ymm15, ptr[rip + row_mask_]);
+      vmaskmovps(address, ymm15, from);
     }
   }
 
   size_t rows_;
   size_t cols_;
-  int rest_;  // rows of the last panel if that is partial, else 0
-  Xbyak::Label low_mask_;
-  Xbyak::Label high_mask_;
+  Xbyak::Label row_mask_;  // of the last vector of all rows
   Xbyak::Label copy_mask_;
 };
 
