@@ -25,7 +25,7 @@ std::unique_ptr<Dispatch> dispatch_to_audit(const Cpu& cpu, const std::string& p
 std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch) {
   constexpr int kPercent = 70;  // between the sizes that tuning used
   BenchOptions options;
-  options.drop_over = 1.5;
+  options.drop_over = kHopeless;
   BenchOptions at_length;
   at_length.repetitions = 90;
   Progress progress;
@@ -43,24 +43,26 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
   }
   std::vector<AuditEntry> entries;
   std::vector<TimingJob> pairs;  // of the entries whose choice was not the fastest
+  std::vector<size_t> entry_of;  // pair
   for (const ShapeTimings& t : time_shapes(jobs, options, google)) {
     const Kernel& kernel = find_kernel(t.kernel);
     const Variant& chosen = dispatch.choose_variant(t.kernel, t.shape_class.shape, t.shape_class.cold);
-    const Variant& fastest = *kernel.find(std::ranges::min_element(t.timings, {}, &Timing::median_ns)->variant);
+    const Variant& fastest = *kernel.find(t.fastest().variant);
     if (t.find(chosen.label()) == nullptr) {
       continue;  // what the profile names did not pass now
     }
     entries.push_back({t.kernel, t.shape_class.name(), chosen.label(), fastest.label(), 0, t.control_ratio() - 1});
     if (&chosen != &fastest) {
       pairs.push_back({&kernel, {&chosen, &fastest}, t.shape_class});
+      entry_of.push_back(entries.size() - 1);
     }
   }
-  for (const ShapeTimings& t : time_shapes(pairs, at_length, google)) {
-    auto& entry = *std::ranges::find_if(
-        entries, [&](const AuditEntry& e) { return e.kernel == t.kernel && e.shape == t.shape_class.name(); });
-    const Timing& chosen = *t.find(entry.chosen);
+  const auto timed = time_shapes(pairs, at_length, google);
+  for (size_t i = 0; i < timed.size(); ++i) {
+    AuditEntry& entry = entries[entry_of[i]];
+    const Timing& chosen = *timed[i].find(entry.chosen);
     entry.loss = chosen.slower ? chosen.ratio - 1 : 0;
-    entry.noise = t.control_ratio() - 1;
+    entry.noise = timed[i].control_ratio() - 1;
   }
   progress.clear();
   return entries;

@@ -51,6 +51,10 @@ std::vector<double> ratios(const ShapeTimings& shape, const Timing& a, const Tim
   return r;
 }
 
+bool same_class(const ShapeTimings& a, const ShapeTimings& b) {
+  return a.kernel == b.kernel && a.shape_class.label == b.shape_class.label;
+}
+
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
   const double compute = shape.work.ops / (shape.work.integer_ops ? peak.int8_ops : peak.f32_flops) * 1e9;
   const auto level = shape.shape_class.cold ? peak.levels.back() : peak.level_of(shape.work.bytes, caches);
@@ -65,6 +69,8 @@ const Timing* ShapeTimings::find(std::string_view variant) const {
   const auto it = std::ranges::find(timings, variant, &Timing::variant);
   return it == timings.end() ? nullptr : &*it;
 }
+
+const Timing& ShapeTimings::fastest() const { return *std::ranges::min_element(timings, {}, &Timing::median_ns); }
 
 double ShapeTimings::control_ratio() const {
   const Timing* same = find(control.variant);
@@ -110,6 +116,43 @@ std::vector<size_t> find_quiet_rounds(const ShapeTimings& shape) {
   order.resize(std::max((rounds + 1) / 2, std::min(rounds, kFewest)));
   std::ranges::sort(order);
   return order;
+}
+
+std::vector<std::span<const ShapeTimings>> by_class(std::span<const ShapeTimings> shapes) {
+  std::vector<std::span<const ShapeTimings>> classes;
+  while (!shapes.empty()) {
+    const auto other = std::ranges::find_if_not(shapes, [&](const auto& s) { return same_class(s, shapes.front()); });
+    const auto size = static_cast<size_t>(other - shapes.begin());
+    classes.push_back(shapes.first(size));
+    shapes = shapes.subspan(size);
+  }
+  return classes;
+}
+
+int middle_percent(int a, int b) { return static_cast<int>(std::lround(std::sqrt(a * b))); }
+
+std::vector<TimingJob> find_gaps(std::span<const ShapeTimings> shapes) {
+  constexpr double kMostLossBetween = 1.01;
+  std::vector<TimingJob> gaps;
+  for (const auto sizes : by_class(shapes)) {
+    const Kernel& kernel = find_kernel(sizes.front().kernel);
+    std::vector<const Variant*> variants;
+    for (const Timing& t : sizes.front().timings) {
+      variants.push_back(kernel.find(t.variant));
+    }
+    for (size_t i = 0; i + 1 < sizes.size(); ++i) {
+      const ShapeClass& above = sizes[i].shape_class;
+      const ShapeClass& below = sizes[i + 1].shape_class;
+      const int percent = middle_percent(above.percent, below.percent);
+      const ShapeClass middle = scaled(*kernel.trial, sizes.front().shape_class, percent);
+      const bool is_new = middle.shape != above.shape && middle.shape != below.shape;  // sizes are of whole blocks
+      const Winner winner = winner_of(sizes.subspan(i, 2));
+      if (is_new && std::min(winner.ratio, winner.runner_up_ratio) > kMostLossBetween) {
+        gaps.push_back({&kernel, variants, middle});
+      }
+    }
+  }
+  return gaps;
 }
 
 Winner winner_of(std::span<const ShapeTimings> shapes) {
@@ -163,10 +206,10 @@ void decide(ShapeTimings& shape) {
   if (!shape.control.samples_ns.empty()) {
     summarise(shape.control);
   }
-  const auto fastest = std::ranges::min_element(shape.timings, {}, &Timing::median_ns);
+  const Timing& fastest = shape.fastest();
   const double noise = shape.control_ratio();
   for (auto& t : shape.timings) {
-    const Estimate ratio = estimate(ratios(shape, t, *fastest), 0.99);
+    const Estimate ratio = estimate(ratios(shape, t, fastest), 0.99);
     t.ratio = ratio.median;
     t.ratio_low = ratio.low;
     t.ratio_high = ratio.high;
@@ -227,10 +270,10 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
         continue;  // the filter left nothing
       }
       decide(shape);
-      const Timing& fastest = *std::ranges::min_element(shape.timings, {}, &Timing::median_ns);
+      const double most = options.drop_over * shape.fastest().median_ns;
       std::erase_if(left[i].variants, [&](const Variant* v) {
         const Timing* t = shape.find(v->label());
-        return v != jobs[i].variants.back() && t != nullptr && t->median_ns > options.drop_over * fastest.median_ns;
+        return v != jobs[i].variants.back() && t != nullptr && t->median_ns > most;
       });
       constexpr double kEnough = 1.03;
       const int passes_left = passes + options.extra_passes - pass - 1;
@@ -282,12 +325,21 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
       }
     }
   }
-  result.shapes = time_shapes(jobs, options, result.google, [&](ShapeTimings& shape) {
+  const auto on_done = [&](ShapeTimings& shape) {
     set_limit(shape, result.peak, cpu.caches);
     if (options.on_timings) {
       options.on_timings(shape);
     }
-  });
+  };
+  result.shapes = time_shapes(jobs, options, result.google, on_done);
+  if (options.refine) {
+    for (auto& middle : time_shapes(find_gaps(result.shapes), options, result.google, on_done)) {
+      const auto below = std::ranges::find_if(result.shapes, [&](const ShapeTimings& s) {
+        return same_class(s, middle) && s.shape_class.percent < middle.shape_class.percent;
+      });
+      result.shapes.insert(below, std::move(middle));
+    }
+  }
   if (result.shapes.empty()) {
     throw InputError(fmt::format(
         "nothing to time: no variant with a passing verdict matches --kernel '{}' --variant '{}' --filter '{}'",

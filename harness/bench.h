@@ -43,10 +43,14 @@ struct ShapeTimings {
   std::string limit;            ///< "mem bandwidth", "f32 peak", ...
 
   const Timing* find(std::string_view variant) const;
+  const Timing& fastest() const;  ///< by median
   /// How far the control lies from the variant it repeats: the median ratio over the rounds, or its inverse if that is
   /// over 1.
   double control_ratio() const;
 };
+
+/// To tune with: a variant this many times slower than the fastest is no candidate.
+inline constexpr double kHopeless = 1.5;
 
 struct BenchOptions {
   std::string kernel_glob = "*";
@@ -57,6 +61,8 @@ struct BenchOptions {
   bool quick = false;        ///< leave out shapes that do not fit L2, and cold caches
   /// The sizes of each class to time, in percent of its own.
   std::vector<int> percents = {100};
+  /// Time what find_gaps finds between these.
+  bool refine = false;
   /// Variants that take over this many times the fastest's time are left out of the passes that follow.
   double drop_over = std::numeric_limits<double>::infinity();
   /// More passes for shapes of which the winner may still lose over 3%.
@@ -105,6 +111,15 @@ Estimate estimate(const std::vector<double>& values, double confidence = 0.95);
 
 /// The most that the winner may lose to another variant: the upper end of the interval of its time over the other's.
 double possible_loss(const ShapeTimings& shape);
+
+/// The shapes of each class of each kernel, which follow each other in `shapes`, apart.
+std::vector<std::span<const ShapeTimings>> by_class(std::span<const ShapeTimings> shapes);
+
+/// The size in the middle (geometrically) of two percentages.
+int middle_percent(int a, int b);
+
+/// What to time also: the sizes in the middle of two neighbours at which no variant is, at both, within 1% of the fastest.
+std::vector<TimingJob> find_gaps(std::span<const ShapeTimings> shapes);
 
 /// What to use at several shapes.
 struct Winner {

@@ -132,7 +132,7 @@ int run_tune(const TuneArguments& a) {
   const auto verdicts = check_first(cpu, check_options, progress);
   BenchOptions options;
   options.quick = a.quick;
-  options.drop_over = 1.5;
+  options.drop_over = kHopeless;
   if (a.quick) {
     options.repetitions = 9;
     options.min_time = 0.002;
@@ -140,6 +140,7 @@ int run_tune(const TuneArguments& a) {
     options.repetitions = 25;
     options.extra_passes = 10;
     options.percents = {100, 75, 55, 40};  // what is best at one size of a class is not always at others
+    options.refine = true;
   }
   options.on_progress = [&](const std::string& text) { progress.show("bench: " + text); };
   const BenchResult result = bench(cpu, verdicts, options);

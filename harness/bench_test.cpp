@@ -120,7 +120,8 @@ TEST(Decision, ADroppedVariantIsComparedInTheRoundsThatItHas) {
   EXPECT_EQ(s.winner, "avx2");
 }
 
-TEST(Choose, OneChoiceForEachTwoNeighbouringSizes) {
+/// dot_f32 at three sizes of one class and at one of another.
+std::vector<ShapeTimings> two_classes() {
   const Trial& trial = *find_kernel("dot_f32").trial;
   const ShapeClass l1{"L1", {1024}};
   std::vector<ShapeTimings> shapes;
@@ -135,6 +136,23 @@ TEST(Choose, OneChoiceForEachTwoNeighbouringSizes) {
   add(scaled(trial, l1, 75), 20, 10, 9);
   add(scaled(trial, l1, 40), 20, 19, 9);
   add({"L2", {65536}}, 10, 11, 12);
+  return shapes;
+}
+
+TEST(FindGaps, WhereNoVariantIsGoodAtBothSizes) {
+  auto shapes = two_classes();
+  const auto gaps = find_gaps(shapes);
+  ASSERT_EQ(gaps.size(), 1u);  // avx512 is the best at 0.75 and at 0.4
+  EXPECT_EQ(gaps[0].shape_class.name(), "L1 x 0.87");
+  EXPECT_EQ(gaps[0].shape_class.shape, Shape{890});
+  ASSERT_EQ(gaps[0].variants.size(), 3u);
+  EXPECT_EQ(gaps[0].variants[1]->name(), "dot_f32/avx2");
+  shapes[1].shape_class.shape = gaps[0].shape_class.shape;  // as where sizes are of whole blocks
+  EXPECT_TRUE(find_gaps(shapes).empty());
+}
+
+TEST(Choose, OneChoiceForEachTwoNeighbouringSizes) {
+  const auto shapes = two_classes();
   std::vector<Verdict> verdicts;
   for (const char* variant : {"sse", "avx2", "avx512"}) {
     Verdict& v = verdicts.emplace_back();

@@ -242,21 +242,13 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
   profile.cpu = cpu_identity(cpu);
   profile.build = build_id();
   profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  const auto same_class = [](const ShapeTimings& a, const ShapeTimings& b) {
-    return a.kernel == b.kernel && a.shape_class.label == b.shape_class.label;
-  };
-  size_t own = 0;  // the first of the class
-  for (size_t i = 0; i < shapes.size(); ++i) {
-    const bool first = i == 0 || !same_class(shapes[i - 1], shapes[i]);
-    own = first ? i : own;
-    const bool last = i + 1 == shapes.size() || !same_class(shapes[i], shapes[i + 1]);
-    if (first) {
-      profile.choices.push_back(choice_of({&shapes[i], last ? 1U : 2U}, shapes[i].shape_class, verdicts));
-    } else if (!last) {
-      const int product = shapes[i].shape_class.percent * shapes[i + 1].shape_class.percent;
-      const auto between = static_cast<int>(std::lround(std::sqrt(product)));
-      const Trial& trial = *find_kernel(shapes[i].kernel).trial;
-      profile.choices.push_back(choice_of({&shapes[i], 2}, scaled(trial, shapes[own].shape_class, between), verdicts));
+  for (const auto sizes : by_class(shapes)) {
+    const ShapeClass& own = sizes.front().shape_class;
+    profile.choices.push_back(choice_of(sizes.first(std::min<size_t>(sizes.size(), 2)), own, verdicts));
+    for (size_t i = 1; i + 1 < sizes.size(); ++i) {
+      const int percent = middle_percent(sizes[i].shape_class.percent, sizes[i + 1].shape_class.percent);
+      const Trial& trial = *find_kernel(sizes.front().kernel).trial;
+      profile.choices.push_back(choice_of(sizes.subspan(i, 2), scaled(trial, own, percent), verdicts));
     }
   }
   return profile;
