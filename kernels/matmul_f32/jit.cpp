@@ -321,7 +321,7 @@ class Generator : public Xbyak::CodeGenerator {
     }
     L(run);
 
-    const int unroll = size > 6 ? 2 : size > 1 ? 4 : 8;
+    const int unroll = size > 6 ? 2 : size > 1 || kZmm ? 4 : 8;  // 4 with kZmm: see kStep in avx512.cpp
     const auto column = [&](int u) {
       const int s = u % split;
       const int at = u * panel.bytes();
