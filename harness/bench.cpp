@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -24,17 +25,9 @@ double median_of(std::vector<double> values) {
 // taken only where the run shows that it costs no more than this.
 constexpr double kMostLossForSimplicity = 1.02;
 
-size_t most_rounds(const ShapeTimings& shape) {
-  size_t most = 0;
-  for (const auto& t : shape.timings) {
-    most = std::max(most, t.samples_ns.size());
-  }
-  return most;
-}
-
 /// The rounds of `timing` that count: the quiet ones, or all that it has if it was dropped.
 std::vector<size_t> rounds_of(const ShapeTimings& shape, const Timing& timing) {
-  if (timing.samples_ns.size() == most_rounds(shape)) {
+  if (timing.samples_ns.size() == shape.probe_ns.size()) {
     return shape.quiet;
   }
   std::vector<size_t> all(timing.samples_ns.size());
@@ -53,6 +46,19 @@ std::vector<double> ratios(const ShapeTimings& shape, const Timing& a, const Tim
 
 bool same_class(const ShapeTimings& a, const ShapeTimings& b) {
   return a.kernel == b.kernel && a.shape_class.label == b.shape_class.label;
+}
+
+/// Of `variants` those over `most` times the fastest; but never the last, of which the control is.
+[[maybe_unused]] void drop_slow(std::vector<const Variant*>& variants, const ShapeTimings& shape, double most) {
+  double fastest = std::numeric_limits<double>::infinity();
+  for (const Timing& t : shape.timings) {
+    fastest = std::min(fastest, median_of(t.samples_ns));
+  }
+  const Variant* last = variants.back();
+  std::erase_if(variants, [&](const Variant* v) {
+    const Timing* t = shape.find(v->label());
+    return v != last && t != nullptr && median_of(t->samples_ns) > most * fastest;
+  });
 }
 
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
@@ -97,23 +103,35 @@ Estimate estimate(const std::vector<double>& values, double confidence) {
   return {median_of(values), medians[below], medians[kResamples - below]};
 }
 
-std::vector<size_t> find_quiet_rounds(const ShapeTimings& shape) {
-  const size_t rounds = most_rounds(shape);
-  std::vector<double> slowdown(rounds);
-  for (const auto& t : shape.timings) {
-    if (t.samples_ns.size() < rounds) {
-      continue;
+double probe_machine() {
+  constexpr size_t kLength = 24 << 10;  // four arrays: 384 KiB
+  constexpr int kRepeats = 40;
+  static std::vector<float> a(kLength, 1), b(kLength, 2), c(kLength, 3), sum(kLength);
+  const auto add = [](float* to, const float* x, const float* y, const float* z) {
+    for (size_t i = 0; i < kLength; ++i) {
+      to[i] = x[i] + y[i] * z[i];
     }
-    const double median = median_of(t.samples_ns);
-    for (size_t i = 0; i < rounds; ++i) {
-      slowdown[i] += std::log(t.samples_ns[i] / median);
-    }
+    asm volatile("" : : "r"(to) : "memory");  // each repetition is needed
+  };
+  add(sum.data(), a.data(), b.data(), c.data());
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < kRepeats; ++i) {
+    add(sum.data(), a.data(), b.data(), c.data());
   }
-  std::vector<size_t> order(rounds);
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, {}, [&](size_t i) { return slowdown[i]; });
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count() / kRepeats;
+}
+
+std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns) {
   constexpr size_t kFewest = 9;
-  order.resize(std::max((rounds + 1) / 2, std::min(rounds, kFewest)));
+  constexpr double kQuiet = 1.06;
+  std::vector<size_t> order(probe_ns.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, {}, [&](size_t i) { return probe_ns[i]; });
+  size_t keep = std::min(order.size(), kFewest);
+  while (keep < order.size() && probe_ns[order[keep]] <= kQuiet * probe_ns[order[order.size() / 10]]) {
+    ++keep;
+  }
+  order.resize(keep);
   std::ranges::sort(order);
   return order;
 }
@@ -191,7 +209,7 @@ Winner winner_of(std::span<const ShapeTimings> shapes) {
 }
 
 void decide(ShapeTimings& shape) {
-  shape.quiet = find_quiet_rounds(shape);
+  shape.quiet = find_quiet_rounds(shape.probe_ns);
   const auto summarise = [&](Timing& t) {
     std::vector<double> samples;
     for (const size_t round : rounds_of(shape, t)) {
@@ -240,10 +258,12 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
   throw MachineError(
       "this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
 #else
-  // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so each pass has
+  // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so each round has
   // them elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).
-  constexpr int kRounds = 5;  // of one pass
-  const int passes = (options.repetitions + kRounds - 1) / kRounds;
+  constexpr int kPilot = 5;
+  constexpr double kLarge = size_t{32} << 20;  // bytes
+  constexpr double kEnough = 1.03;
+  const int most_rounds = options.repetitions + options.extra_rounds;
   std::vector<TimingJob> left = jobs;
   std::vector<ShapeTimings> shapes;
   for (const TimingJob& job : jobs) {
@@ -253,33 +273,34 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
     shape.work = job.kernel->trial->work(job.shape_class.shape);
   }
   std::vector<bool> done(jobs.size());
-  for (int pass = 0; pass < passes + options.extra_passes; ++pass) {
+  for (int round = 0; round < most_rounds; ++round) {
     for (size_t i = 0; i < jobs.size(); ++i) {
-      if (done[i]) {
+      ShapeTimings& shape = shapes[i];
+      const int at_once = shape.work.bytes > kLarge ? kPilot : 1;
+      if (done[i] || round % at_once != 0) {
         continue;
       }
-      ShapeTimings& shape = shapes[i];
       if (options.on_progress) {
-        options.on_progress(fmt::format("pass {} of {}: {} {}", pass + 1,
-                                        pass < passes ? passes : passes + options.extra_passes, shape.kernel,
+        options.on_progress(fmt::format("round {} of {}: {} {}", round + 1,
+                                        round < options.repetitions ? options.repetitions : most_rounds, shape.kernel,
                                         shape.shape_class.name()));
       }
-      const int rounds = pass < passes ? std::min(kRounds, options.repetitions - pass * kRounds) : kRounds;
-      run_on_google_benchmark(left[i], options, rounds, pass, shape, google);
+      const int regular = options.repetitions - round;
+      run_on_google_benchmark(left[i], options, regular > 0 ? std::min(at_once, regular) : at_once, round, shape,
+                              google);
       if (shape.timings.empty()) {
         continue;  // the filter left nothing
       }
-      decide(shape);
-      const double most = options.drop_over * shape.fastest().median_ns;
-      std::erase_if(left[i].variants, [&](const Variant* v) {
-        const Timing* t = shape.find(v->label());
-        return v != jobs[i].variants.back() && t != nullptr && t->median_ns > most;
-      });
-      constexpr double kEnough = 1.03;
-      const int passes_left = passes + options.extra_passes - pass - 1;
-      done[i] = passes_left == 0 || (pass + 1 >= passes && possible_loss(shape) <= kEnough);
-      if (done[i] && on_done) {
-        on_done(shape);
+      const auto timed = static_cast<int>(shape.probe_ns.size());
+      if (timed == kPilot) {
+        drop_slow(left[i].variants, shape, options.drop_over);
+      }
+      if (timed >= options.repetitions) {
+        decide(shape);
+        done[i] = round + at_once >= most_rounds || possible_loss(shape) <= kEnough;
+        if (done[i] && on_done) {
+          on_done(shape);
+        }
       }
     }
   }
@@ -371,6 +392,7 @@ nlohmann::json to_json(const ShapeTimings& s) {
       {"limit", s.limit},
       {"limit_ns", s.limit_ns},
       {"timings", timings},
+      {"probe_ns", s.probe_ns},
       {"control", {{"variant", s.control.variant}, {"median_ns", s.control.median_ns}, {"ratio", s.control_ratio()}}},
       {"winner", s.winner},
       {"runner_up", s.runner_up},

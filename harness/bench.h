@@ -33,14 +33,15 @@ struct ShapeTimings {
   std::string kernel;
   ShapeClass shape_class;
   Work work;
-  std::vector<Timing> timings;  ///< in registry order; the control is not among them
-  Timing control;               ///< of the variant it names
-  std::vector<size_t> quiet;    ///< the rounds that count: see find_quiet_rounds
-  std::string winner;           ///< the variant to use
-  std::string runner_up;        ///< the fastest of the others; "" if there is none
-  bool tie = false;             ///< others are not slower than the fastest beyond doubt
-  double limit_ns = 0;          ///< what peak and bandwidth allow
-  std::string limit;            ///< "mem bandwidth", "f32 peak", ...
+  std::vector<Timing> timings;   ///< in registry order; the control is not among them
+  Timing control;                ///< of the variant it names
+  std::vector<double> probe_ns;  ///< one for each round: see probe_machine
+  std::vector<size_t> quiet;     ///< the rounds that count: see find_quiet_rounds
+  std::string winner;            ///< the variant to use
+  std::string runner_up;         ///< the fastest of the others; "" if there is none
+  bool tie = false;              ///< others are not slower than the fastest beyond doubt
+  double limit_ns = 0;           ///< what peak and bandwidth allow
+  std::string limit;             ///< "mem bandwidth", "f32 peak", ...
 
   const Timing* find(std::string_view variant) const;
   const Timing& fastest() const;  ///< by median
@@ -63,10 +64,10 @@ struct BenchOptions {
   std::vector<int> percents = {100};
   /// Time what find_gaps finds between these.
   bool refine = false;
-  /// Variants that take over this many times the fastest's time are left out of the passes that follow.
+  /// Variants that take over this many times the fastest's time in the first five rounds are left out of the others.
   double drop_over = std::numeric_limits<double>::infinity();
-  /// More passes for shapes of which the winner may still lose over 3%.
-  int extra_passes = 0;
+  /// More rounds for shapes of which the winner may still lose over 3%.
+  int extra_rounds = 0;
   std::function<void(const ShapeTimings&)> on_timings;
   std::function<void(const std::string&)> on_progress;  ///< receives what is timed next
 };
@@ -93,15 +94,19 @@ struct TimingJob {
 };
 
 /// Times the variants of each job, decided, in the order of the jobs; those of which the filter leaves nothing are not
-/// among them. The rounds are made in passes over all jobs, five a pass: each with the buffers elsewhere, and later,
-/// since what disturbs a shared machine often outlasts all rounds of one job. `on_done` (may be empty) is called for each
-/// after its last pass.
+/// among them. One round of each job follows another, so that the rounds of a job lie far apart: what disturbs a shared
+/// machine often outlasts many of them. Each round has its buffers elsewhere; large ones, which take longer to make than to
+/// time, stay for five. `on_done` (may be empty) is called for each after its last round.
 std::vector<ShapeTimings> time_shapes(const std::vector<TimingJob>& jobs, const BenchOptions& options,
                                       nlohmann::json& google, const std::function<void(ShapeTimings&)>& on_done = {});
 
-/// The half of the rounds (but nine at least) that went fastest, by the mean slowdown of all timings that have every
-/// round: another tenant of the machine makes some variants slower than others, and which ones is not the CPU's doing.
-std::vector<size_t> find_quiet_rounds(const ShapeTimings& shape);
+/// Nanoseconds for a sum of three arrays in the L2 cache: how much other tenants of the core disturb.
+double probe_machine();
+
+/// The rounds whose probe was within 6% of the quietest tenth's, but nine at least: another tenant of the core makes some
+/// variants slower than others, even their order another, and that is not the CPU's doing. It is not told from the timings
+/// themselves: of two variants that vary, the rounds that went fastest favour the one that varies more.
+std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns);
 
 /// A median and its bootstrap interval (percentile method, 1000 resamples from a fixed seed).
 struct Estimate {
@@ -143,8 +148,8 @@ nlohmann::json to_json(const ShapeTimings& shape);
 /// A Variant with this as its `defect` is timed with a tenth more calls than are counted: exactly 10% slower.
 inline constexpr const char* kSlowed = "slowed";
 
-/// `rounds` times every variant of the job and the control (of the last), each round in another order; the samples are
-/// appended to `shape`. `placement`: where the buffers lie. bench_google.cpp.
+/// `rounds` times every variant of the job and the control (of the last), each round in another order; the samples and
+/// probes are appended to `shape`. `placement`: where the buffers lie. bench_google.cpp.
 void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, int rounds, int placement,
                              ShapeTimings& shape, nlohmann::json& google);
 

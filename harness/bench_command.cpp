@@ -138,7 +138,7 @@ int run_tune(const TuneArguments& a) {
     options.min_time = 0.002;
   } else {
     options.repetitions = 25;
-    options.extra_passes = 10;
+    options.extra_rounds = 50;
     options.percents = {100, 75, 55, 40};  // what is best at one size of a class is not always at others
     options.refine = true;
   }

@@ -189,6 +189,7 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
         registered[i]->Iterations(timing->iterations);
       }
     }
+    shape.probe_ns.push_back(probe_machine());
     benchmark::RunSpecifiedBenchmarks(&collector, nullptr, options.filter);
   }
   benchmark::ClearRegisteredBenchmarks();

@@ -19,8 +19,10 @@ Timing timing(const std::string& variant, std::vector<double> samples) {
   return t;
 }
 
-ShapeTimings decided(std::vector<Timing> timings, const Timing& control) {
+/// `probe_ns`: none for rounds all alike.
+ShapeTimings decided(std::vector<Timing> timings, const Timing& control, std::vector<double> probe_ns = {}) {
   ShapeTimings s;
+  s.probe_ns = probe_ns.empty() ? std::vector<double>(timings.back().samples_ns.size(), 1.0) : std::move(probe_ns);
   s.timings = std::move(timings);
   s.control = control;
   decide(s);
@@ -95,12 +97,13 @@ TEST(Decision, ASimplerIsaIsTakenOnlyIfItIsSeenToCostLittle) {
 
 TEST(Decision, DisturbedRoundsDoNotCount) {
   // In the odd rounds the machine is slower, and "sse" suffers less: that is not this CPU's choice.
-  std::vector<double> sse, avx2;
+  std::vector<double> sse, avx2, probe_ns;
   for (int round = 0; round < 20; ++round) {
     sse.push_back(round % 2 == 0 ? 11 : 13);
     avx2.push_back(round % 2 == 0 ? 10 : 20);
+    probe_ns.push_back(round % 2 == 0 ? 100 : 120);
   }
-  const auto s = decided({timing("sse", sse), timing("avx2", avx2)}, timing("avx2", avx2));
+  const auto s = decided({timing("sse", sse), timing("avx2", avx2)}, timing("avx2", avx2), probe_ns);
   ASSERT_EQ(s.quiet.size(), 10u);
   for (size_t i = 0; i < 10; ++i) {
     EXPECT_EQ(s.quiet[i], 2 * i);
@@ -110,10 +113,26 @@ TEST(Decision, DisturbedRoundsDoNotCount) {
   EXPECT_EQ(s.find("sse")->median_ns, 11);
 }
 
+TEST(Decision, QuietRoundsAreThoseLikeTheQuietest) {
+  EXPECT_EQ(find_quiet_rounds({100, 104, 101, 103, 110, 99, 100, 101, 102, 100, 100, 250}),
+            (std::vector<size_t>{0, 1, 2, 3, 5, 6, 7, 8, 9, 10}));
+  EXPECT_EQ(find_quiet_rounds({100, 200, 300}), (std::vector<size_t>{0, 1, 2}));  // too few to leave some out
+  EXPECT_TRUE(find_quiet_rounds({}).empty());
+  std::vector<double> mostly_disturbed(40, 200.0);
+  mostly_disturbed[7] = 100;
+  EXPECT_EQ(find_quiet_rounds(mostly_disturbed).size(), 40u);  // the one was luck
+  std::fill_n(mostly_disturbed.begin(), 10, 160.0);
+  EXPECT_EQ(find_quiet_rounds(mostly_disturbed), (std::vector<size_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_GT(probe_machine(), 0);
+}
+
 TEST(Decision, ADroppedVariantIsComparedInTheRoundsThatItHas) {
   std::vector<double> avx2(30, 10.0);
-  std::fill_n(avx2.begin(), 10, 12.0);  // none of the quiet rounds is among the first ten
-  const auto s = decided({timing("scalar", std::vector<double>(10, 36.0)), timing("avx2", avx2)}, timing("avx2", avx2));
+  std::fill_n(avx2.begin(), 10, 12.0);
+  std::vector<double> probe_ns(30, 100.0);
+  std::fill_n(probe_ns.begin(), 10, 120.0);  // none of the quiet rounds is among the first ten
+  const auto s =
+      decided({timing("scalar", std::vector<double>(10, 36.0)), timing("avx2", avx2)}, timing("avx2", avx2), probe_ns);
   EXPECT_EQ(s.quiet.front(), 10u);
   EXPECT_EQ(s.find("scalar")->ratio, 3);
   EXPECT_TRUE(s.find("scalar")->slower);

@@ -123,7 +123,7 @@ std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std:
   }
   text +=
       " (reads).\n\n" + old_question(result) +
-      "\n## Timings\n\nMedian of the quieter half of the rounds for one call, with its 95% bootstrap interval; "
+      "\n## Timings\n\nMedian of the quiet rounds for one call, with its 95% bootstrap interval; "
       "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
       "to the simplest ISA that is seen to lose at most 2%, else to the faster.\n"
       "`-cold`: each call finds its data in memory, evicted before; its code is warm. Generation: what JIT code took "
