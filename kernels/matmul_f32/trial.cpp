@@ -140,9 +140,9 @@ class MatmulF32Trial : public Trial {
     // Weights that no cache holds: 4096 columns, 32 to 64 MiB.
     const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
     const size_t memory_rows = std::clamp(4 * l3, size_t{32} << 20, size_t{64} << 20) / (4096 * sizeof(float));
-    return {{"decode-L2", {256, 256, 1}},    {"decode-512", {512, 512, 1}},    {"decode-L3", {768, 768, 1}},
-            {"decode-mem", {memory_rows, 4096, 1}},
-            {"prefill-256", {256, 256, 64}}, {"prefill-768", {768, 768, 128}}, {"prefill-3072", {3072, 768, 128}}};
+    return {{"decode-L2", {256, 256, 1}},           {"decode-512", {512, 512, 1}},   {"decode-L3", {768, 768, 1}},
+            {"decode-mem", {memory_rows, 4096, 1}}, {"prefill-256", {256, 256, 64}}, {"prefill-768", {768, 768, 128}},
+            {"prefill-3072", {3072, 768, 128}}};
   }
 
   Work work(const Shape& shape) const override {
