@@ -147,7 +147,11 @@ std::vector<std::span<const ShapeTimings>> by_class(std::span<const ShapeTimings
   return classes;
 }
 
-int middle_percent(int a, int b) { return static_cast<int>(std::lround(std::sqrt(a * b))); }
+ShapeClass middle_of(std::span<const ShapeTimings> sizes, size_t index) {
+  const int product = sizes[index].shape_class.percent * sizes[index + 1].shape_class.percent;
+  const Trial& trial = *find_kernel(sizes.front().kernel).trial;
+  return scaled(trial, sizes.front().shape_class, static_cast<int>(std::lround(std::sqrt(product))));
+}
 
 std::vector<TimingJob> find_gaps(std::span<const ShapeTimings> shapes) {
   constexpr double kMostLossBetween = 1.01;
@@ -159,11 +163,9 @@ std::vector<TimingJob> find_gaps(std::span<const ShapeTimings> shapes) {
       variants.push_back(kernel.find(t.variant));
     }
     for (size_t i = 0; i + 1 < sizes.size(); ++i) {
-      const ShapeClass& above = sizes[i].shape_class;
-      const ShapeClass& below = sizes[i + 1].shape_class;
-      const int percent = middle_percent(above.percent, below.percent);
-      const ShapeClass middle = scaled(*kernel.trial, sizes.front().shape_class, percent);
-      const bool is_new = middle.shape != above.shape && middle.shape != below.shape;  // sizes are of whole blocks
+      const ShapeClass middle = middle_of(sizes, i);
+      const bool is_new = middle.shape != sizes[i].shape_class.shape &&
+                          middle.shape != sizes[i + 1].shape_class.shape;  // sizes are of whole blocks
       const Winner winner = winner_of(sizes.subspan(i, 2));
       if (is_new && std::min(winner.ratio, winner.runner_up_ratio) > kMostLossBetween) {
         gaps.push_back({&kernel, variants, middle});
@@ -289,7 +291,8 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
       run_on_google_benchmark(left[i], options, regular > 0 ? std::min(at_once, regular) : at_once, round, shape,
                               google);
       if (shape.timings.empty()) {
-        continue;  // the filter left nothing
+        done[i] = true;  // the filter left nothing
+        continue;
       }
       const auto timed = static_cast<int>(shape.probe_ns.size());
       if (timed == kPilot) {

@@ -120,8 +120,8 @@ double possible_loss(const ShapeTimings& shape);
 /// The shapes of each class of each kernel, which follow each other in `shapes`, apart.
 std::vector<std::span<const ShapeTimings>> by_class(std::span<const ShapeTimings> shapes);
 
-/// The size in the middle (geometrically) of two percentages.
-int middle_percent(int a, int b);
+/// The size in the middle (geometrically) of the neighbours `index` and `index` + 1 among the `sizes` of one class.
+ShapeClass middle_of(std::span<const ShapeTimings> sizes, size_t index);
 
 /// What to time also: the sizes in the middle of two neighbours at which no variant is, at both, within 1% of the fastest.
 std::vector<TimingJob> find_gaps(std::span<const ShapeTimings> shapes);

@@ -6,7 +6,6 @@
 #include <link.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -246,9 +245,7 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
     const ShapeClass& own = sizes.front().shape_class;
     profile.choices.push_back(choice_of(sizes.first(std::min<size_t>(sizes.size(), 2)), own, verdicts));
     for (size_t i = 1; i + 1 < sizes.size(); ++i) {
-      const int percent = middle_percent(sizes[i].shape_class.percent, sizes[i + 1].shape_class.percent);
-      const Trial& trial = *find_kernel(sizes.front().kernel).trial;
-      profile.choices.push_back(choice_of(sizes.subspan(i, 2), scaled(trial, own, percent), verdicts));
+      profile.choices.push_back(choice_of(sizes.subspan(i, 2), middle_of(sizes, i), verdicts));
     }
   }
   return profile;

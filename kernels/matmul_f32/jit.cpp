@@ -291,7 +291,7 @@ class Generator : public Xbyak::CodeGenerator {
   void tile(int size, size_t cols, bool several_blocks, const Panel& panel) {
     const int split = cols < 4 ? 1 : size == 1 ? 4 : size <= 3 ? 2 : 1;
     const int vectors = panel.vectors;
-    const auto sum = [&](int s, int t, int i) { return (s * size + t) * vectors + i; };
+    const auto sum = [&](int s, int t, int i) { return Vec((s * size + t) * vectors + i); };
     for (int i = 0; i < split * size * vectors; ++i) {
       vxorps(Xbyak::Xmm(i), Xbyak::Xmm(i), Xbyak::Xmm(i));
     }
@@ -337,9 +337,9 @@ class Generator : public Xbyak::CodeGenerator {
         vbroadcastss(x, ptr[rdx + t * kStride + 4 * u]);
         for (int i = 0; i < vectors; ++i) {
           if (size > 1) {
-            vfmadd231ps(Vec(sum(s, t, i)), x, weights(i));
+            vfmadd231ps(sum(s, t, i), x, weights(i));
           } else {
-            vfmadd231ps(Vec(sum(s, t, i)), x, ptr[rsi + at + i * kBytes]);
+            vfmadd231ps(sum(s, t, i), x, ptr[rsi + at + i * kBytes]);
           }
         }
       }
@@ -366,7 +366,7 @@ class Generator : public Xbyak::CodeGenerator {
       for (int s = 0; s < half_split; ++s) {
         for (int t = 0; t < size; ++t) {
           for (int i = 0; i < vectors; ++i) {
-            vaddps(Vec(sum(s, t, i)), Vec(sum(s, t, i)), Vec(sum(s + half_split, t, i)));
+            vaddps(sum(s, t, i), sum(s, t, i), sum(s + half_split, t, i));
           }
         }
       }
@@ -381,8 +381,7 @@ class Generator : public Xbyak::CodeGenerator {
     }
   }
 
-  void load(int vector, const Xbyak::Reg64& from, int i, const Panel& panel) {
-    const Vec to(vector);
+  void load(const Vec& to, const Xbyak::Reg64& from, int i, const Panel& panel) {
     const auto address = ptr[from + i * kBytes];
     if (!panel.is_masked(i)) {
       vmovups(to, address);
@@ -394,8 +393,7 @@ class Generator : public Xbyak::CodeGenerator {
     }
   }
 
-  void store(const Xbyak::Reg64& to, int i, int vector, const Panel& panel) {
-    const Vec from(vector);
+  void store(const Xbyak::Reg64& to, int i, const Vec& from, const Panel& panel) {
     const auto address = ptr[to + i * kBytes];
     if (!panel.is_masked(i)) {
       vmovups(address, from);
