@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "harness/atomic_file.h"
 #include "harness/commands.h"
 #include "harness/dispatch.h"
 #include "harness/error.h"
@@ -29,7 +30,7 @@ struct RunArguments {
   std::optional<int64_t> n;
   SamplerOptions sampling;
   unsigned threads = 0;
-  std::string force, profile;
+  std::string force, profile, logits;
   bool verify = false, list_choices = false, quiet = false;
 };
 
@@ -143,8 +144,15 @@ int run(const RunArguments& a) {
     time = std::chrono::steady_clock::now();
     return time - begin;
   };
+  std::string steps;  // of --logits: the bytes of each step's floats
+  const auto keep_logits = [&](std::span<const float> step) {
+    if (!a.logits.empty()) {
+      steps.append(reinterpret_cast<const char*>(step.data()), step.size_bytes());
+    }
+  };
   std::span<const float> logits = model.eval(prompt);
   const auto prompt_time = lap();
+  keep_logits(logits);
   if (verification) {
     verification->compare(prompt, logits);
     lap();
@@ -166,6 +174,7 @@ int run(const RunArguments& a) {
     lap();
     logits = model.eval(std::span(&token, 1));
     generation_time += lap();
+    keep_logits(logits);
     if (verification) {
       verification->compare(std::span(&token, 1), logits);
       lap();
@@ -175,6 +184,9 @@ int run(const RunArguments& a) {
   if (!a.quiet) {
     fmt::print(stderr, "prompt: {} tokens, {:.0f} tokens/s; generation: {} tokens, {:.0f} tokens/s\n", prompt.size(),
                rate(prompt.size(), prompt_time), generated, generated > 1 ? rate(generated - 1, generation_time) : 0);
+  }
+  if (!a.logits.empty()) {
+    write_file_atomically(a.logits, steps);
   }
   if (a.list_choices) {
     print_choices(dispatch);
@@ -204,6 +216,8 @@ void add_run_command(CLI::App& app, int& status) {
   command->add_option("--profile", a->profile, "the file that `assay tune` wrote (default: its default place)");
   command->add_flag("--verify", a->verify,
                     "run the double-precision reference beside; exit status 1 if a token differs");
+  command->add_option("--logits", a->logits,
+                      "write the logits of each step here: 32-bit floats, as many a step as the vocabulary has");
   command->add_flag("--list-choices", a->list_choices, "which variant each step uses, and why");
   command->add_flag("-q,--quiet", a->quiet, "only the text");
   command->callback([a, &status] { status = run(*a); });
