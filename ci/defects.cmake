@@ -44,7 +44,7 @@ foreach(file ${defect_files})
     set(pack ${kernel}_pack_${isa}_${name})
     string(APPEND defect_declarations "extern \"C\" void ${pack}();\n")
   endif()
-  string(APPEND defect_entries_${kernel} "      {\"${kernel}\", \"${isa}\", \"${source}\", ${function}, ${pack}, ${jit}, \"${name}\"},\n")
+  string(APPEND defect_entries_${kernel} "      {\"${kernel}\", \"${isa}\", \"${source}\", ${function}, ${pack}, ${jit}, \"\", \"${name}\"},\n")
   string(APPEND defect_list "    {\"${kernel}/${isa}!${name}\", \"${text_class}\", \"${text_defect}\", \"${text_stands_for}\", \"${text_caught_by}\", ${large}},\n")
 endforeach()
 

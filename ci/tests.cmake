@@ -1,6 +1,6 @@
 # GoogleTest suites beside their sources, and one test for each kernel x variant, named check/<kernel>/<variant> and
 # labelled with its ISA: `ctest -L avx2`. Where the CPU lacks the ISA, `assay check` exits with 3: skipped, not passed.
-file(GLOB test_sources CONFIGURE_DEPENDS harness/*_test.cpp runner/*_test.cpp reference/*_test.cpp reports/*_test.cpp)
+file(GLOB test_sources CONFIGURE_DEPENDS harness/*/*_test.cpp runner/*_test.cpp reference/*_test.cpp reports/*_test.cpp)
 add_executable(assay_tests ${test_sources})
 target_compile_definitions(assay_tests PRIVATE ASSAY_BINARY="$<TARGET_FILE:assay>"
                            ASSAY_SELFTEST_BINARY="$<TARGET_FILE:assay_selftest>" ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
@@ -40,6 +40,10 @@ set_tests_properties(selftest/planted_defects selftest/false_alarms PROPERTIES L
 # No variant may define a symbol that the linker could share with a file of other flags.
 add_test(NAME house/no_shared_symbols COMMAND ${CMAKE_SOURCE_DIR}/ci/no_shared_symbols.sh ${variant_objects})
 set_tests_properties(house/no_shared_symbols PROPERTIES LABELS house)
+
+# Which part may include which, and that running a model needs neither the fuzzer nor the reference.
+add_test(NAME house/includes COMMAND ${CMAKE_SOURCE_DIR}/ci/includes.py)
+set_tests_properties(house/includes PROPERTIES LABELS house)
 
 # Every variant on every CPU (ci/matrix.py): the static build runs on this one and on emulated ones, and the summary fails if a
 # variant ran on none. Without a CPU's emulator the exit status is 3: skipped, not passed.

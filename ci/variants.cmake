@@ -4,7 +4,7 @@
 set(kernel_root ${CMAKE_SOURCE_DIR}/kernels)
 set(ASSAY_KERNELS ".*" CACHE STRING "Regular expression of the kernels to build: a short build while you write one")
 file(GLOB kernel_headers CONFIGURE_DEPENDS ${kernel_root}/*/kernel.h)
-file(GLOB variant_files CONFIGURE_DEPENDS ${kernel_root}/*/*.cpp ${kernel_root}/*/*.asm)
+file(GLOB variant_files CONFIGURE_DEPENDS ${kernel_root}/*/*.cpp ${kernel_root}/*/*.asm ${kernel_root}/*/contract.c)
 list(FILTER kernel_headers INCLUDE REGEX "/(${ASSAY_KERNELS})/kernel\\.h$")
 list(FILTER variant_files INCLUDE REGEX "/(${ASSAY_KERNELS})/[^/]*$")
 
@@ -30,11 +30,15 @@ foreach(header ${kernel_headers})
 endforeach()
 
 set(assay_trials "")
+set(assay_contracts "")
 set(isas "")
 foreach(file ${variant_files})
   cmake_path(GET file STEM stem)
   if(stem STREQUAL "trial")
     list(APPEND assay_trials ${file})
+    continue()
+  elseif(stem STREQUAL "contract")
+    list(APPEND assay_contracts ${file})
     continue()
   endif()
   if(NOT stem STREQUAL "x87" AND NOT DEFINED flags_${stem})
@@ -100,10 +104,14 @@ include(ci/defects.cmake)  # ci/defects/ -> assay_defects and the defects' regis
 # The registry: one entry for each kernel and ISA; jit.cpp defines jit_avx2 and jit_avx512.
 set(declarations "")
 set(entries "")
+set(trial_declarations "")
+set(trials "")
 foreach(kernel ${kernels})
   file(STRINGS ${kernel_root}/${kernel}/kernel.h pack_lines REGEX "${kernel}_pack_fn")
-  string(APPEND declarations "namespace assay { extern const Trial& ${kernel}_trial(); }\n")
-  set(entry "    {\"${kernel}\", &${kernel}_trial(), {\n")
+  string(APPEND declarations "extern \"C\" const assay_contract ${kernel}_contract;\n")
+  string(APPEND trial_declarations "extern const Trial& ${kernel}_trial();\n")
+  string(APPEND trials "      {\"${kernel}\", &${kernel}_trial()},\n")
+  set(entry "    {\"${kernel}\", &${kernel}_contract, {\n")
   foreach(isa ${isas})
     set(names ${isa})
     set(source kernels/${kernel}/${isa}.cpp)
@@ -126,7 +134,7 @@ foreach(kernel ${kernels})
         string(APPEND declarations "extern \"C\" void ${kernel}_pack_${name}();\n")
         set(pack ${kernel}_pack_${name})
       endif()
-      string(APPEND entry "      {\"${kernel}\", \"${name}\", \"${source}\", ${kernel}_${name}, ${pack}, ${jit}, \"\"},\n")
+      string(APPEND entry "      {\"${kernel}\", \"${name}\", \"${source}\", ${kernel}_${name}, ${pack}, ${jit}},\n")
     endforeach()
   endforeach()
   string(APPEND entries "${entry}    }},\n")
@@ -134,14 +142,27 @@ foreach(kernel ${kernels})
 endforeach()
 set(assay_registry ${CMAKE_BINARY_DIR}/registry.cpp)
 set(registry_template "// Generated from the file names in kernels/ and ci/defects/.
-#include \"harness/registry.h\"
-#include \"harness/selftest.h\"
-#include \"harness/trial.h\"
+#include \"harness/runtime/registry.h\"
 @declarations@
 namespace assay {
 std::vector<Kernel> generated_kernels() {
   return {
 @entries@  };
+}
+}  // namespace assay
+")
+file(CONFIGURE OUTPUT ${assay_registry} @ONLY CONTENT "${registry_template}")
+
+# What only checks need of it: so a program that calls kernels links neither trials nor the reference.
+set(assay_trial_table ${CMAKE_BINARY_DIR}/trials.cpp)
+set(trials_template "// Generated from the file names in kernels/ and ci/defects/.
+#include \"harness/check/selftest.h\"
+#include \"harness/check/trial.h\"
+namespace assay {
+@trial_declarations@
+std::vector<std::pair<std::string, const Trial*>> generated_trials() {
+  return {
+@trials@  };
 }
 std::vector<Defect> planted_defects() {
   return {
@@ -150,11 +171,12 @@ std::vector<Defect> planted_defects() {
 }  // namespace assay
 ")
 set(defects "")
-file(CONFIGURE OUTPUT ${assay_registry} @ONLY CONTENT "${registry_template}")
+file(CONFIGURE OUTPUT ${assay_trial_table} @ONLY CONTENT "${trials_template}")
 
 # The same with the planted defects, for the executable assay_selftest alone.
-set(assay_registry_with_defects ${CMAKE_BINARY_DIR}/registry_with_defects.cpp)
+set(assay_registry_with_defects ${CMAKE_BINARY_DIR}/registry_with_defects.cpp ${CMAKE_BINARY_DIR}/trials_with_defects.cpp)
 string(APPEND declarations "${defect_declarations}")
 set(entries "${entries_with_defects}")
 set(defects "${defect_list}")
-file(CONFIGURE OUTPUT ${assay_registry_with_defects} @ONLY CONTENT "${registry_template}")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/registry_with_defects.cpp @ONLY CONTENT "${registry_template}")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/trials_with_defects.cpp @ONLY CONTENT "${trials_template}")

@@ -9,7 +9,7 @@
 #include <map>
 #include <optional>
 
-#include "harness/profile.h"
+#include "harness/runtime/profile.h"
 
 namespace assay {
 namespace {
@@ -22,7 +22,7 @@ std::string nanoseconds(double ns) {
 }
 
 std::string shape_text(const ShapeTimings& s) {
-  const auto dims = find_kernel(s.kernel).trial->dims();
+  const auto dims = find_kernel(s.kernel).dims();
   std::string text;
   for (size_t i = 0; i < dims.size(); ++i) {
     text += fmt::format("{}{}={}", i == 0 ? "" : " ", dims[i], s.shape_class.shape[i]);

@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "harness/bench.h"
+#include "harness/bench/bench.h"
 
 namespace assay {
 

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 
 namespace assay {
 namespace {

@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "harness/text.h"
+#include "harness/runtime/text.h"
 
 namespace assay {
 

@@ -8,8 +8,8 @@
 #include <set>
 #include <thread>
 
-#include "harness/child.h"
-#include "harness/testing.h"
+#include "harness/check/child.h"
+#include "harness/runtime/testing.h"
 #include "runner/gguf.h"
 #include "runner/gguf_raw.h"
 #include "runner/gpt2.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 #include "runner/gguf.h"
 
 namespace assay {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 #include "runner/gguf_raw.h"
 
 namespace assay {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 #include "runner/gguf.h"
 
 namespace assay {

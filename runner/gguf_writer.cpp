@@ -7,7 +7,7 @@
 #include <set>
 #include <type_traits>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 
 namespace assay {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/atomic_file.h"
+#include "harness/runtime/atomic_file.h"
 #include "runner/gguf.h"
 
 namespace assay {

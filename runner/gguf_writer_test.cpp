@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "harness/error.h"
-#include "harness/rng.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/rng.h"
 
 namespace assay {
 namespace {

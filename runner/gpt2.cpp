@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 
 namespace assay {
 namespace {
@@ -102,9 +102,9 @@ Gpt2Layer::Gpt2Layer(const TensorSource& source, const std::string& prefix, cons
           s.n_embd, dispatch),
       down_(source.name, source.tensor(prefix + "ffn_down.weight"), &source.tensor(prefix + "ffn_down.bias"), s.n_embd,
             s.n_ff, dispatch),
-      norm_(dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd}, {s.n_embd})),
-      add_(dispatch.get<add_f32_fn>("add_f32", {s.n_embd}, {s.n_embd})),
-      gelu_(dispatch.get<gelu_f32_fn>("gelu_f32", {s.n_ff}, {s.n_ff})),
+      norm_(dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd})),
+      add_(dispatch.get<add_f32_fn>("add_f32", {s.n_embd})),
+      gelu_(dispatch.get<gelu_f32_fn>("gelu_f32", {s.n_ff})),
       dispatch_(&dispatch) {}
 
 void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past, ThreadPool& pool) {
@@ -114,7 +114,7 @@ void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past,
   for (auto& s : scratch_) {
     s.resize(past + tokens);
   }
-  const auto attention = dispatch_->get<attention_f32_fn>("attention_f32", {tokens, past, d}, {d});
+  const auto attention = dispatch_->get<attention_f32_fn>("attention_f32", {tokens, past, d});
   pool.run(sizes_.n_head, [&](size_t head, unsigned thread) {
     const attention_f32_args args = {out + head * d,
                                      qkv + head * d,
@@ -208,8 +208,8 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
   const Tensor* output = file.find_tensor("output.weight");
   output_ = std::make_unique<Linear>(file.path(), output != nullptr ? *output : file.tensor("token_embd.weight"),
                                      nullptr, s.n_vocab, s.n_embd, dispatch);
-  norm_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd}, {s.n_embd});
-  add_ = dispatch.get<add_f32_fn>("add_f32", {s.n_embd}, {s.n_embd});
+  norm_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd});
+  add_ = dispatch.get<add_f32_fn>("add_f32", {s.n_embd});
   normed_.resize(s.n_embd);
   logits_.resize(s.n_vocab);
 }

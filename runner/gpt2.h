@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/dispatch.h"
+#include "harness/runtime/dispatch.h"
 #include "kernels/add_f32/kernel.h"
 #include "kernels/attention_f32/kernel.h"
 #include "kernels/gelu_f32/kernel.h"

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <new>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 #include "kernels/quantize_q8_0/kernel.h"
 #include "runner/half.h"
 
@@ -117,7 +117,7 @@ const Linear::Step<F>& Linear::step_for(std::map<size_t, Step<F>>& steps, const 
   auto [it, is_new] = steps.try_emplace(tokens);
   if (is_new) {
     const Shape shape = {rows_, cols_, tokens};
-    it->second.run = dispatch_->get<F>(kernel, shape, shape);
+    it->second.run = dispatch_->get<F>(kernel, shape);
     it->second.packed = packed_by(it->second.run.variant());
   }
   return it->second;
@@ -147,7 +147,7 @@ void Linear::run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool
   }
   const size_t row_bytes = cols_ / kQ8Block * kQ8Bytes;
   q8_.resize(tokens * row_bytes);
-  const auto quantize = dispatch_->get<quantize_q8_0_fn>("quantize_q8_0", {cols_}, {cols_});
+  const auto quantize = dispatch_->get<quantize_q8_0_fn>("quantize_q8_0", {cols_});
   for (size_t t = 0; t < tokens; ++t) {
     quantize(q8_.data() + t * row_bytes, x + t * cols_, cols_);
   }

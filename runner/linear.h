@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/dispatch.h"
+#include "harness/runtime/dispatch.h"
 #include "kernels/matmul_f32/kernel.h"
 #include "kernels/matmul_q1_0/kernel.h"
 #include "runner/gguf.h"

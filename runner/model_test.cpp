@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 #include "runner/gpt2.h"
 #include "runner/tokenizer.h"
 

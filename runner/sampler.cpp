@@ -7,7 +7,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 
 namespace assay {
 namespace {

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "harness/rng.h"
+#include "harness/runtime/rng.h"
 
 namespace assay {
 

@@ -9,7 +9,7 @@
 #include <limits>
 #include <set>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 
 namespace assay {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <system_error>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 
 namespace assay {
 

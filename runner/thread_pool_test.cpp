@@ -7,8 +7,8 @@
 #include <chrono>
 #include <thread>
 
-#include "harness/child.h"
-#include "harness/testing.h"
+#include "harness/check/child.h"
+#include "harness/runtime/testing.h"
 
 namespace assay {
 namespace {

@@ -9,8 +9,8 @@
 #include <queue>
 #include <unordered_map>
 
-#include "harness/error.h"
-#include "harness/text.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/text.h"
 
 namespace assay {
 namespace {

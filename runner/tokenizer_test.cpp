@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <set>
 
-#include "harness/error.h"
-#include "harness/rng.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/rng.h"
 #include "runner/gguf_writer.h"
 
 namespace assay {

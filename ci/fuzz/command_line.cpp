@@ -1,15 +1,15 @@
 // The command line, one argument a line, parsed but not run; then what the options --case and --force hold, in the small
 // languages that assay reads itself.
-// Covers: harness/command_line.cpp harness/case.cpp harness/dispatch.cpp
+// Covers: harness/cli/command_line.cpp harness/check/case.cpp harness/runtime/dispatch.cpp
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "harness/case.h"
-#include "harness/command_line.h"
-#include "harness/dispatch.h"
-#include "harness/error.h"
+#include "harness/check/case.h"
+#include "harness/cli/command_line.h"
+#include "harness/runtime/dispatch.h"
+#include "harness/runtime/error.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // A dump of another CPU, through a file in memory: the reader gives its path to libcpuid.
-// Covers: harness/cpu.cpp harness/cpu_dump.cpp
+// Covers: harness/runtime/cpu.cpp harness/runtime/cpu_dump.cpp
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -9,8 +9,8 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "harness/cpu.h"
-#include "harness/error.h"
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const int fd = memfd_create("dump", 0);

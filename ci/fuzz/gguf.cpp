@@ -1,6 +1,6 @@
 // A model file: the reader, its typed metadata, the tokenizer and the sizes of the model made from it. All that is done
 // with a file before its weights are used.
-// Covers: runner/gguf.cpp runner/gguf_metadata.cpp runner/gguf_types.cpp runner/tokenizer.cpp harness/text.cpp
+// Covers: runner/gguf.cpp runner/gguf_metadata.cpp runner/gguf_types.cpp runner/tokenizer.cpp harness/runtime/text.cpp
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 #include "runner/gguf.h"
 #include "runner/gpt2.h"
 #include "runner/tokenizer.h"

@@ -1,13 +1,13 @@
 // A profile: read, compared with this CPU, written and read again, which must change nothing.
-// Covers: harness/profile.cpp
+// Covers: harness/runtime/profile.cpp
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
-#include "harness/error.h"
-#include "harness/profile.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/profile.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const assay::Cpu cpu = assay::detect_cpu();

@@ -1,4 +1,4 @@
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 #include "kernels/add_f32/kernel.h"
 #include "reference/add_f32.h"
 
@@ -11,7 +11,7 @@ class AddF32Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* kernel = c.fn<add_f32_fn>({n});
+    auto* kernel = c.fn<add_f32_fn>();
     const auto x = c.input<float>("x", n);
     const auto y = c.input<float>("y", n);
     auto* z = c.output<float>("z", n, c.alias() == 1 ? &x : c.alias() == 2 ? &y : nullptr);

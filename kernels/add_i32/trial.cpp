@@ -1,4 +1,4 @@
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 #include "kernels/add_i32/kernel.h"
 #include "reference/add_i32.h"
 
@@ -11,7 +11,7 @@ class AddI32Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* kernel = c.fn<add_i32_fn>({n});
+    auto* kernel = c.fn<add_i32_fn>();
     const auto x = c.input<int32_t>("x", n);
     const auto y = c.input<int32_t>("y", n);
     auto* z = c.output<int32_t>("z", n, c.alias() == 1 ? &x : c.alias() == 2 ? &y : nullptr);

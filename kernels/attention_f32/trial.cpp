@@ -1,11 +1,11 @@
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
 #include <limits>
 
-#include "harness/error.h"
+#include "harness/runtime/error.h"
 #include "kernels/attention_f32/kernel.h"
 #include "reference/attention_f32.h"
 
@@ -95,8 +95,6 @@ double largest_finite(const float* x, size_t n) {
 
 class AttentionF32Trial : public Trial {
  public:
-  std::vector<std::string> dims() const override { return {"n_q", "pos", "d"}; }
-
   Shape draw_shape(Rng& rng, uint64_t index) const override {
     if (index < 400) {
       return {index % 4, index % 37, 1 + index % 201};
@@ -110,7 +108,7 @@ class AttentionF32Trial : public Trial {
     return {n_q, pos, d};
   }
 
-  void validate(const Shape& shape) const override {
+  void validate(const Kernel&, const Shape& shape) const override {
     if (shape[2] == 0) {
       throw InputError("attention_f32: d=0 is outside the contract; a head has at least 1 element");
     }
@@ -126,7 +124,7 @@ class AttentionF32Trial : public Trial {
     const size_t n_q = c.dim(0);
     const size_t pos = c.dim(1);
     const size_t d = c.dim(2);
-    auto* attention = c.fn<attention_f32_fn>({d});
+    auto* attention = c.fn<attention_f32_fn>();
     // As in the runner for timing: the 12 heads of GPT-2's smallest model side by side, q in rows
     // of q, k and v.
     const auto stride = [&](size_t heads) {
@@ -154,7 +152,7 @@ class AttentionF32Trial : public Trial {
         spoil_future(x, v_rows, n_q, rng);
       }
     });
-    auto* scratch = c.scratch<float>("scratch", pos + n_q);
+    auto* scratch = c.scratch<float>("scratch");
     auto* out = c.output<float>("out", out_rows.count());
     attention_f32_args args{out,
                             q.data,

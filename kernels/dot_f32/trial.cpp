@@ -1,7 +1,7 @@
 #include <cfloat>
 #include <cmath>
 
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 #include "kernels/dot_f32/kernel.h"
 #include "reference/dot_f32.h"
 
@@ -14,7 +14,7 @@ class DotTrial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* dot = c.fn<dot_f32_fn>({n});
+    auto* dot = c.fn<dot_f32_fn>();
     const auto x = c.input<float>("x", n);
     const auto y = c.alias() == 1 ? x : c.input<float>("y", n);
     const float got = c.call(dot, x.data, y.data, n);

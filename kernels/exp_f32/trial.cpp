@@ -1,7 +1,7 @@
 #include <cfloat>
 #include <cmath>
 
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 #include "kernels/exp_f32/kernel.h"
 #include "reference/exp_f32.h"
 
@@ -47,7 +47,7 @@ class ExpF32Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* kernel = c.fn<exp_f32_fn>({n});
+    auto* kernel = c.fn<exp_f32_fn>();
     const auto x = c.input<float>("x", n, [&](std::span<float> values, Rng& rng) {
       fill_class(values, c.input_class(), rng);
       if (!c.timing()) {

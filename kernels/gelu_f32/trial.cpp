@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 #include "kernels/gelu_f32/kernel.h"
 #include "reference/gelu_f32.h"
 
@@ -47,7 +47,7 @@ class GeluF32Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* kernel = c.fn<gelu_f32_fn>({n});
+    auto* kernel = c.fn<gelu_f32_fn>();
     const auto x = c.input<float>("x", n, [&](std::span<float> values, Rng& rng) {
       fill_class(values, c.input_class(), rng);
       if (!c.timing()) {

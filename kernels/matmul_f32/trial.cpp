@@ -5,8 +5,8 @@
 #include <cfloat>
 #include <limits>
 
-#include "harness/error.h"
-#include "harness/trial.h"
+#include "harness/check/trial.h"
+#include "harness/runtime/error.h"
 #include "kernels/matmul_f32/kernel.h"
 #include "reference/matmul_f32.h"
 
@@ -35,8 +35,6 @@ size_t extent(size_t count, size_t length, size_t stride) { return count == 0 ? 
 
 class MatmulF32Trial : public Trial {
  public:
-  std::vector<std::string> dims() const override { return {"rows", "cols", "tokens"}; }
-
   Shape draw_shape(Rng& rng, uint64_t index) const override {
     // Past every tile: panels of 8 to 32 rows, tiles of 1 to 14 tokens, steps of 1 to 8 columns, blocks of 256.
     if (index % 64 == 63) {  // several blocks of columns, many tiles
@@ -56,9 +54,9 @@ class MatmulF32Trial : public Trial {
     }
   }
 
-  void validate(const Shape& shape) const override {
-    Trial::validate(shape);
-    const auto names = dims();
+  void validate(const Kernel& kernel, const Shape& shape) const override {
+    Trial::validate(kernel, shape);
+    const auto names = kernel.dims();
     for (size_t i = 0; i < 3; ++i) {
       const size_t j = (i + 1) % 3;
       if (shape[i] * shape[j] > (size_t{1} << 28)) {
@@ -72,7 +70,7 @@ class MatmulF32Trial : public Trial {
     const size_t rows = c.dim(0);
     const size_t cols = c.dim(1);
     const size_t tokens = c.dim(2);
-    auto* kernel = c.fn<matmul_f32_fn>({rows, cols, tokens});
+    auto* kernel = c.fn<matmul_f32_fn>();
     auto* pack = c.pack<matmul_f32_pack_fn>();
 
     // Timing: all rows, densely packed, with a bias. Fuzzing: any range of whole tiles, and gaps between the tokens.

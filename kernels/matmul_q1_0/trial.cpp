@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "harness/error.h"
-#include "harness/trial.h"
+#include "harness/check/trial.h"
+#include "harness/runtime/error.h"
 #include "kernels/matmul_q1_0/kernel.h"
 #include "reference/matmul_q1_0.h"
 
@@ -113,8 +113,6 @@ void fill_activations(std::span<uint8_t> bytes, InputClass c, Rng& rng) {
 
 class MatmulQ1Trial : public Trial {
  public:
-  std::vector<std::string> dims() const override { return {"rows", "cols", "tokens"}; }
-
   Shape draw_shape(Rng& rng, uint64_t index) const override {
     if (index % 128 == 127) {  // many tiles and steps of columns
       return {rng.below(400), 128 * rng.below(24), rng.below(6)};
@@ -140,12 +138,12 @@ class MatmulQ1Trial : public Trial {
     }
   }
 
-  void validate(const Shape& shape) const override {
-    Trial::validate(shape);
+  void validate(const Kernel& kernel, const Shape& shape) const override {
+    Trial::validate(kernel, shape);
     if (shape[1] % 128 != 0) {
       throw InputError(fmt::format("cols={} is no multiple of 128, the block of Q1_0", shape[1]));
     }
-    const auto names = dims();
+    const auto names = kernel.dims();
     for (size_t i = 0; i < 3; ++i) {
       const size_t j = (i + 1) % 3;
       if (shape[i] * shape[j] > (size_t{1} << 30)) {
@@ -159,7 +157,7 @@ class MatmulQ1Trial : public Trial {
     const size_t rows = c.dim(0);
     const size_t cols = c.dim(1);
     const size_t tokens = c.dim(2);
-    auto* kernel = c.fn<matmul_q1_0_fn>({rows, cols, tokens});
+    auto* kernel = c.fn<matmul_q1_0_fn>();
     auto* pack = c.pack<matmul_q1_0_pack_fn>();
 
     // Timing: all rows, densely packed, with a bias. Fuzzing: any range of whole tiles, and gaps between the tokens.
@@ -185,7 +183,7 @@ class MatmulQ1Trial : public Trial {
     });
     const auto bias = c.input<float>("bias", has_bias ? rows : 0);
     auto* y = c.output<float>("y", tokens == 0 ? 0 : (tokens - 1) * ldy + rows);
-    auto* scratch = c.scratch<uint8_t>("scratch", 16 * cols, 64);
+    auto* scratch = c.scratch<uint8_t>("scratch", 64);
 
     const size_t bytes = pack(nullptr, nullptr, rows, cols);
     size_t bytes_again = bytes;

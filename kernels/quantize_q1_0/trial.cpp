@@ -4,8 +4,8 @@
 #include <bit>
 #include <cmath>
 
-#include "harness/error.h"
-#include "harness/trial.h"
+#include "harness/check/trial.h"
+#include "harness/runtime/error.h"
 #include "kernels/quantize_q1_0/kernel.h"
 #include "reference/quantize_q1_0.h"
 
@@ -24,8 +24,8 @@ class QuantizeQ10Trial : public Trial {
     return {index < 20 ? index * kBlock : draw_length(rng, 1000 + index) / 32 * kBlock};
   }
 
-  void validate(const Shape& shape) const override {
-    Trial::validate(shape);
+  void validate(const Kernel& kernel, const Shape& shape) const override {
+    Trial::validate(kernel, shape);
     if (shape[0] % kBlock != 0) {
       throw InputError(fmt::format("size n={} is no multiple of 128, the block of Q1_0; take n={}", shape[0],
                                    (shape[0] / kBlock + 1) * kBlock));
@@ -34,7 +34,7 @@ class QuantizeQ10Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* kernel = c.fn<quantize_q1_0_fn>({n});
+    auto* kernel = c.fn<quantize_q1_0_fn>();
     const auto x = c.input<float>("x", n, [&](std::span<float> v, Rng& rng) {
       fill_class(v, c.input_class(), rng);
       for (size_t i = 0; i + kBlock <= v.size() && !c.timing(); i += kBlock) {

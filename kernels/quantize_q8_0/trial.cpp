@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "harness/error.h"
-#include "harness/trial.h"
+#include "harness/check/trial.h"
+#include "harness/runtime/error.h"
 #include "kernels/quantize_q8_0/kernel.h"
 #include "reference/quantize_q8_0.h"
 
@@ -29,8 +29,8 @@ class QuantizeQ80Trial : public Trial {
     return {index < 40 ? index * kBlock : draw_length(rng, 1000 + index) / 8 * kBlock};
   }
 
-  void validate(const Shape& shape) const override {
-    Trial::validate(shape);
+  void validate(const Kernel& kernel, const Shape& shape) const override {
+    Trial::validate(kernel, shape);
     if (shape[0] % kBlock != 0) {
       throw InputError(fmt::format("size n={} is no multiple of 32, the block of Q8_0; take n={}", shape[0],
                                    (shape[0] / kBlock + 1) * kBlock));
@@ -39,7 +39,7 @@ class QuantizeQ80Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* kernel = c.fn<quantize_q8_0_fn>({n});
+    auto* kernel = c.fn<quantize_q8_0_fn>();
     const auto x = c.input<float>("x", n, [&](std::span<float> v, Rng& rng) {
       fill_class(v, c.input_class(), rng);
       for (size_t i = 0; i + kBlock <= v.size() && !c.timing(); i += kBlock) {

@@ -1,7 +1,7 @@
 #include <cfloat>
 #include <cmath>
 
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 #include "kernels/residual_ffn_f32/kernel.h"
 #include "reference/residual_ffn_f32.h"
 
@@ -14,7 +14,7 @@ class ResidualFfnF32Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* kernel = c.fn<residual_ffn_f32_fn>({n});
+    auto* kernel = c.fn<residual_ffn_f32_fn>();
     const auto a = c.input<float>("a", n);
     const auto b = c.input<float>("b", n);
     const auto w = c.input<float>("w", n);

@@ -3,7 +3,7 @@
 #include <cfloat>
 #include <cmath>
 
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 #include "kernels/rms_norm_f32/kernel.h"
 #include "reference/rms_norm_f32.h"
 
@@ -16,7 +16,7 @@ class RmsNormF32Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* kernel = c.fn<rms_norm_f32_fn>({n});
+    auto* kernel = c.fn<rms_norm_f32_fn>();
     const float epsilon = c.timing() ? 1e-5f : draw_eps(c.rng());
     // Half the time the weights are ordinary whatever x is: subnormal x times subnormal w would show nothing.
     const InputClass other = c.timing() || c.rng().below(2) == 0 ? c.input_class() : InputClass::normal;

@@ -1,4 +1,4 @@
-#include "harness/trial.h"
+#include "harness/check/trial.h"
 
 #include <algorithm>
 #include <cfloat>
@@ -65,7 +65,7 @@ class SoftmaxF32Trial : public Trial {
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
-    auto* softmax = c.fn<softmax_f32_fn>({n});
+    auto* softmax = c.fn<softmax_f32_fn>();
     const auto x = c.input<float>("x", n, [&](std::span<float> values, Rng& rng) {
       fill_class(values, c.input_class(), rng);
       if (c.input_class() == InputClass::special && rng.below(2) == 0) {

@@ -1,0 +1,405 @@
+#include "harness/bench/bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "harness/runtime/error.h"
+
+namespace assay {
+namespace {
+
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  if (values.size() % 2 != 0) {
+    return *middle;
+  }
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+// A noisy run shows nothing to be clear of anything: its fastest median is then still the best guess. A simpler ISA is
+// taken only where the run shows that it costs no more than this.
+constexpr double kMostLossForSimplicity = 1.02;
+
+/// The rounds of `timing` that count: the quiet ones, or all that it has if it was dropped.
+std::vector<size_t> rounds_of(const ShapeTimings& shape, const Timing& timing) {
+  if (timing.samples_ns.size() == shape.probe_ns.size()) {
+    return shape.quiet;
+  }
+  std::vector<size_t> all(timing.samples_ns.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  return all;
+}
+
+/// Time of `a` over that of `b` in the quiet rounds; if one was dropped, in all that it has.
+std::vector<double> ratios(const ShapeTimings& shape, const Timing& a, const Timing& b) {
+  std::vector<double> r;
+  for (const size_t round : rounds_of(shape, a.samples_ns.size() < b.samples_ns.size() ? a : b)) {
+    r.push_back(a.samples_ns[round] / b.samples_ns[round]);
+  }
+  return r;
+}
+
+bool same_class(const ShapeTimings& a, const ShapeTimings& b) {
+  return a.kernel == b.kernel && a.shape_class.label == b.shape_class.label;
+}
+
+/// Of `variants` those over `most` times the fastest; but never the last, of which the control is.
+[[maybe_unused]] void drop_slow(std::vector<const Variant*>& variants, const ShapeTimings& shape, double most) {
+  double fastest = std::numeric_limits<double>::infinity();
+  for (const Timing& t : shape.timings) {
+    fastest = std::min(fastest, median_of(t.samples_ns));
+  }
+  const Variant* last = variants.back();
+  std::erase_if(variants, [&](const Variant* v) {
+    const Timing* t = shape.find(v->label());
+    return v != last && t != nullptr && median_of(t->samples_ns) > most * fastest;
+  });
+}
+
+void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
+  const double compute = shape.work.ops / (shape.work.integer_ops ? peak.int8_ops : peak.f32_flops) * 1e9;
+  const auto level = shape.shape_class.cold ? peak.levels.back() : peak.level_of(shape.work.bytes, caches);
+  const double memory = shape.work.bytes / level.bytes_per_second * 1e9;
+  shape.limit_ns = std::max(compute, memory);
+  shape.limit = compute > memory ? (shape.work.integer_ops ? "int8 peak" : "f32 peak") : level.name + " bandwidth";
+}
+
+}  // namespace
+
+const Timing* ShapeTimings::find(std::string_view variant) const {
+  const auto it = std::ranges::find(timings, variant, &Timing::variant);
+  return it == timings.end() ? nullptr : &*it;
+}
+
+const Timing& ShapeTimings::fastest() const { return *std::ranges::min_element(timings, {}, &Timing::median_ns); }
+
+double ShapeTimings::control_ratio() const {
+  const Timing* same = find(control.variant);
+  if (same == nullptr || control.samples_ns.empty()) {
+    return 1;
+  }
+  const double ratio = estimate(ratios(*this, control, *same)).median;
+  return std::max(ratio, 1 / ratio);
+}
+
+Estimate estimate(const std::vector<double>& values, double confidence) {
+  constexpr size_t kResamples = 1000;
+  Rng rng(42);
+  std::vector<double> medians(kResamples);
+  std::vector<double> resample(values.size());
+  for (double& m : medians) {
+    for (double& r : resample) {
+      r = values[rng.below(values.size())];
+    }
+    m = median_of(resample);
+  }
+  std::ranges::sort(medians);
+  const auto below = static_cast<size_t>(std::lround(kResamples * (1 - confidence) / 2));
+  return {median_of(values), medians[below], medians[kResamples - below]};
+}
+
+double probe_machine() {
+  constexpr size_t kLength = 24 << 10;  // four arrays: 384 KiB
+  constexpr int kRepeats = 40;
+  static std::vector<float> a(kLength, 1), b(kLength, 2), c(kLength, 3), sum(kLength);
+  const auto add = [](float* to, const float* x, const float* y, const float* z) {
+    for (size_t i = 0; i < kLength; ++i) {
+      to[i] = x[i] + y[i] * z[i];
+    }
+    asm volatile("" : : "r"(to) : "memory");  // each repetition is needed
+  };
+  add(sum.data(), a.data(), b.data(), c.data());
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < kRepeats; ++i) {
+    add(sum.data(), a.data(), b.data(), c.data());
+  }
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count() / kRepeats;
+}
+
+std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns) {
+  constexpr size_t kFewest = 9;
+  constexpr double kQuiet = 1.06;
+  std::vector<size_t> order(probe_ns.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, {}, [&](size_t i) { return probe_ns[i]; });
+  size_t keep = std::min(order.size(), kFewest);
+  while (keep < order.size() && probe_ns[order[keep]] <= kQuiet * probe_ns[order[order.size() / 10]]) {
+    ++keep;
+  }
+  order.resize(keep);
+  std::ranges::sort(order);
+  return order;
+}
+
+std::vector<std::span<const ShapeTimings>> by_class(std::span<const ShapeTimings> shapes) {
+  std::vector<std::span<const ShapeTimings>> classes;
+  while (!shapes.empty()) {
+    const auto other = std::ranges::find_if_not(shapes, [&](const auto& s) { return same_class(s, shapes.front()); });
+    const auto size = static_cast<size_t>(other - shapes.begin());
+    classes.push_back(shapes.first(size));
+    shapes = shapes.subspan(size);
+  }
+  return classes;
+}
+
+ShapeClass middle_of(std::span<const ShapeTimings> sizes, size_t index) {
+  const int product = sizes[index].shape_class.percent * sizes[index + 1].shape_class.percent;
+  return scaled(find_kernel(sizes.front().kernel), sizes.front().shape_class,
+                static_cast<int>(std::lround(std::sqrt(product))));
+}
+
+std::vector<TimingJob> find_gaps(std::span<const ShapeTimings> shapes) {
+  constexpr double kMostLossBetween = 1.01;
+  std::vector<TimingJob> gaps;
+  for (const auto sizes : by_class(shapes)) {
+    const Kernel& kernel = find_kernel(sizes.front().kernel);
+    std::vector<const Variant*> variants;
+    for (const Timing& t : sizes.front().timings) {
+      variants.push_back(kernel.find(t.variant));
+    }
+    for (size_t i = 0; i + 1 < sizes.size(); ++i) {
+      const ShapeClass middle = middle_of(sizes, i);
+      const bool is_new = middle.shape != sizes[i].shape_class.shape &&
+                          middle.shape != sizes[i + 1].shape_class.shape;  // sizes are of whole blocks
+      const Winner winner = winner_of(sizes.subspan(i, 2));
+      if (is_new && std::min(winner.ratio, winner.runner_up_ratio) > kMostLossBetween) {
+        gaps.push_back({&kernel, variants, middle});
+      }
+    }
+  }
+  return gaps;
+}
+
+Winner winner_of(std::span<const ShapeTimings> shapes) {
+  struct Candidate {
+    std::string variant;
+    double ratio = 0, ratio_high = 0;
+    bool slower = false;
+  };
+  std::vector<Candidate> candidates;  // in registry order: the simpler ISA first
+  for (const auto& t : shapes.front().timings) {
+    Candidate c{t.variant};
+    for (const auto& shape : shapes) {
+      const Timing& there = *shape.find(t.variant);
+      c.ratio = std::max(c.ratio, there.ratio);
+      c.ratio_high = std::max(c.ratio_high, there.ratio_high);
+      c.slower = c.slower || there.slower;
+    }
+    candidates.push_back(c);
+  }
+  const auto best = std::ranges::min_element(candidates, {}, &Candidate::ratio);
+  const auto simplest = std::ranges::find_if(
+      candidates, [](const Candidate& c) { return !c.slower && c.ratio_high <= kMostLossForSimplicity; });
+  const auto chosen = simplest == candidates.end() ? best : simplest;
+  Winner winner{chosen->variant, "", false, chosen->ratio, std::numeric_limits<double>::infinity()};
+  for (const auto& c : candidates) {
+    if (c.variant == chosen->variant) {
+      continue;
+    }
+    winner.tie = winner.tie || !c.slower;
+    if (c.ratio < winner.runner_up_ratio) {
+      winner.runner_up = c.variant;
+      winner.runner_up_ratio = c.ratio;
+    }
+  }
+  return winner;
+}
+
+void decide(ShapeTimings& shape) {
+  shape.quiet = find_quiet_rounds(shape.probe_ns);
+  const auto summarise = [&](Timing& t) {
+    std::vector<double> samples;
+    for (const size_t round : rounds_of(shape, t)) {
+      samples.push_back(t.samples_ns[round]);
+    }
+    const Estimate e = estimate(samples);
+    t.median_ns = e.median;
+    t.low_ns = e.low;
+    t.high_ns = e.high;
+  };
+  std::ranges::for_each(shape.timings, summarise);
+  if (!shape.control.samples_ns.empty()) {
+    summarise(shape.control);
+  }
+  const Timing& fastest = shape.fastest();
+  const double noise = shape.control_ratio();
+  for (auto& t : shape.timings) {
+    const Estimate ratio = estimate(ratios(shape, t, fastest), 0.99);
+    t.ratio = ratio.median;
+    t.ratio_low = ratio.low;
+    t.ratio_high = ratio.high;
+    t.slower = ratio.low > 1 && ratio.median > noise;
+  }
+  const Winner winner = winner_of({&shape, 1});
+  shape.winner = winner.variant;
+  shape.runner_up = winner.runner_up;
+  shape.tie = winner.tie;
+}
+
+double possible_loss(const ShapeTimings& shape) {
+  const Timing& winner = *shape.find(shape.winner);
+  double most = 1;
+  for (const auto& t : shape.timings) {
+    if (&t != &winner && !t.slower) {
+      most = std::max(most, estimate(ratios(shape, winner, t)).high);
+    }
+  }
+  return most;
+}
+
+std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJob>& jobs,
+                                      [[maybe_unused]] const BenchOptions& options,
+                                      [[maybe_unused]] nlohmann::json& google,
+                                      [[maybe_unused]] const std::function<void(ShapeTimings&)>& on_done) {
+#ifndef ASSAY_HAS_BENCHMARK
+  throw MachineError(
+      "this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
+#else
+  // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so each round has
+  // them elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).
+  constexpr int kPilot = 5;
+  constexpr double kLarge = size_t{32} << 20;  // bytes
+  constexpr double kEnough = 1.03;
+  const int most_rounds = options.repetitions + options.extra_rounds;
+  std::vector<TimingJob> left = jobs;
+  std::vector<ShapeTimings> shapes;
+  for (const TimingJob& job : jobs) {
+    ShapeTimings& shape = shapes.emplace_back();
+    shape.kernel = job.kernel->name;
+    shape.shape_class = job.shape_class;
+    shape.work = trial_of(*job.kernel).work(job.shape_class.shape);
+  }
+  std::vector<bool> done(jobs.size());
+  for (int round = 0; round < most_rounds; ++round) {
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      ShapeTimings& shape = shapes[i];
+      const int at_once = shape.work.bytes > kLarge ? kPilot : 1;
+      if (done[i] || round % at_once != 0) {
+        continue;
+      }
+      if (options.on_progress) {
+        options.on_progress(fmt::format("round {} of {}: {} {}", round + 1,
+                                        round < options.repetitions ? options.repetitions : most_rounds, shape.kernel,
+                                        shape.shape_class.name()));
+      }
+      const int regular = options.repetitions - round;
+      run_on_google_benchmark(left[i], options, regular > 0 ? std::min(at_once, regular) : at_once, round, shape,
+                              google);
+      if (shape.timings.empty()) {
+        done[i] = true;  // the filter left nothing
+        continue;
+      }
+      const auto timed = static_cast<int>(shape.probe_ns.size());
+      if (timed == kPilot) {
+        drop_slow(left[i].variants, shape, options.drop_over);
+      }
+      if (timed >= options.repetitions) {
+        decide(shape);
+        done[i] = round + at_once >= most_rounds || possible_loss(shape) <= kEnough;
+        if (done[i] && on_done) {
+          on_done(shape);
+        }
+      }
+    }
+  }
+  std::erase_if(shapes, [](const ShapeTimings& shape) { return shape.timings.empty(); });
+  return shapes;
+#endif
+}
+
+std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
+                                             const std::string& variant_glob) {
+  std::vector<const Variant*> variants;
+  for (const auto& variant : kernel.variants) {
+    const bool passed = std::ranges::any_of(verdicts, [&](const Verdict& v) {
+      return v.status == Status::pass && v.kernel == variant.kernel && v.variant == variant.label();
+    });
+    if (passed && glob_match(variant_glob, variant)) {
+      variants.push_back(&variant);
+    }
+  }
+  return variants;
+}
+
+BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
+  BenchResult result;
+  result.peak = measure_peak(cpu);
+  std::vector<TimingJob> jobs;
+  for (const auto& kernel : kernels()) {
+    if (!glob_match(options.kernel_glob, kernel.name)) {
+      continue;
+    }
+    const auto variants = passing_variants(kernel, verdicts, options.variant_glob);
+    if (variants.empty()) {
+      continue;
+    }
+    for (const auto& shape_class : timed_classes(kernel, cpu.caches)) {
+      const Work work = trial_of(kernel).work(shape_class.shape);
+      const bool fits = work.bytes <= static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20));
+      if (options.quick && (shape_class.cold || !fits)) {
+        continue;
+      }
+      for (const int percent : options.percents) {
+        jobs.push_back({&kernel, variants, scaled(kernel, shape_class, percent)});
+      }
+    }
+  }
+  const auto on_done = [&](ShapeTimings& shape) {
+    set_limit(shape, result.peak, cpu.caches);
+    if (options.on_timings) {
+      options.on_timings(shape);
+    }
+  };
+  result.shapes = time_shapes(jobs, options, result.google, on_done);
+  if (options.refine) {
+    for (auto& middle : time_shapes(find_gaps(result.shapes), options, result.google, on_done)) {
+      const auto below = std::ranges::find_if(result.shapes, [&](const ShapeTimings& s) {
+        return same_class(s, middle) && s.shape_class.percent < middle.shape_class.percent;
+      });
+      result.shapes.insert(below, std::move(middle));
+    }
+  }
+  if (result.shapes.empty()) {
+    throw InputError(fmt::format(
+        "nothing to time: no variant with a passing verdict matches --kernel '{}' --variant '{}' --filter '{}'",
+        options.kernel_glob, options.variant_glob, options.filter));
+  }
+  return result;
+}
+
+nlohmann::json to_json(const ShapeTimings& s) {
+  auto timings = nlohmann::json::array();
+  for (const auto& t : s.timings) {
+    timings.push_back({{"variant", t.variant},
+                       {"median_ns", t.median_ns},
+                       {"low_ns", t.low_ns},
+                       {"high_ns", t.high_ns},
+                       {"samples_ns", t.samples_ns},
+                       {"ratio", {t.ratio, t.ratio_low, t.ratio_high}},
+                       {"slower", t.slower},
+                       {"generation_ns", t.generation_ns},
+                       {"share_of_limit", s.limit_ns / t.median_ns}});
+  }
+  return {
+      {"kernel", s.kernel},
+      {"class", s.shape_class.label},
+      {"shape", s.shape_class.shape},
+      {"cold", s.shape_class.cold},
+      {"ops", s.work.ops},
+      {"bytes", s.work.bytes},
+      {"limit", s.limit},
+      {"limit_ns", s.limit_ns},
+      {"timings", timings},
+      {"probe_ns", s.probe_ns},
+      {"control", {{"variant", s.control.variant}, {"median_ns", s.control.median_ns}, {"ratio", s.control_ratio()}}},
+      {"winner", s.winner},
+      {"runner_up", s.runner_up},
+      {"tie", s.tie}};
+}
+
+}  // namespace assay

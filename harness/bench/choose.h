@@ -1,0 +1,15 @@
+#pragma once
+#include <vector>
+
+#include "harness/bench/bench.h"
+#include "harness/check/check.h"
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/profile.h"
+
+namespace assay {
+
+/// The choices that verdicts and timings justify. Of a class that was timed at several sizes (which follow each other in
+/// `shapes`, from its own down), there is one for each two neighbours and what lies between them: winner_of both.
+Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::vector<ShapeTimings>& shapes);
+
+}  // namespace assay

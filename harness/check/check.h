@@ -1,0 +1,86 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/check/case.h"
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/registry.h"
+
+namespace assay {
+
+enum class Status { pass, fail, not_runnable };
+std::string to_string(Status s);
+
+/// What the check says of one variant, with its evidence.
+struct Verdict {
+  std::string kernel, variant;
+  Status status = Status::not_runnable;
+  std::string reason;     ///< why it is not runnable, or what went wrong
+  std::string caught_by;  ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
+  std::string reproduce;  ///< the command that fails again
+  uint64_t samples = 0;
+  ErrorStats errors;
+  std::string worst_case;  ///< the case with the worst error over bound
+  uint64_t seed = 0;
+  std::vector<std::string> failures;  ///< of a check that keeps going: what went wrong in each failed sample
+};
+nlohmann::json to_json(const Verdict& v);
+
+/// What `assay check` prints last and exits with.
+struct Summary {
+  size_t passed = 0, failed = 0, not_runnable = 0;
+  /// 0: all that ran passed; 1: something failed; 3: nothing ran, which is no pass.
+  int exit_status() const { return failed > 0 ? 1 : passed > 0 ? 0 : 3; }
+};
+Summary summarize(const std::vector<Verdict>& verdicts);
+
+struct CheckOptions {
+  std::string kernel_glob = "*";
+  std::string variant_glob = "*";
+  uint64_t seed = 1;
+  uint64_t samples = 2000;  ///< for each variant
+  uint64_t stride = 1;      ///< try every stride-th case only: a short check that still gets to the long shapes
+  double seconds = 0;       ///< if > 0: as many samples as fit instead
+  unsigned jobs = 0;        ///< child processes at once; 0: one for each logical CPU
+  double timeout = 30;      ///< seconds without a finished sample: a hang
+  bool shrink = true;       ///< reduce a failing case to the smallest that still fails (shrink.h)
+  bool keep_going = false;  ///< try the other samples too where one fails; the first failure is the verdict
+  std::function<void(const Verdict&)> on_verdict;  ///< called as verdicts come, in any order
+};
+
+/// Checks every variant that matches, each in a child process of its own: SIGILL, SIGSEGV, a hang or an exit fails
+/// that variant alone. Verdicts come in registry order. Throws InputError if nothing matches.
+std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options);
+
+/// One case, in a child process. A large one has 5 minutes at least.
+Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout);
+
+/// All 2^32 inputs of every elementwise kernel of one float that matches: `variants` runnable ones at once, against one
+/// reference. Kernels without that mode are left out; InputError if none is left.
+std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& options);
+
+/// One sample of each variant that matches at Trial::large_shape, one at a time: up to 9 GiB of memory. What that exceeds is
+/// not-runnable. Kernels without such a shape are left out; InputError if none is left.
+std::vector<Verdict> check_large(const Cpu& cpu, const CheckOptions& options);
+
+/// What a child process tells its parent, sample by sample; it survives the child's crash.
+class SampleReporter {
+ public:
+  virtual ~SampleReporter() = default;
+  /// A sample begins. `reproduce` is the command that repeats it.
+  virtual void begin(const std::string& reproduce) = 0;
+  virtual void done(double error_over_bound) = 0;
+  virtual void fail(const std::string& message) = 0;
+};
+
+/// Runs `work` in a child process: a crash, a hang or no sample at all is a failed verdict.
+Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,
+                     const std::function<void(SampleReporter&)>& work);
+
+/// The case that sample number `index` tries.
+CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index);
+
+}  // namespace assay

@@ -1,0 +1,93 @@
+#include "harness/check/child.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "harness/runtime/error.h"
+
+namespace assay {
+
+SharedMemory::SharedMemory(size_t bytes)
+    : memory_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)), bytes_(bytes) {
+  if (memory_ == MAP_FAILED) {
+    throw MachineError(fmt::format("cannot map {} bytes of shared memory", bytes));
+  }
+}
+
+SharedMemory::~SharedMemory() {
+  if (memory_ != nullptr) {
+    munmap(memory_, bytes_);
+  }
+}
+
+SharedMemory::SharedMemory(SharedMemory&& other) noexcept
+    : memory_(std::exchange(other.memory_, nullptr)), bytes_(other.bytes_) {}
+
+Child::Child(const std::function<void()>& work) {
+  std::fflush(nullptr);
+  pid_ = fork();
+  if (pid_ < 0) {
+    throw MachineError("cannot fork a child process for the check");
+  }
+  if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // an interrupted check leaves no orphans
+    const rlimit no_core{0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    int status = 0;
+    try {
+      work();
+    } catch (const std::exception& e) {
+      fmt::print(stderr, "child: {}\n", e.what());
+      status = 70;
+    }
+    _exit(status);
+  }
+}
+
+Child::~Child() {
+  if (!ended_) {
+    kill();
+  }
+}
+
+bool Child::poll() {
+  if (!ended_ && waitpid(pid_, &status_, WNOHANG) == pid_) {
+    ended_ = true;
+  }
+  return ended_;
+}
+
+void Child::kill() {
+  ::kill(pid_, SIGKILL);
+  waitpid(pid_, &status_, 0);
+  ended_ = true;
+}
+
+double Child::cpu_seconds() const {
+  clockid_t clock;
+  timespec t{};
+  if (ended_ || clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &t) != 0) {
+    return 0;
+  }
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+std::string Child::end() const {
+  if (WIFSIGNALED(status_)) {
+    return fmt::format("SIG{} ({})", sigabbrev_np(WTERMSIG(status_)), strsignal(WTERMSIG(status_)));
+  }
+  return WEXITSTATUS(status_) == 0 ? "" : fmt::format("exit status {}", WEXITSTATUS(status_));
+}
+
+}  // namespace assay

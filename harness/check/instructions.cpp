@@ -1,0 +1,179 @@
+#include "harness/check/instructions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#ifdef ASSAY_HAS_ZYDIS
+#include <Zydis/Zydis.h>
+#endif
+
+namespace assay {
+
+namespace {
+
+extern "C" const char __executable_start[];  // set by the linker
+extern "C" const char etext[];
+
+bool in_this_executable(uint64_t address) {
+  return address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext);
+}
+
+}  // namespace
+
+bool is_call(uint64_t address, bool is_jit_code) {
+  if (!in_this_executable(address) && !is_jit_code) {
+    return false;
+  }
+  const auto* p = reinterpret_cast<const uint8_t*>(address);
+  while (*p == 0x66 || *p == 0x67 || *p == 0xf2 || *p == 0x3e || (*p & 0xf0) == 0x40) {
+    ++p;  // operand and address size, BND, NOTRACK, REX
+  }
+  return *p == 0xe8 || (*p == 0xff && (p[1] & 0x38) == 0x10);  // CALL rel32, CALL r/m64 (Intel SDM volume 2)
+}
+
+#ifdef ASSAY_HAS_ZYDIS
+namespace {
+
+using Meta = decltype(ZydisDecodedInstruction::meta);
+
+struct Decoded {
+  ZydisDecodedInstruction instruction;
+  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+bool decode(uint64_t address, Decoded& out) {
+  static const ZydisDecoder decoder = [] {
+    ZydisDecoder d;
+    ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    return d;
+  }();
+  // The page behind may not be mapped: it is read only if the instruction goes on there.
+  const uint64_t on_page = 4096 - address % 4096;
+  ZyanStatus status = ZydisDecoderDecodeFull(&decoder, reinterpret_cast<const void*>(address),
+                                             std::min<uint64_t>(on_page, 15), &out.instruction, out.operands);
+  if (status == ZYDIS_STATUS_NO_MORE_DATA && on_page < 15) {
+    status =
+        ZydisDecoderDecodeFull(&decoder, reinterpret_cast<const void*>(address), 15, &out.instruction, out.operands);
+  }
+  return ZYAN_SUCCESS(status);
+}
+
+std::string format(const Decoded& d, uint64_t address) {
+  static const ZydisFormatter formatter = [] {
+    ZydisFormatter f;
+    ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
+    return f;
+  }();
+  char text[256];
+  ZydisFormatterFormatInstruction(&formatter, &d.instruction, d.operands, d.instruction.operand_count_visible, text,
+                                  sizeof text, address, nullptr);
+  return text;
+}
+
+/// x86-64 level (psABI) that an instruction belongs to; 5: beyond v4.
+int level_of(const Meta& meta) {
+  switch (meta.isa_ext) {
+    case ZYDIS_ISA_EXT_BASE:
+    case ZYDIS_ISA_EXT_LONGMODE:
+    case ZYDIS_ISA_EXT_X87:
+    case ZYDIS_ISA_EXT_MMX:
+    case ZYDIS_ISA_EXT_SSE:
+    case ZYDIS_ISA_EXT_SSE2:
+    case ZYDIS_ISA_EXT_PAUSE:
+    case ZYDIS_ISA_EXT_CET:
+      return meta.isa_set == ZYDIS_ISA_SET_POPCNT ? 2 : 1;  // ENDBR64 is a NOP where there is no CET
+    case ZYDIS_ISA_EXT_SSE3:
+    case ZYDIS_ISA_EXT_SSSE3:
+    case ZYDIS_ISA_EXT_SSE4:
+      return 2;
+    case ZYDIS_ISA_EXT_AVX:
+    case ZYDIS_ISA_EXT_AVX2:
+    case ZYDIS_ISA_EXT_AVX2GATHER:
+    case ZYDIS_ISA_EXT_FMA:
+    case ZYDIS_ISA_EXT_F16C:
+    case ZYDIS_ISA_EXT_BMI1:
+    case ZYDIS_ISA_EXT_BMI2:
+    case ZYDIS_ISA_EXT_LZCNT:
+    case ZYDIS_ISA_EXT_MOVBE:
+      return 3;
+    case ZYDIS_ISA_EXT_AVX512EVEX:
+    case ZYDIS_ISA_EXT_AVX512VEX: {
+      const std::string_view set = ZydisISASetGetString(meta.isa_set);
+      const auto one_of = [&](std::string_view part) { return set.starts_with(part); };
+      return one_of("AVX512F_") || one_of("AVX512BW_") || one_of("AVX512CD_") || one_of("AVX512DQ_") ? 4 : 5;
+    }
+    default:
+      return 5;
+  }
+}
+
+int level_of_isa(std::string_view isa) {
+  if (isa == "scalar" || isa == "x87") {
+    return 1;
+  }
+  if (isa == "sse" || isa == "auto_v2") {
+    return 2;
+  }
+  if (isa == "avx2" || isa == "auto_v3" || isa == "jit_avx2") {
+    return 3;
+  }
+  return 4;
+}
+
+bool finer_feature(std::string_view isa, const Meta& meta) {
+  const std::string_view set = ZydisISASetGetString(meta.isa_set);
+  return (isa.ends_with("avx512_vnni") && set.starts_with("AVX512_VNNI")) ||
+         (isa.ends_with("avx512_bf16") && set.starts_with("AVX512_BF16"));
+}
+
+}  // namespace
+
+std::string disassemble(uint64_t address) {
+  Decoded d;
+  return decode(address, d) ? format(d, address) : "(no valid instruction)";
+}
+
+std::string disassemble_block(uint64_t address, size_t bytes, uint64_t base, size_t count) {
+  std::string text;
+  const uint64_t end = address + bytes;
+  Decoded d;
+  for (; count > 0 && address < end && decode(address, d); --count) {
+    text += fmt::format("    +{:#06x}  {}\n", address - base, format(d, address));
+    address += d.instruction.length;
+  }
+  return text;
+}
+
+std::string foreign_instruction(const std::string& isa, uint64_t address, bool is_jit_code) {
+  Decoded d;
+  if ((!in_this_executable(address) && !is_jit_code) || !decode(address, d)) {
+    return "";
+  }
+  // A mnemonic's meta data is that of its encoding.
+  const auto& meta = d.instruction.meta;
+  if (level_of(meta) <= level_of_isa(isa) || finer_feature(isa, meta)) {
+    return "";
+  }
+  return fmt::format("it executes `{}` ({}), which {} does not have", format(d, address),
+                     ZydisISASetGetString(meta.isa_set), isa);
+}
+
+#else
+
+std::string disassemble(uint64_t address) {
+  std::string text = "bytes";
+  for (uint64_t i = 0; i < 8 && (i == 0 || (address + i) % 4096 != 0); ++i) {
+    text += fmt::format(" {:02x}", reinterpret_cast<const uint8_t*>(address)[i]);
+  }
+  return text;
+}
+
+std::string disassemble_block(uint64_t, size_t, uint64_t, size_t) { return ""; }
+
+std::string foreign_instruction(const std::string&, uint64_t, bool) { return ""; }
+
+#endif
+
+}  // namespace assay

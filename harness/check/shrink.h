@@ -1,0 +1,14 @@
+#pragma once
+#include "harness/check/check.h"
+
+namespace assay {
+
+/// Reduces a failing case while it still fails: first the sizes, then the input class, the aliasing and the places of the
+/// buffers, then the values: to zero outside a window that is made narrow, to small integers inside it. Each
+/// candidate runs in a child process; at most `budget` of them.
+CaseId shrink(const Cpu& cpu, const CaseId& failing, size_t budget = 300);
+
+/// Shrinks the case that `verdict.reproduce` names, if it names one: reason, reproduction and check become the shrunk case's.
+void shrink_failure(const Cpu& cpu, Verdict& verdict);
+
+}  // namespace assay

@@ -1,0 +1,96 @@
+#include "harness/check/trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "harness/runtime/error.h"
+
+namespace assay {
+
+size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
+  constexpr uint64_t kEveryLength = 4 * 64 + 4;  // past four vectors of the widest type: 64 bytes hold up to 64 lanes
+  if (index < kEveryLength) {
+    return index * unit;
+  }
+  // By chance alone, one seed in six would have no length over 16 bits among the default samples.
+  if (index % 1000 == 500) {
+    return (65536 + rng.below(34464)) * unit;
+  }
+  constexpr std::array<size_t, 8> kPrimes = {257, 263, 331, 509, 1021, 2053, 4099, 8191};
+  switch (rng.below(16)) {
+    case 0:
+      return kPrimes[rng.below(kPrimes.size())] * unit;
+    case 1:
+      return rng.below(4096) * unit;
+    case 2:
+      return rng.below(64) == 0 ? (65536 + rng.below(34464)) * unit : rng.below(1024) * unit;
+    // Special cases of code are mostly of one short length, and each is to meet every placement of every buffer.
+    case 3:
+    case 4:
+    case 5:
+      return rng.below(24) * unit;
+    default:
+      return rng.below(260) * unit;
+  }
+}
+
+const Trial& trial_of(const Kernel& kernel) {
+  static const std::map<std::string, const Trial*> all = [] {
+    const auto list = generated_trials();
+    return std::map<std::string, const Trial*>(list.begin(), list.end());
+  }();
+  return *all.at(kernel.name);
+}
+
+Shape Trial::draw_shape(Rng& rng, uint64_t index) const { return {draw_length(rng, index)}; }
+
+void Trial::validate(const Kernel& kernel, const Shape& shape) const {
+  const auto names = kernel.dims();
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const int bits = shape.size() == 1 ? 30 : 28;
+    if (shape[i] > (size_t{1} << bits)) {
+      throw InputError(
+          fmt::format("size {}={} is over 2^{}; a case that large does not fit the harness", names[i], shape[i], bits));
+    }
+  }
+}
+
+std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element, size_t multiple) {
+  const auto elements = [&](size_t bytes) {
+    return std::max<size_t>(bytes / bytes_per_element / multiple, 1) * multiple;
+  };
+  const size_t l1 = caches.l1d != 0 ? caches.l1d : size_t{32} << 10;
+  const size_t l2 = caches.l2 != 0 ? caches.l2 : size_t{512} << 10;
+  const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
+  const size_t memory = std::clamp(4 * l3, size_t{64} << 20, size_t{256} << 20);
+  return {
+      {"L1", {elements(l1 / 2)}}, {"L2", {elements(l2 / 2)}}, {"L3", {elements(l3 / 2)}}, {"mem", {elements(memory)}}};
+}
+
+std::vector<ShapeClass> timed_classes(const Kernel& kernel, const CacheInfo& caches) {
+  auto classes = trial_of(kernel).shape_classes(caches);
+  classes.push_back({classes.front().label + "-cold", classes.front().shape, true});
+  return classes;
+}
+
+std::string ShapeClass::name() const { return percent == 100 ? label : fmt::format("{} x {}", label, percent / 100.0); }
+
+ShapeClass scaled(const Kernel& kernel, const ShapeClass& own, int percent) {
+  for (const size_t unit : {size_t{1}, size_t{32}, size_t{64}, size_t{128}}) {
+    ShapeClass other{own.label, own.shape, own.cold, percent};
+    for (size_t& size : other.shape) {
+      size = size <= 1 ? size : std::max<size_t>(size * static_cast<size_t>(percent) / 100 / unit, 1) * unit;
+    }
+    try {
+      trial_of(kernel).validate(kernel, other.shape);
+      return other;
+    } catch (const InputError&) {  // not a multiple of its blocks
+    }
+  }
+  return own;
+}
+
+}  // namespace assay

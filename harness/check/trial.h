@@ -1,0 +1,90 @@
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/check/case.h"
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/rng.h"
+
+namespace assay {
+
+/// What one call costs at least, for the comparison with the machine's limits.
+struct Work {
+  double ops;                ///< multiplications and additions (a fused one counts 2), or integer ones
+  double bytes;              ///< read and written once each, the least that must move
+  bool integer_ops = false;  ///< ops are int8 multiply-adds: compare with that peak
+};
+
+/// A shape that is timed and chosen for.
+struct ShapeClass {
+  std::string label;  ///< "L1", "L2", "L3", "mem"; "decode-L2", "prefill-mem", ...; "L1-cold"
+  Shape shape;
+  bool cold = false;  ///< each call finds its data in memory, whatever cache it would fit
+  int percent = 100;  ///< of the class's own sizes: see scaled
+
+  /// "L1", or "L1 x 0.7".
+  std::string name() const;
+};
+
+/// How one kernel is fuzzed, judged and timed. kernels/<kernel>/trial.cpp derives from it and is the one file
+/// of the kernel that knows the harness and the reference.
+class Trial {
+ public:
+  virtual ~Trial() = default;
+
+  /// Names of the aliasing modes that the contract allows; the first is always "none".
+  virtual std::vector<std::string> aliases() const { return {"none"}; }
+
+  /// Input classes that mean something for this kernel.
+  virtual std::vector<InputClass> classes() const { return all_input_classes(); }
+
+  /// The shape of sample number `index`. Default (one dimension): every length 0..`4 * 64 + 3` in turn on the
+  /// first samples, then primes, short and random lengths, a few up to 100,000.
+  virtual Shape draw_shape(Rng& rng, uint64_t index) const;
+
+  /// A Shape that a person wrote: throws InputError if the contract does not allow it. Default: nothing is refused
+  /// up to 2^28 elements, or 2^30 of one dimension.
+  virtual void validate(const Kernel& kernel, const Shape& shape) const;
+
+  /// One case: makes the buffers, calls the variant through Case::call, and judges the result. The same function
+  /// serves timing: Case::call then repeats the call, and judging must be skipped where Case::timing() says so.
+  virtual void run(Case& c) const = 0;
+
+  /// The shapes that are timed, for these caches.
+  virtual std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const = 0;
+
+  virtual Work work(const Shape& shape) const = 0;
+
+  /// A shape with a buffer of over 2^31 bytes; empty: none at which judging means something (error bounds of sums grow with
+  /// the length) and that fits the memory of a machine. See check_large.
+  virtual Shape large_shape() const { return {}; }
+
+  /// Elementwise functions of one float: the reference in double, and the contract's limit in ULP. nullptr for the
+  /// others. They have the exhaustive mode over all 2^32 inputs.
+  virtual double (*unary_reference() const)(double) { return nullptr; }
+  virtual double unary_ulp_limit() const { return 0; }
+};
+
+/// How `kernel` is tried: what the generated trials.cpp lists.
+const Trial& trial_of(const Kernel& kernel);
+
+/// What the generated trials.cpp defines: kernel -> trial.
+std::vector<std::pair<std::string, const Trial*>> generated_trials();
+
+/// Shape classes "L1", "L2", "L3", "mem" of a kernel that moves `bytes_per_element` per element of its one
+/// dimension: half of each cache, and for memory four times the last cache (at least 64 MiB, at most 256 MiB).
+/// Lengths are multiples of `multiple`.
+std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element, size_t multiple = 16);
+
+/// The trial's shape classes, and its first (the smallest) once more with cold caches.
+std::vector<ShapeClass> timed_classes(const Kernel& kernel, const CacheInfo& caches);
+
+/// The class at another size: `percent` of each size over 1, in whole blocks where the contract wants them. Most lengths
+/// are then no multiple of a vector's.
+ShapeClass scaled(const Kernel& kernel, const ShapeClass& own, int percent);
+
+/// A length for fuzzing: as Trial::draw_shape's default, in steps of `unit`.
+size_t draw_length(Rng& rng, uint64_t index, size_t unit = 1);
+
+}  // namespace assay

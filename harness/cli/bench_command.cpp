@@ -1,0 +1,220 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <regex>
+
+#include "harness/bench/audit.h"
+#include "harness/bench/bench.h"
+#include "harness/bench/bench_selftest.h"
+#include "harness/bench/choose.h"
+#include "harness/bench/progress.h"
+#include "harness/cli/commands.h"
+#include "harness/runtime/atomic_file.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/profile.h"
+#include "harness/runtime/text.h"
+#include "reports/bench_report.h"
+
+namespace assay {
+namespace {
+
+struct BenchArguments {
+  BenchOptions options;
+  uint64_t check_samples = 300;
+  uint64_t seed = 1;
+  bool json = false;
+  bool selftest = false;
+  std::string json_file, markdown_file;
+};
+
+struct TuneArguments {
+  bool quick = false, audit = false;
+  std::string out;
+  bool json = false;
+  uint64_t seed = 1;
+};
+
+/// Before the checks, which take a while. The length is bounded since std::regex recurses.
+std::string valid_regex(const std::string& text) {
+  if (text.size() > 1000) {
+    return "is longer than 1000 characters";
+  }
+  try {
+    const std::regex valid(text);
+    return "";
+  } catch (const std::regex_error& e) {
+    return fmt::format("{} is not a regular expression: {}", quote(text), e.what());
+  }
+}
+
+std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress& progress) {
+  size_t done = 0;
+  options.on_verdict = [&](const Verdict& v) {
+    progress.show(fmt::format("check: {} verdicts, {}/{}", ++done, v.kernel, v.variant));
+    if (v.status == Status::fail) {
+      progress.clear();
+      fmt::print(stderr, "{}/{} failed and is left out: {}\n    {}\n", v.kernel, v.variant, v.reason, v.reproduce);
+    }
+  };
+  return check(cpu, options);
+}
+
+size_t count_failed(const std::vector<Verdict>& verdicts) {
+  return static_cast<size_t>(std::ranges::count(verdicts, Status::fail, &Verdict::status));
+}
+
+int run_bench(const BenchArguments& a) {
+  for (const auto& path : {a.json_file, a.markdown_file}) {
+    if (!path.empty()) {
+      check_writable(path);
+    }
+  }
+  const Cpu cpu = detect_cpu();
+  Progress progress;
+  CheckOptions check_options;
+  check_options.kernel_glob = a.options.kernel_glob;
+  check_options.variant_glob = a.options.variant_glob;
+  check_options.samples = a.check_samples;
+  check_options.seed = a.seed;
+  const auto verdicts = check_first(cpu, check_options, progress);
+  BenchOptions options = a.options;
+  options.on_progress = [&](const std::string& text) { progress.show("bench: " + text); };
+  if (a.selftest) {
+    const BenchSelftest result = bench_selftest(cpu, verdicts, options);
+    progress.clear();
+    return print_bench_selftest(result) ? 0 : 1;
+  }
+  options.on_timings = [&](const ShapeTimings& s) {
+    progress.clear();
+    if (!a.json) {
+      fmt::print("{}\n", bench_text(s));
+      std::fflush(stdout);
+    }
+  };
+  const BenchResult result = bench(cpu, verdicts, options);
+  progress.clear();
+  const std::string date = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
+  if (a.json) {
+    fmt::print("{}\n", bench_json(cpu, result, date).dump(1));
+  }
+  if (!a.json_file.empty()) {
+    write_file_atomically(a.json_file, bench_json(cpu, result, date).dump(1) + "\n");
+  }
+  if (!a.markdown_file.empty()) {
+    write_file_atomically(a.markdown_file, bench_markdown(cpu, result, date));
+  }
+  return count_failed(verdicts) > 0 ? 1 : 0;
+}
+
+int run_audit(const TuneArguments& a) {
+  const Cpu cpu = detect_cpu();
+  const auto dispatch = dispatch_to_audit(cpu, a.out);  // before the check: there may be nothing to audit
+  Progress progress;
+  CheckOptions check_options;
+  check_options.samples = 300;
+  check_options.seed = a.seed;
+  const auto verdicts = check_first(cpu, check_options, progress);
+  progress.clear();
+  print_audit(audit(cpu, verdicts, *dispatch));
+  return count_failed(verdicts) > 0 ? 1 : 0;
+}
+
+int run_tune(const TuneArguments& a) {
+  const Cpu cpu = detect_cpu();
+  const std::string path = a.out.empty() ? default_profile_path() : a.out;
+  check_writable(path);
+  Progress progress;
+  CheckOptions check_options;
+  check_options.samples = a.quick ? 300 : 2000;
+  check_options.seed = a.seed;
+  const auto verdicts = check_first(cpu, check_options, progress);
+  BenchOptions options;
+  options.quick = a.quick;
+  options.drop_over = kHopeless;
+  if (a.quick) {
+    options.repetitions = 9;
+    options.min_time = 0.002;
+  } else {
+    options.repetitions = 25;
+    options.extra_rounds = 50;
+    options.percents = {100, 75, 55, 40};  // what is best at one size of a class is not always at others
+    options.refine = true;
+  }
+  options.on_progress = [&](const std::string& text) { progress.show("bench: " + text); };
+  const BenchResult result = bench(cpu, verdicts, options);
+  progress.clear();
+  const Profile profile = choose(cpu, verdicts, result.shapes);
+  write_profile(path, profile);
+  const size_t failed = count_failed(verdicts);
+  if (a.json) {
+    auto choices = nlohmann::json::array();
+    for (const auto& c : profile.choices) {
+      choices.push_back({{"kernel", c.kernel}, {"class", c.label}, {"variant", c.variant}, {"why", c.why}});
+    }
+    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(
+                           2, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    fmt::print("{:<18} {:<21} {:<11} {}\n", "kernel", "class", "use", "why");
+    std::string above;
+    for (const auto& c : profile.choices) {
+      const bool own_size = c.label.find(" x ") == std::string::npos;
+      if (own_size || c.variant != above) {  // of a class's other sizes, those that change the choice
+        fmt::print("{:<18} {:<21} {:<11} {}\n", c.kernel, c.label, c.variant, c.why);
+        above = c.variant;
+      }
+    }
+    size_t passed = 0;
+    for (const auto& v : verdicts) {
+      passed += v.status == Status::pass;
+    }
+    fmt::print("\n{} variants passed the check, {} failed, {} cannot run here; profile written to {}\n", passed, failed,
+               verdicts.size() - passed - failed, path);
+  }
+  return failed > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, int& status) {
+  auto a = std::make_shared<BenchArguments>();
+  auto* command = app.add_subcommand("bench", "time every variant that passes the check, beside the machine's limits");
+  command->add_option("--kernel", a->options.kernel_glob, "glob of kernels")->capture_default_str();
+  command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
+  command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")
+      ->check(valid_regex, "")
+      ->capture_default_str();
+  command->add_option("--repetitions", a->options.repetitions, "of each timing")
+      ->check(CLI::Range(3, 1000))
+      ->capture_default_str();
+  command->add_option("--min-time", a->options.min_time, "seconds for each repetition")
+      ->check(CLI::Range(1e-5, 100.0))
+      ->capture_default_str();
+  command->add_flag("--quick", a->options.quick, "leave out the shapes that do not fit the L2 cache");
+  command->add_option("--samples", a->check_samples, "of the check before")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command->add_option("--seed", a->seed, "of the check before")->capture_default_str();
+  command->add_option("--out", a->json_file, "write the JSON report to this file");
+  command->add_option("--markdown", a->markdown_file, "write the report for people to this file");
+  command->add_flag("--json", a->json, "the JSON report on stdout");
+  command->add_flag("--selftest", a->selftest,
+                    "instead: how often is a variant found faster than itself, and a slowed one slower?");
+  command->callback([a, &status] { status = run_bench(*a); });
+}
+
+void add_tune_command(CLI::App& app, int& status) {
+  auto a = std::make_shared<TuneArguments>();
+  auto* command = app.add_subcommand("tune", "check, bench and choose: writes the profile that `run` uses");
+  command->add_flag("--quick", a->quick, "fewer samples, fewer repetitions, shapes within the L2 cache");
+  command->add_flag("--audit", a->audit,
+                    "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
+  command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
+  command->add_option("--seed", a->seed, "of the check")->capture_default_str();
+  command->add_flag("--json", a->json, "the choices for programs");
+  command->callback([a, &status] { status = a->audit ? run_audit(*a) : run_tune(*a); });
+}
+
+}  // namespace assay

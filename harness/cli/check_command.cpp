@@ -1,0 +1,169 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "harness/check/check.h"
+#include "harness/check/saved_failure.h"
+#include "harness/check/single_step.h"
+#include "harness/cli/block_check.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/emulate.h"
+#include "harness/runtime/error.h"
+
+namespace assay {
+namespace {
+
+struct CheckArguments {
+  CheckOptions options;
+  std::string case_text, replay, save;
+  std::string block, force;
+  std::string cpu;
+  bool no_stepping = false;
+  bool exhaustive = false;
+  bool large = false;
+  bool json = false;
+  bool samples_given = false;
+};
+
+void print_header() {
+  fmt::print("{:<34} {:<13} {:>10} {:>9} {:>11}  {}\n", "variant", "status", "samples", "max ULP", "error/bound",
+             "note");
+}
+
+void print_verdict(const Verdict& v) {
+  const std::string name = v.kernel + "/" + v.variant;
+  if (v.status == Status::not_runnable) {
+    fmt::print("{:<34} {:<13} {:>10} {:>9} {:>11}  {}\n", name, to_string(v.status), 0, "-", "-", v.reason);
+  } else {
+    fmt::print("{:<34} {:<13} {:>10} {:>9.3g} {:>11.3g}  {}\n", name, to_string(v.status), v.samples, v.errors.max_ulp,
+               v.errors.worst_over_bound,
+               v.status == Status::fail ? fmt::format("[{}] {}", v.caught_by, v.reason) : v.reason);
+    if (!v.reproduce.empty()) {
+      fmt::print("    {}\n", v.reproduce);
+    }
+  }
+  std::fflush(stdout);
+}
+
+int run_check(const CheckArguments& a) {
+  if (a.no_stepping) {
+    forbid_single_step();
+  }
+  if (!a.cpu.empty()) {
+    continue_on_emulated_cpu(a.cpu);
+  }
+  const Cpu cpu = detect_cpu();
+  std::vector<Verdict> verdicts;
+  CheckOptions options = a.options;
+  // The header comes with the first verdict: wrong usage prints nothing on stdout.
+  bool header = false;
+  const auto print = [&](const Verdict& v) {
+    if (!std::exchange(header, true)) {
+      print_header();
+    }
+    print_verdict(v);
+  };
+  if (!a.json) {
+    options.on_verdict = print;
+  }
+  if (!a.case_text.empty() || !a.replay.empty()) {
+    const CaseId id = a.replay.empty() ? case_from(a.case_text) : read_failure(a.replay);
+    verdicts.push_back(check_case(cpu, id, options.timeout));
+    if (!a.json) {
+      print(verdicts.back());
+    }
+  } else if (!a.block.empty()) {
+    BlockCheckOptions block;
+    block.variant_glob = options.variant_glob;
+    block.force = a.force;
+    block.seed = options.seed;
+    block.samples = a.samples_given ? options.samples : block.samples;
+    block.timeout = options.timeout;
+    verdicts.push_back(check_gpt2_block(cpu, block));
+    if (!a.json) {
+      print(verdicts.back());
+    }
+  } else if (a.large) {
+    verdicts = check_large(cpu, options);
+  } else if (a.exhaustive) {
+    verdicts = check_exhaustively(cpu, options);
+  } else {
+    verdicts = check(cpu, options);
+  }
+  std::vector<std::string> saved;
+  const Summary summary = summarize(verdicts);
+  auto json = nlohmann::json::array();
+  for (const auto& v : verdicts) {
+    if (v.status == Status::fail && !a.save.empty()) {
+      saved.push_back(save_failure(a.save, cpu, v));
+    }
+    json.push_back(to_json(v));
+  }
+  if (a.json) {
+    fmt::print("{}\n", json.dump(2));
+  } else {
+    fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(),
+               summary.passed + summary.failed, summary.passed, summary.failed, summary.not_runnable);
+  }
+  for (const auto& path : saved) {
+    fmt::print(stderr, "saved: {}\n", path);
+  }
+  if (summary.exit_status() == 3) {
+    throw MachineError("nothing was checked: this machine runs none of the variants asked for");
+  }
+  return summary.exit_status();
+}
+
+}  // namespace
+
+void add_check_command(CLI::App& app, int& status) {
+  auto a = std::make_shared<CheckArguments>();
+  auto* command = app.add_subcommand("check", "fuzz variants against the double-precision reference");
+  command->add_option("--kernel", a->options.kernel_glob, "glob of kernels")->capture_default_str();
+  command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
+  command->add_option("--seed", a->options.seed, "the cases follow from it, on every machine")->capture_default_str();
+  auto* samples = command->add_option("--samples", a->options.samples, "for each variant")
+                      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
+                      ->capture_default_str();
+  command->add_option("--seconds", a->options.seconds, "for each variant, instead of --samples")
+      ->check(CLI::Range(0.001, 1e6))
+      ->excludes(samples);
+  command
+      ->add_option("--stride", a->options.stride,
+                   "try every STRIDE-th case: a short check that gets to the long shapes")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))
+      ->capture_default_str();
+  command->add_option("--jobs", a->options.jobs, "child processes at once (0: one for each CPU)")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
+      ->check(CLI::Range(0.1, 1e6))
+      ->capture_default_str();
+  auto* block = command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")
+                    ->check(CLI::IsMember({"gpt2"}));
+  command->add_option("--force", a->force, "kernel=variant,...: not mixed in the block, kernels may be globs")
+      ->needs(block);
+  command->add_option("--case", a->case_text, "one case, as a failure prints it");
+  command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
+  command->add_flag("--keep-going", a->options.keep_going,
+                    "try the other samples too where one fails, up to 64; --json tells what went wrong in each");
+  command->add_flag("--no-stepping", a->no_stepping,
+                    "leave out the calls that are single-stepped: dear on an emulated CPU");
+  command->add_option("--save", a->save, "a folder: each failure is written to a file there");
+  command->add_option("--replay", a->replay, "run the failure saved in this file again");
+  command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");
+  command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
+  command->add_flag("--large", a->large, "one sample at a length of over 2^31 bytes: up to 9 GiB of memory")
+      ->excludes(block);
+  command->add_flag("--json", a->json, "for programs");
+  command->callback([a, samples, &status] {
+    a->samples_given = samples->count() > 0;
+    status = run_check(*a);
+  });
+}
+
+}  // namespace assay

@@ -1,0 +1,73 @@
+#include "harness/cli/emulate.h"
+
+#include <fmt/format.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+#include "harness/runtime/error.h"
+
+namespace assay {
+namespace {
+
+std::vector<std::string> own_arguments() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> arguments;
+  for (std::string word; std::getline(file, word, '\0');) {
+    arguments.push_back(word);
+  }
+  return arguments;
+}
+
+/// The kernel gives a program's loader an address of its own; a static program has none.
+bool is_static() { return getauxval(AT_BASE) == 0; }
+
+}  // namespace
+
+void continue_on_emulated_cpu(const std::string& cpu) {
+  const std::string script = ASSAY_SOURCE_DIR "/ci/emulate.sh";
+  if (access(script.c_str(), X_OK) != 0) {
+    throw MachineError(fmt::format("{}: {}; emulated CPUs need the source folder that this program was built from",
+                                   script, std::strerror(errno)));
+  }
+  std::string program = ASSAY_SOURCE_DIR "/build/static/assay";
+  if (is_static()) {
+    program = std::filesystem::read_symlink("/proc/self/exe");
+  } else if (access(program.c_str(), X_OK) != 0) {
+    throw MachineError(
+        fmt::format("{}: {}; the emulated CPU runs the static build, made by "
+                    "`cmake --preset static && cmake --build --preset static`",
+                    program, std::strerror(errno)));
+  }
+  // A day: whoever typed the command can end it.
+  std::vector<std::string> words = {script, "--timeout", "86400", cpu, "--", program};
+  const auto arguments = own_arguments();
+  bool timeout_given = false;
+  for (size_t i = 1; i < arguments.size(); ++i) {
+    if (arguments[i] == "--cpu") {
+      ++i;
+    } else if (!arguments[i].starts_with("--cpu=")) {
+      words.push_back(arguments[i]);
+      timeout_given = timeout_given || arguments[i].starts_with("--timeout");
+    }
+  }
+  if (!timeout_given) {
+    // A sample takes some 300 times longer in qemu-user than on the machine that the default is made for.
+    words.insert(words.end(), {"--timeout", "3000"});
+  }
+  std::vector<char*> argv;
+  for (auto& w : words) {
+    argv.push_back(w.data());
+  }
+  argv.push_back(nullptr);
+  execv(script.c_str(), argv.data());
+  throw MachineError(fmt::format("cannot start {}: {}", script, std::strerror(errno)));
+}
+
+}  // namespace assay

@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "harness/cli/commands.h"
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/registry.h"
+
+namespace assay {
+namespace {
+
+void print_json(const Cpu& cpu) {
+  auto json = nlohmann::json::array();
+  for (const auto& kernel : kernels()) {
+    for (const auto& v : kernel.variants) {
+      const IsaStatus status = isa_status(cpu, v.isa);
+      json.push_back({{"kernel", v.kernel},
+                      {"variant", v.label()},
+                      {"isa", v.isa},
+                      {"compiled", true},
+                      {"runnable", status.runnable},
+                      {"reason", status.reason},
+                      {"file", v.file}});
+    }
+  }
+  fmt::print("{}\n", json.dump(2));
+}
+
+/// ISAs that some kernel has a variant for.
+std::vector<std::string> used_isas() {
+  std::vector<std::string> used;
+  for (const auto& isa : isa_names()) {
+    if (std::ranges::any_of(kernels(), [&](const Kernel& k) { return k.find(isa) != nullptr; })) {
+      used.push_back(isa);
+    }
+  }
+  return used;
+}
+
+void print_matrix(const Cpu& cpu) {
+  fmt::print("{:<18}", "kernel");
+  for (const auto& isa : used_isas()) {
+    fmt::print(" {:>{}}", isa, std::max<size_t>(isa.size(), 4));
+  }
+  fmt::print("\n");
+  size_t runnable = 0;
+  size_t compiled = 0;
+  for (const auto& kernel : kernels()) {
+    fmt::print("{:<18}", kernel.name);
+    for (const auto& isa : used_isas()) {
+      const bool exists = kernel.find(isa) != nullptr;
+      const bool runs = exists && isa_status(cpu, isa).runnable;
+      compiled += exists;
+      runnable += runs;
+      fmt::print(" {:>{}}", !exists ? "." : runs ? "run" : "built", std::max<size_t>(isa.size(), 4));
+    }
+    fmt::print("\n");
+  }
+  fmt::print(
+      "\nrun: compiled and runnable here; built: compiled, not runnable here; '.': no such variant\n"
+      "{} variants compiled, {} runnable here\n",
+      compiled, runnable);
+  for (const auto& isa : used_isas()) {
+    const IsaStatus status = isa_status(cpu, isa);
+    if (!status.runnable) {
+      fmt::print("{} cannot run: {}\n", isa, status.reason);
+    }
+  }
+}
+
+}  // namespace
+
+void add_list_command(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand("list", "kernels and variants: what is compiled, what runs here, and why not");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "for programs");
+  command->callback([json, &status] {
+    const Cpu cpu = detect_cpu();
+    *json ? print_json(cpu) : print_matrix(cpu);
+    status = 0;
+  });
+}
+
+}  // namespace assay

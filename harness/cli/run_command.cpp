@@ -1,0 +1,225 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "harness/cli/commands.h"
+#include "harness/runtime/atomic_file.h"
+#include "harness/runtime/dispatch.h"
+#include "harness/runtime/error.h"
+#include "kernels/softmax_f32/kernel.h"
+#include "runner/gpt2.h"
+#include "runner/sampler.h"
+#include "runner/tokenizer.h"
+
+namespace assay {
+namespace {
+
+struct RunArguments {
+  std::string model = ASSAY_SOURCE_DIR "/models/sums.gguf";
+  std::optional<std::string> prompt;
+  std::optional<int64_t> n;
+  SamplerOptions sampling;
+  unsigned threads = 0;
+  std::string force, profile, logits;
+  bool verify = false, list_choices = false, quiet = false;
+};
+
+/// The same tokens through the reference, and how far the logits were off.
+class Verification {
+ public:
+  explicit Verification(const Gpt2& model) : model_(model.reference_model()) {}
+
+  void compare(std::span<const int32_t> tokens, std::span<const float> logits) {
+    const auto want = reference::forward(model_, {tokens.begin(), tokens.end()}, past_, caches_);
+    past_ += tokens.size();
+    for (size_t i = 0; i < want.size(); ++i) {
+      worst_ = std::max(worst_, std::fabs(static_cast<double>(logits[i]) - want[i]));
+      largest_ = std::max(largest_, std::fabs(want[i]));
+    }
+    ++steps_;
+    agreed_ += std::ranges::max_element(logits) - logits.begin() == std::ranges::max_element(want) - want.begin();
+  }
+
+  /// Whether every most probable token agreed.
+  bool report() const {
+    fmt::print(
+        stderr,
+        "verify: worst logit error {:.3g} (largest logit {:.3g}); most probable token agrees in {} of {} steps\n",
+        worst_, largest_, agreed_, steps_);
+    return agreed_ == steps_;
+  }
+
+ private:
+  reference::Gpt2 model_;
+  std::vector<reference::KvCache> caches_;
+  size_t past_ = 0;
+  double worst_ = 0, largest_ = 0;
+  size_t steps_ = 0, agreed_ = 0;
+};
+
+void print_choices(const Dispatch& dispatch) {
+  fmt::print("{:<18} {:<18} {:<11} {}\n", "kernel", "shape", "variant", "why");
+  for (const auto& d : dispatch.decisions()) {
+    const auto dims = find_kernel(d.kernel).dims();
+    std::string shape;
+    for (size_t i = 0; i < dims.size(); ++i) {
+      shape += fmt::format("{}{}={}", i == 0 ? "" : " ", dims[i], d.shape[i]);
+    }
+    fmt::print("{:<18} {:<18} {:<11} {}\n", d.kernel, shape, d.variant, d.why);
+  }
+}
+
+double rate(size_t tokens, std::chrono::steady_clock::duration time) {
+  return static_cast<double>(tokens) / std::max(std::chrono::duration<double>(time).count(), 1e-9);
+}
+
+int run(const RunArguments& a) {
+  const Cpu cpu = detect_cpu();
+  Dispatch::Options options;
+  options.profile = a.profile;
+  options.force = a.force;
+  options.notice = [&](const std::string& line) {
+    if (!a.quiet) {
+      fmt::print(stderr, "assay: {}\n", line);
+    }
+  };
+  Dispatch dispatch(cpu, options);
+  const GgufFile file = GgufFile::open(a.model);
+  const Tokenizer tokenizer(file);
+  Gpt2 model(file, dispatch, a.threads != 0 ? a.threads : std::max(1u, std::thread::hardware_concurrency()));
+  const size_t n_ctx = model.sizes().n_ctx;
+  const auto softmax = dispatch.get<softmax_f32_fn>("softmax_f32", {model.sizes().n_vocab});
+  Sampler sampler(a.sampling, [&](float* y, const float* x, float scale, size_t n) {
+    // JIT code is made for one length; top-k changes it.
+    if (n == model.sizes().n_vocab) {
+      softmax(y, x, scale, n);
+    } else {
+      dispatch.get<softmax_f32_fn>("softmax_f32", {n})(y, x, scale, n);
+    }
+  });
+
+  if (a.list_choices && !a.prompt) {
+    // One token and one batch: the shapes of generation and of a prompt.
+    const std::vector<int32_t> batch(std::min<size_t>(n_ctx, 32), 0);
+    model.eval(batch);
+    model.reset();
+    model.eval(std::span(batch).first(1));
+    print_choices(dispatch);
+    return 0;
+  }
+  if (!a.prompt || a.prompt->empty()) {
+    throw InputError("the prompt is empty: give the text to continue with --prompt");
+  }
+  const std::vector<int32_t> prompt = tokenizer.encode(*a.prompt);
+  if (prompt.size() >= n_ctx) {
+    throw InputError(fmt::format(
+        "the prompt has {} tokens, the model's context {}: it leaves no room for an answer; shorten the prompt",
+        prompt.size(), n_ctx));
+  }
+  const size_t room = n_ctx - prompt.size();
+  if (a.n && static_cast<size_t>(*a.n) > room) {
+    throw InputError(
+        fmt::format("-n {} after a prompt of {} tokens exceeds the model's context of {}: use at most -n {}", *a.n,
+                    prompt.size(), n_ctx, room));
+  }
+  const size_t n = a.n ? static_cast<size_t>(*a.n) : std::min<size_t>(room, 256);
+
+  std::optional<Verification> verification;
+  if (a.verify) {
+    verification.emplace(model);
+  }
+  auto time = std::chrono::steady_clock::now();
+  const auto lap = [&] {
+    const auto begin = time;
+    time = std::chrono::steady_clock::now();
+    return time - begin;
+  };
+  std::string steps;  // of --logits: the bytes of each step's floats
+  const auto keep_logits = [&](std::span<const float> step) {
+    if (!a.logits.empty()) {
+      steps.append(reinterpret_cast<const char*>(step.data()), step.size_bytes());
+    }
+  };
+  std::span<const float> logits = model.eval(prompt);
+  const auto prompt_time = lap();
+  keep_logits(logits);
+  if (verification) {
+    verification->compare(prompt, logits);
+    lap();
+  }
+  size_t generated = 0;
+  std::chrono::steady_clock::duration generation_time{};
+  while (generated < n) {
+    const int32_t token = sampler.sample(logits);
+    ++generated;
+    if (token == tokenizer.eos()) {
+      break;
+    }
+    const std::string& piece = tokenizer.decode_piece(token);
+    std::fwrite(piece.data(), 1, piece.size(), stdout);
+    std::fflush(stdout);
+    if (generated == n) {
+      break;
+    }
+    lap();
+    logits = model.eval(std::span(&token, 1));
+    generation_time += lap();
+    keep_logits(logits);
+    if (verification) {
+      verification->compare(std::span(&token, 1), logits);
+      lap();
+    }
+  }
+  fmt::print("\n");
+  if (!a.quiet) {
+    fmt::print(stderr, "prompt: {} tokens, {:.0f} tokens/s; generation: {} tokens, {:.0f} tokens/s\n", prompt.size(),
+               rate(prompt.size(), prompt_time), generated, generated > 1 ? rate(generated - 1, generation_time) : 0);
+  }
+  if (!a.logits.empty()) {
+    write_file_atomically(a.logits, steps);
+  }
+  if (a.list_choices) {
+    print_choices(dispatch);
+  }
+  return verification && !verification->report() ? 1 : 0;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, int& status) {
+  auto a = std::make_shared<RunArguments>();
+  auto* command = app.add_subcommand("run", "continue a prompt with a GPT-2 model, through the chosen variants");
+  command->add_option("-m,--model", a->model, "GGUF v3 file (default: the shipped model that adds numbers)");
+  command->add_option("-p,--prompt", a->prompt, "the text to continue");
+  command->add_option("-n", a->n, "tokens to generate at most (default: 256, or what fits the context)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+  command->add_option("--temp", a->sampling.temperature, "sampling temperature; 0: the most probable token")
+      ->capture_default_str();
+  command->add_option("--top-k", a->sampling.top_k, "only the k most probable tokens; 0: all")->capture_default_str();
+  command->add_option("--top-p", a->sampling.top_p, "only the most probable tokens that reach p together")
+      ->capture_default_str();
+  command->add_option("--seed", a->sampling.seed, "of the sampling")->capture_default_str();
+  command->add_option("-t,--threads", a->threads, "0: one for each CPU")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_option("--force", a->force, "kernel=variant,...; kernels may be globs: '*=scalar' (also ASSAY_FORCE)");
+  command->add_option("--profile", a->profile, "the file that `assay tune` wrote (default: its default place)");
+  command->add_flag("--verify", a->verify,
+                    "run the double-precision reference beside; exit status 1 if a token differs");
+  command->add_option("--logits", a->logits,
+                      "write the logits of each step here: 32-bit floats, as many a step as the vocabulary has");
+  command->add_flag("--list-choices", a->list_choices, "which variant each step uses, and why");
+  command->add_flag("-q,--quiet", a->quiet, "only the text");
+  command->callback([a, &status] { status = run(*a); });
+}
+
+}  // namespace assay

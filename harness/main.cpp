@@ -1,3 +1,0 @@
-#include "harness/command_line.h"
-
-int main(int argc, char** argv) { return assay::run_command_line(argc, argv); }

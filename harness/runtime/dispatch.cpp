@@ -1,0 +1,191 @@
+#include "harness/runtime/dispatch.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+
+#include "harness/runtime/error.h"
+#include "harness/runtime/profile.h"
+
+namespace assay {
+namespace {
+
+// Without a measurement: the widest ISA's hand-written code.
+constexpr std::array<const char*, 4> kBestFirst = {"avx512", "avx2", "sse", "scalar"};
+
+double distance(const Shape& a, const Shape& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    sum += std::fabs(std::log2((static_cast<double>(a[i]) + 1) / (static_cast<double>(b[i]) + 1)));
+  }
+  return sum;
+}
+
+}  // namespace
+
+Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
+  for (const auto& kernel : kernels()) {
+    for (const auto& v : kernel.variants) {
+      calls_[v.name()] = 0;
+    }
+  }
+  const auto notice = [&](const std::string& line) {
+    if (options.notice) {
+      options.notice(line);
+    }
+  };
+  const std::string path = options.profile.empty() ? default_profile_path() : options.profile;
+  std::error_code ignored;
+  if (options.profile.empty() && !std::filesystem::exists(path, ignored)) {
+    notice("no profile for this CPU yet: using the best ISA unmeasured; `assay tune` makes one");
+  } else {
+    try {
+      Profile profile = read_profile(path);
+      if (const std::string why = refusal(profile, cpu); !why.empty()) {
+        notice(fmt::format("profile {} is refused: {}; using the best ISA unmeasured; `assay tune` makes a new one",
+                           path, why));
+      } else {
+        choices_ = std::make_shared<const std::vector<Choice>>(std::move(profile.choices));
+      }
+    } catch (const InputError& e) {
+      if (!options.profile.empty()) {
+        throw;
+      }
+      notice(fmt::format("{}; using the best ISA unmeasured", e.what()));
+    }
+  }
+  if (const char* environment = options.use_environment ? std::getenv("ASSAY_FORCE") : nullptr) {
+    apply_force(environment, "ASSAY_FORCE");
+  }
+  apply_force(options.force, "--force");
+}
+
+Dispatch::Dispatch(const Cpu& cpu, const std::map<std::string, std::string>& table) : cpu_(cpu) {
+  for (const auto& kernel : kernels()) {
+    for (const auto& v : kernel.variants) {
+      calls_[v.name()] = 0;
+    }
+  }
+  for (const auto& [kernel, variant] : table) {
+    apply_force(kernel + "=" + variant, "the table");
+  }
+}
+
+void Dispatch::apply_force(const std::string& force, const std::string& origin) {
+  for (const auto& [kernel, variant] : read_force(cpu_, force, origin)) {
+    forced_[kernel] = {variant, origin};
+  }
+}
+
+std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string& force, const std::string& origin) {
+  std::map<std::string, std::string> forced;
+  std::string_view rest = force;
+  while (!rest.empty()) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view item = rest.substr(0, comma);
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    const size_t equals = item.find('=');
+    if (equals == std::string_view::npos) {
+      throw InputError(
+          fmt::format("{}: '{}' is not kernel=variant, for example dot_f32=avx2 or '*=scalar'", origin, item));
+    }
+    const std::string pattern(item.substr(0, equals));
+    const std::string label(item.substr(equals + 1));
+    bool matched = false;
+    for (const auto& kernel : kernels()) {
+      if (!glob_match(pattern, kernel.name)) {
+        continue;
+      }
+      const Variant& variant = find_variant(kernel.name + "/" + label);
+      if (const IsaStatus status = isa_status(cpu, variant.isa); !status.runnable) {
+        throw MachineError(fmt::format("{}: {} cannot run here: {}", origin, label, status.reason));
+      }
+      forced[kernel.name] = label;
+      matched = true;
+    }
+    if (!matched) {
+      find_kernel(pattern);  // throws with the list of names
+    }
+  }
+  return forced;
+}
+
+Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool cold) const {
+  if (const auto it = forced_.find(kernel.name); it != forced_.end()) {
+    return {kernel.name, shape, it->second.first, "forced by " + it->second.second};
+  }
+  const Choice* best = nullptr;
+  double nearest = std::numeric_limits<double>::infinity();
+  static const std::vector<Choice> kNone;
+  for (const auto& c : choices_ ? *choices_ : kNone) {
+    if (c.kernel != kernel.name) {
+      continue;  // shapes of other kernels have other dimensions
+    }
+    // The other kind of caches only where the profile has nothing else: `tune --quick` leaves the cold ones out.
+    constexpr double kOtherCaches = 1000;
+    const double far = distance(c.shape, shape) + (c.cold == cold ? 0 : kOtherCaches);
+    // A profile is a file: what it names must still run here.
+    const Variant* variant = kernel.find(c.variant);
+    if (far < nearest && variant != nullptr && isa_status(cpu_, variant->isa).runnable) {
+      nearest = far;
+      best = &c;
+    }
+  }
+  if (best != nullptr) {
+    return {kernel.name, shape, best->variant, fmt::format("profile, class {}: {}", best->label, best->why)};
+  }
+  for (const char* isa : kBestFirst) {
+    if (kernel.find(isa) != nullptr && isa_status(cpu_, isa).runnable) {
+      return {kernel.name, shape, isa, "best ISA, unmeasured"};
+    }
+  }
+  throw MachineError(fmt::format("no variant of {} runs on this CPU", kernel.name));
+}
+
+const Variant& Dispatch::choose_variant(const std::string& name, const Shape& shape, bool cold) {
+  const Kernel& kernel = find_kernel(name);
+  Decision decision = decide_for(kernel, shape, cold);
+  const Variant& variant = *kernel.find(decision.variant);
+  const std::scoped_lock lock(mutex_);
+  decisions_[fmt::format("{} {}", name, fmt::join(shape, ","))] = std::move(decision);
+  return variant;
+}
+
+AnyFn Dispatch::entry(const Variant& variant, const Key& key) {
+  if (!variant.jit) {
+    return variant.run;
+  }
+  const std::scoped_lock lock(mutex_);
+  auto& code = code_[fmt::format("{} {}", variant.name(), fmt::join(key, ","))];
+  if (!code) {
+    code = std::make_unique<JitCode>(variant, key);
+  }
+  return code->entry();
+}
+
+std::vector<Decision> Dispatch::decisions() const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<Decision> all;
+  for (const auto& [name, decision] : decisions_) {
+    all.push_back(decision);
+  }
+  return all;
+}
+
+std::map<std::string, uint64_t> Dispatch::ran() const {
+  std::map<std::string, uint64_t> counts;
+  for (const auto& [name, calls] : calls_) {
+    if (calls != 0) {
+      counts[name] = calls;
+    }
+  }
+  return counts;
+}
+
+}  // namespace assay

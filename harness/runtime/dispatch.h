@@ -1,0 +1,100 @@
+#pragma once
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/jit_code.h"
+#include "harness/runtime/registry.h"
+
+namespace assay {
+
+struct Choice;
+
+/// A function that dispatch chose. Calling it counts, so that tests can ask what really ran.
+template <class F>
+class Bound {
+ public:
+  Bound() = default;
+  Bound(F* fn, const Variant* variant, std::atomic<uint64_t>* calls) : fn_(fn), variant_(variant), calls_(calls) {}
+
+  template <class... A>
+  auto operator()(A... args) const {
+    calls_->fetch_add(1, std::memory_order_relaxed);
+    return fn_(args...);
+  }
+  const Variant& variant() const { return *variant_; }
+
+ private:
+  F* fn_ = nullptr;
+  const Variant* variant_ = nullptr;
+  std::atomic<uint64_t>* calls_ = nullptr;
+};
+
+/// What dispatch decided for a kernel at a shape, and why.
+struct Decision {
+  std::string kernel;
+  Shape shape;
+  std::string variant;
+  std::string why;
+};
+
+/// kernel -> variant of "kernel=variant,...", kernels may be globs, the later wins. Throws InputError for an unknown kernel or
+/// variant, MachineError for one that this CPU cannot run; `origin` is what its message names.
+std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string& force, const std::string& origin);
+
+/// The table of functions that a profile yields. Thread-safe.
+class Dispatch {
+ public:
+  struct Options {
+    std::string profile;          ///< "": the default place; there a missing file is no error
+    std::string force;            ///< "kernel=variant,...", kernels may be globs: "*=scalar"; the later wins
+    bool use_environment = true;  ///< ASSAY_FORCE counts before `force`
+    std::function<void(const std::string&)> notice;  ///< receives one line for people: why no profile is used
+  };
+  /// Throws InputError for a force that names an unknown kernel or variant, MachineError for one that this CPU cannot
+  /// run, InputError for a profile that was named and cannot be read.
+  Dispatch(const Cpu& cpu, const Options& options);
+  /// Every kernel on one variant table, for tests: kernel -> variant.
+  Dispatch(const Cpu& cpu, const std::map<std::string, std::string>& table);
+
+  /// The function for `kernel` at `shape`; JIT code is generated once for a key and kept.
+  template <class F>
+  Bound<F> get(const std::string& kernel, const Shape& shape) {
+    return bind<F>(choose_variant(kernel, shape), shape);
+  }
+  /// The function of one given variant.
+  template <class F>
+  Bound<F> bind(const Variant& variant, const Shape& shape) {
+    return Bound<F>(reinterpret_cast<F*>(entry(variant, find_kernel(variant.kernel).key(shape))), &variant,
+                    &calls_.at(variant.name()));
+  }
+
+  /// The variant for `kernel` at `shape`: the forced one, else the profile's nearest shape (the least sum of
+  /// |log2| size ratios), else the best ISA. `cold`: the data lies in no cache although it would fit one. Remembered for
+  /// decisions().
+  const Variant& choose_variant(const std::string& kernel, const Shape& shape, bool cold = false);
+
+  std::vector<Decision> decisions() const;
+  /// Test hook: calls made through Bound, for each variant that was called: "dot_f32/avx2" -> 12.
+  std::map<std::string, uint64_t> ran() const;
+
+ private:
+  Decision decide_for(const Kernel& kernel, const Shape& shape, bool cold) const;
+  AnyFn entry(const Variant& variant, const Key& key);
+  void apply_force(const std::string& force, const std::string& origin);
+
+  Cpu cpu_;
+  std::shared_ptr<const std::vector<Choice>> choices_;                 // of the profile; nullptr: none
+  std::map<std::string, std::pair<std::string, std::string>> forced_;  // kernel -> (variant, origin)
+  mutable std::mutex mutex_;
+  std::map<std::string, Decision> decisions_;
+  std::map<std::string, std::unique_ptr<JitCode>> code_;
+  std::map<std::string, std::atomic<uint64_t>> calls_;
+};
+
+}  // namespace assay

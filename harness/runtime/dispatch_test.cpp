@@ -1,0 +1,165 @@
+#include "harness/runtime/dispatch.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "harness/runtime/error.h"
+#include "harness/runtime/profile.h"
+#include "kernels/dot_f32/kernel.h"
+
+namespace assay {
+namespace {
+
+/// A folder of its own that stands for the cache.
+class ProfileTest : public testing::Test {
+ protected:
+  ProfileTest() : folder_(std::filesystem::temp_directory_path() / ("assay_profile_" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(folder_);
+    unsetenv("ASSAY_FORCE");
+  }
+  ~ProfileTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string path() const { return folder_ / "profile.json"; }
+
+  /// A profile of this CPU and build that chooses `variant` of dot_f32 at two lengths.
+  Profile make(const std::string& small, const std::string& large) const {
+    Profile profile;
+    profile.cpu = cpu_identity(cpu_);
+    profile.build = build_id();
+    profile.date = "2026-01-01T00:00:00Z";
+    const nlohmann::json verdict = {{"status", "pass"}, {"samples", 10}};
+    profile.choices = {{"dot_f32", "L1", small, {1000}, "measured", verdict, {{"median_ns", 1.0}}},
+                       {"dot_f32", "mem", large, {1000000}, "measured", verdict, {{"median_ns", 1.0}}}};
+    return profile;
+  }
+
+  Dispatch dispatch(const std::string& force = "") {
+    Dispatch::Options options;
+    options.profile = path();
+    options.force = force;
+    options.notice = [this](const std::string& line) { notice_ += line; };
+    return Dispatch(cpu_, options);
+  }
+
+  void write(const std::string& text) const { std::ofstream(path()) << text; }
+
+  Cpu cpu_ = detect_cpu();
+  std::filesystem::path folder_;
+  std::string notice_;
+};
+
+TEST_F(ProfileTest, RoundTrip) {
+  write_profile(path(), make("scalar", "x87"));
+  const Profile read = read_profile(path());
+  EXPECT_EQ(read.cpu, cpu_identity(cpu_));
+  EXPECT_EQ(read.build, build_id());
+  ASSERT_EQ(read.choices.size(), 2u);
+  EXPECT_EQ(read.choices[1].variant, "x87");
+  EXPECT_EQ(read.choices[1].shape, (Shape{1000000}));
+  EXPECT_EQ(refusal(read, cpu_), "");
+}
+
+TEST_F(ProfileTest, TheNearestShapeDecides) {
+  write_profile(path(), make("scalar", "x87"));
+  Dispatch d = dispatch();
+  EXPECT_EQ(d.choose_variant("dot_f32", {10}).isa, "scalar");
+  EXPECT_EQ(d.choose_variant("dot_f32", {900000}).isa, "x87");
+  EXPECT_EQ(notice_, "");
+}
+
+TEST_F(ProfileTest, ColdCachesAreAClassApart) {
+  Profile profile = make("scalar", "x87");
+  write_profile(path(), profile);
+  EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}, true).isa, "scalar");  // nothing better is known
+  profile.choices.push_back({"dot_f32", "L1-cold", "x87", {1000}, "measured", profile.choices[0].verdict, {}, true});
+  write_profile(path(), profile);
+  EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}).isa, "scalar");
+  EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}, true).isa, "x87");
+  EXPECT_EQ(dispatch().choose_variant("dot_f32", {5000}, true).isa, "x87");
+}
+
+TEST_F(ProfileTest, WhatRanIsWhatWasChosen) {
+  write_profile(path(), make("scalar", "x87"));
+  Dispatch d = dispatch();
+  const float x[3] = {1, 2, 3};
+  EXPECT_TRUE(d.ran().empty());
+  EXPECT_EQ(d.get<dot_f32_fn>("dot_f32", {3})(x, x, size_t{3}), 14.0f);
+  EXPECT_EQ(d.ran(), (std::map<std::string, uint64_t>{{"dot_f32/scalar", 1}}));
+}
+
+TEST_F(ProfileTest, AnotherCpuOrBuildIsRefusedWithANotice) {
+  Profile other = make("scalar", "scalar");
+  other.cpu["stepping"] = 99;
+  write_profile(path(), other);
+  Dispatch d = dispatch();
+  EXPECT_NE(notice_.find("another CPU"), std::string::npos);
+  EXPECT_EQ(d.decisions().size(), 0u);
+  d.choose_variant("dot_f32", {10});
+  EXPECT_EQ(d.decisions()[0].why, "best ISA, unmeasured");
+
+  notice_.clear();
+  other = make("scalar", "scalar");
+  other.build = "0123";
+  write_profile(path(), other);
+  dispatch();
+  EXPECT_NE(notice_.find("another build"), std::string::npos);
+}
+
+TEST_F(ProfileTest, ForceWinsAndIsNamed) {
+  write_profile(path(), make("scalar", "scalar"));
+  Dispatch d = dispatch("dot_f32=x87");
+  EXPECT_EQ(d.choose_variant("dot_f32", {10}).isa, "x87");
+  EXPECT_EQ(d.decisions()[0].why, "forced by --force");
+  setenv("ASSAY_FORCE", "*=x87", 1);
+  Dispatch e = dispatch();
+  EXPECT_EQ(e.choose_variant("dot_f32", {10}).isa, "x87");
+  Dispatch both = dispatch("dot_f32=scalar");  // the command line over the environment
+  EXPECT_EQ(both.choose_variant("dot_f32", {10}).isa, "scalar");
+  unsetenv("ASSAY_FORCE");
+}
+
+TEST_F(ProfileTest, UnknownNamesInForceAreErrors) {
+  write_profile(path(), make("scalar", "scalar"));
+  EXPECT_THROW(dispatch("dot_f32"), InputError);
+  EXPECT_THROW(dispatch("dot_f64=scalar"), InputError);
+  EXPECT_THROW(dispatch("dot_f32=avx3"), InputError);
+}
+
+TEST_F(ProfileTest, BadFilesAreErrors) {
+  EXPECT_THROW(read_profile((folder_ / "missing.json").string()), InputError);
+  for (const char* text : {"", "{", "[]", "{}", "{\"schema_version\": 1}", "{\"schema_version\": 2}",
+                           "{\"schema_version\":2,\"cpu\":{},\"build\":3}"}) {
+    write(text);
+    EXPECT_THROW(read_profile(path()), InputError) << text;
+  }
+  Profile profile = make("scalar", "scalar");
+  profile.choices[0].verdict["status"] = "fail";
+  write_profile(path(), profile);
+  EXPECT_THROW(read_profile(path()), InputError);
+  profile = make("scalar", "avx4");
+  write_profile(path(), profile);
+  EXPECT_THROW(read_profile(path()), InputError);
+  profile = make("scalar", "scalar");
+  profile.choices[0].shape = {1, 2};
+  write_profile(path(), profile);
+  EXPECT_THROW(read_profile(path()), InputError);
+}
+
+TEST_F(ProfileTest, TruncationIsAnError) {
+  write_profile(path(), make("scalar", "scalar"));
+  std::ifstream in(path());
+  const std::string whole((std::istreambuf_iterator<char>(in)), {});
+  for (size_t size = 0; size + 2 < whole.size(); size += 3) {
+    write(whole.substr(0, size));
+    EXPECT_THROW(read_profile(path()), InputError) << size;
+  }
+}
+
+TEST(BuildId, IsThere) { EXPECT_GE(build_id().size(), 16u) << build_id(); }
+
+}  // namespace
+}  // namespace assay

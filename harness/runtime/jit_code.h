@@ -1,0 +1,38 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/runtime/registry.h"
+
+namespace assay {
+
+/// Executable memory that holds the code generated for one key. Written first, then made executable and
+/// read-only: no page is ever both (W^X). Each piece is announced in /tmp/perf-<pid>.map when ASSAY_PERF_MAP is
+/// set, so that `perf report` shows it by name.
+class JitCode {
+ public:
+  /// Throws MachineError if the generator fails at every size up to 4 MiB or memory cannot be mapped. `written` is called
+  /// when the code is written and not yet executable, and may throw.
+  JitCode(const Variant& variant, const Key& key, const std::function<void()>& written = nullptr);
+  ~JitCode();
+  JitCode(const JitCode&) = delete;
+  JitCode& operator=(const JitCode&) = delete;
+
+  AnyFn entry() const;
+  size_t size() const { return size_; }
+  bool contains(uint64_t address) const { return address - reinterpret_cast<uint64_t>(memory_) < size_; }
+  double generation_seconds() const { return generation_seconds_; }
+
+ private:
+  void* memory_ = nullptr;
+  size_t capacity_ = 0;
+  size_t size_ = 0;
+  double generation_seconds_ = 0;
+};
+
+/// A line of /proc/self/maps: memory of this process that is both writable and executable; "" if none is.
+std::string writable_and_executable();
+
+}  // namespace assay

@@ -1,0 +1,190 @@
+#include "harness/runtime/profile.h"
+
+#include <elf.h>
+#include <fmt/format.h>
+#include <link.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+
+#include "harness/runtime/atomic_file.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/text.h"
+
+namespace assay {
+namespace {
+
+// A profile of 15 kernels at 6 shapes is some 100 KB and 5 levels deep; JSON takes 20 times its size in memory, and copies
+// and comparisons of it recurse.
+constexpr size_t kLargestProfile = size_t{4} << 20;
+constexpr int kDeepestProfile = 16;
+constexpr size_t kLongestText = 300;
+
+/// An InputError that names the file already.
+struct BadProfile : InputError {
+  using InputError::InputError;
+};
+
+int find_build_id(dl_phdr_info* info, size_t, void* out) {
+  for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
+    if (header.p_type != PT_NOTE) {
+      continue;
+    }
+    const auto* note = reinterpret_cast<const uint8_t*>(info->dlpi_addr + header.p_vaddr);
+    const auto* end = note + header.p_memsz;
+    const auto padded = [](size_t n) { return (n + 3) / 4 * 4; };
+    while (note + sizeof(ElfW(Nhdr)) <= end) {
+      ElfW(Nhdr) n;
+      std::memcpy(&n, note, sizeof n);
+      const uint8_t* name = note + sizeof n;
+      const uint8_t* descriptor = name + padded(n.n_namesz);
+      if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && std::memcmp(name, "GNU", 4) == 0) {
+        auto& text = *static_cast<std::string*>(out);
+        for (size_t i = 0; i < n.n_descsz; ++i) {
+          text += fmt::format("{:02x}", descriptor[i]);
+        }
+        return 1;
+      }
+      note = descriptor + padded(n.n_descsz);
+    }
+  }
+  return 1;  // only the first object: the executable
+}
+
+nlohmann::json to_json(const Choice& c) {
+  return {{"kernel", c.kernel},   {"class", c.label}, {"shape", c.shape},     {"cold", c.cold},
+          {"variant", c.variant}, {"why", c.why},     {"verdict", c.verdict}, {"timing", c.timing}};
+}
+
+}  // namespace
+
+std::string default_profile_path() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/') {
+    return std::string(cache) + "/assay/profile.json";
+  }
+  const char* home = std::getenv("HOME");
+  return std::string(home != nullptr ? home : ".") + "/.cache/assay/profile.json";
+}
+
+std::string build_id() {
+  std::string id;
+  dl_iterate_phdr(find_build_id, &id);
+  return id.empty() ? "none" : id;
+}
+
+nlohmann::json cpu_identity(const Cpu& cpu) {
+  const nlohmann::json all = assay::to_json(cpu);
+  nlohmann::json identity;
+  for (const char* field : {"vendor", "brand", "family", "model", "stepping", "features", "xcr0"}) {
+    identity[field] = all.at(field);
+  }
+  return identity;
+}
+
+Profile parse_profile(const std::string& path, std::string_view text) {
+  const auto bad = [&](const std::string& why) {
+    return BadProfile(
+        fmt::format("{}: {}; make a new one with `assay tune --out {}`", path, one_line(why, 1000), path));
+  };
+  const auto limit_depth = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    if (depth > kDeepestProfile) {
+      throw bad(fmt::format("is nested over {} levels deep", kDeepestProfile));
+    }
+    return true;
+  };
+  // Text for people, which is printed.
+  const auto line = [&](const nlohmann::json& object, const char* field) {
+    const auto& value = object.at(field).get_ref<const std::string&>();
+    if (one_line(value, kLongestText) != value) {
+      throw bad(fmt::format("the {} {} is no line of at most {} bytes of text", field, quote(value), kLongestText));
+    }
+    return value;
+  };
+  const auto count = [&](const nlohmann::json& value, const char* what) {
+    if (!value.is_number_unsigned()) {
+      throw bad(fmt::format("{} {} is no whole number in [0, 2^64)", what, value.dump()));
+    }
+    return value.get<uint64_t>();
+  };
+  try {
+    const auto json = nlohmann::json::parse(text, limit_depth);
+    if (!json.is_object() || !json.contains("schema_version")) {
+      throw bad("is no assay profile: it has no schema_version");
+    }
+    if (json.at("schema_version") != Profile::kSchemaVersion) {
+      throw bad(fmt::format("has schema version {}, this build reads {}", json.at("schema_version").dump(),
+                            Profile::kSchemaVersion));
+    }
+    Profile profile;
+    profile.cpu = json.at("cpu");
+    line(profile.cpu, "brand");
+    profile.build = line(json, "build");
+    profile.date = line(json, "date");
+    if (!json.at("choices").is_array()) {
+      throw bad("its choices are no array");
+    }
+    for (const auto& c : json.at("choices")) {
+      Choice choice;
+      choice.kernel = line(c, "kernel");
+      choice.label = line(c, "class");
+      choice.variant = line(c, "variant");
+      choice.cold = c.at("cold").get<bool>();
+      choice.why = line(c, "why");
+      choice.verdict = c.at("verdict");
+      choice.timing = c.at("timing");
+      const Kernel& kernel = find_kernel(choice.kernel);
+      find_variant(choice.kernel + "/" + choice.variant);
+      for (const auto& size : c.at("shape")) {
+        choice.shape.push_back(count(size, "a size of the shape"));
+      }
+      if (choice.shape.size() != kernel.dims().size()) {
+        throw bad(fmt::format("the shape of {} {} has {} sizes, not {}", choice.kernel, choice.label,
+                              choice.shape.size(), kernel.dims().size()));
+      }
+      if (choice.verdict.at("status") != "pass" || count(choice.verdict.at("samples"), "the number of samples") == 0) {
+        throw bad(fmt::format("{}/{} is chosen without a passing verdict", choice.kernel, choice.variant));
+      }
+      profile.choices.push_back(std::move(choice));
+    }
+    return profile;
+  } catch (const nlohmann::json::exception& e) {
+    throw bad(e.what());
+  } catch (const BadProfile&) {
+    throw;
+  } catch (const InputError& e) {  // an unknown kernel or variant
+    throw bad(e.what());
+  }
+}
+
+Profile read_profile(const std::string& path) { return parse_profile(path, read_small_file(path, kLargestProfile)); }
+
+std::string profile_text(const Profile& profile) {
+  auto choices = nlohmann::json::array();
+  for (const auto& c : profile.choices) {
+    choices.push_back(to_json(c));
+  }
+  const nlohmann::json json = {{"schema_version", Profile::kSchemaVersion},
+                               {"cpu", profile.cpu},
+                               {"build", profile.build},
+                               {"date", profile.date},
+                               {"choices", choices}};
+  return json.dump(1) + "\n";
+}
+
+void write_profile(const std::string& path, const Profile& profile) {
+  write_file_atomically(path, profile_text(profile));
+}
+
+std::string refusal(const Profile& profile, const Cpu& cpu) {
+  if (profile.cpu != cpu_identity(cpu)) {
+    return fmt::format("it was measured on another CPU ({})", profile.cpu.value("brand", "of unknown name"));
+  }
+  if (profile.build != build_id()) {
+    return "it was measured with another build";
+  }
+  return "";
+}
+
+}  // namespace assay

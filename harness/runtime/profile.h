@@ -1,0 +1,56 @@
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/registry.h"
+
+namespace assay {
+
+/// One choice: at shapes near this one, use this variant; with the verdict and the timing that justify it.
+struct Choice {
+  std::string kernel, label, variant;
+  Shape shape;
+  std::string why;         ///< one line for people
+  nlohmann::json verdict;  ///< samples, errors, seed
+  nlohmann::json timing;   ///< median, interval, runner-up, tie
+  bool cold = false;       ///< for data that lies in no cache, whatever its size
+};
+
+/// The file of choices for one CPU and build.
+struct Profile {
+  static constexpr int kSchemaVersion = 2;  ///< 2: cold
+  nlohmann::json cpu;                       ///< vendor, family, model, stepping, features
+  std::string build;                        ///< build_id()
+  std::string date;                         ///< UTC, ISO 8601
+  std::vector<Choice> choices;
+};
+
+/// $XDG_CACHE_HOME/assay/profile.json, or ~/.cache/assay/profile.json.
+std::string default_profile_path();
+
+/// The GNU build ID of this executable, in hex: another build may have other code.
+std::string build_id();
+
+/// What of a CPU must be equal for a profile to hold.
+nlohmann::json cpu_identity(const Cpu& cpu);
+
+/// Throws InputError naming the file and what is wrong in it (not JSON, another schema version, a missing field, an
+/// unknown kernel or variant, a choice without a passing verdict).
+Profile read_profile(const std::string& path);
+
+/// The same from memory; `path` is what errors name.
+Profile parse_profile(const std::string& path, std::string_view text);
+
+/// The file's contents.
+std::string profile_text(const Profile& profile);
+
+/// Written whole or not at all.
+void write_profile(const std::string& path, const Profile& profile);
+
+/// Why `profile` may not be used here; "" if it may.
+std::string refusal(const Profile& profile, const Cpu& cpu);
+
+}  // namespace assay

@@ -1,0 +1,118 @@
+#include "harness/runtime/registry.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/error.h"
+
+namespace assay {
+namespace {
+
+/// Place in isa_names(). Throws InputError for an unknown ISA.
+std::ptrdiff_t rank(const Variant& variant) {
+  const auto it = std::ranges::find(isa_names(), variant.isa);
+  if (it == isa_names().end()) {
+    throw InputError(
+        fmt::format("{}: '{}' is no ISA; they are: {}", variant.name(), variant.isa, fmt::join(isa_names(), ", ")));
+  }
+  return it - isa_names().begin();
+}
+
+}  // namespace
+
+const Variant* Kernel::find(std::string_view label) const {
+  const auto it = std::ranges::find(variants, label, &Variant::label);
+  return it == variants.end() ? nullptr : &*it;
+}
+
+std::vector<std::string> Kernel::dims() const {
+  std::vector<std::string> names;
+  for (const char* const* dim = contract->dims; *dim != nullptr; ++dim) {
+    names.emplace_back(*dim);
+  }
+  return names;
+}
+
+Key Kernel::key(const Shape& shape) const {
+  const auto names = dims();
+  Key key;
+  for (const char* const* dim = contract->key; *dim != nullptr; ++dim) {
+    key.push_back(shape.at(static_cast<size_t>(std::ranges::find(names, *dim) - names.begin())));
+  }
+  for (const auto* parameter = contract->parameters; parameter->name != nullptr; ++parameter) {
+    key.push_back(parameter->value);
+  }
+  return key;
+}
+
+size_t Kernel::scratch_bytes(const Shape& shape) const {
+  return contract->scratch_bytes == nullptr ? 0 : contract->scratch_bytes(shape.data());
+}
+
+Registry::Registry(std::vector<Kernel> kernels) : kernels_(std::move(kernels)) {
+  std::ranges::sort(kernels_, {}, &Kernel::name);
+  for (auto& kernel : kernels_) {
+    std::ranges::stable_sort(kernel.variants, {}, rank);
+  }
+}
+
+void Registry::add(Variant variant) {
+  auto& kernel = const_cast<Kernel&>(find_kernel(variant.kernel));
+  if (kernel.find(variant.label()) != nullptr) {
+    throw InputError(fmt::format("there are two variants {}: give one another label", variant.name()));
+  }
+  const auto behind = std::ranges::upper_bound(kernel.variants, rank(variant), {}, rank);
+  kernel.variants.insert(behind, std::move(variant));
+}
+
+const Kernel& Registry::find_kernel(std::string_view name) const {
+  const auto it = std::ranges::find(kernels_, name, &Kernel::name);
+  if (it == kernels_.end()) {
+    std::vector<std::string> names;
+    for (const auto& k : kernels_) {
+      names.push_back(k.name);
+    }
+    throw InputError(fmt::format("unknown kernel '{}'; the kernels are: {}", name, fmt::join(names, ", ")));
+  }
+  return *it;
+}
+
+Registry& registry() {
+  static Registry all(generated_kernels());
+  return all;
+}
+
+const std::vector<Kernel>& kernels() { return registry().kernels(); }
+
+const Kernel& find_kernel(std::string_view name) { return registry().find_kernel(name); }
+
+const Variant& find_variant(std::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == std::string_view::npos) {
+    throw InputError(fmt::format("'{}' names no variant; write kernel/label, for example dot_f32/avx2", name));
+  }
+  const Kernel& kernel = find_kernel(name.substr(0, slash));
+  if (const Variant* v = kernel.find(name.substr(slash + 1))) {
+    return *v;
+  }
+  std::vector<std::string> names;
+  for (const auto& v : kernel.variants) {
+    names.push_back(v.label());
+  }
+  throw InputError(fmt::format("kernel {} has no variant '{}'; it has: {}", kernel.name, name.substr(slash + 1),
+                               fmt::join(names, ", ")));
+}
+
+bool glob_match(const std::string& pattern, const std::string& name) {
+  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+}
+
+bool glob_match(const std::string& pattern, const Variant& variant) {
+  return (variant.defect.empty() || pattern.find('!') != std::string::npos) && glob_match(pattern, variant.label());
+}
+
+}  // namespace assay

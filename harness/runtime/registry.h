@@ -1,0 +1,93 @@
+#pragma once
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "assay/contract.h"
+
+namespace assay {
+
+/// A function of unknown type: cast back to the kernel's own type before the call.
+using AnyFn = void (*)();
+
+/// The sizes of one call, as the kernel's contract names them: {n}, or {rows, cols, tokens}.
+using Shape = std::vector<size_t>;
+
+/// What generated code is made for: sizes, then the generator's parameters.
+using Key = std::vector<size_t>;
+
+/// One implementation of a kernel for one ISA. The build generates one for each file it finds.
+struct Variant {
+  std::string kernel;
+  std::string isa;
+  std::string file;  ///< source, relative to the repository
+  AnyFn run;         ///< `<kernel>_<isa>`: the kernel itself, or for a JIT variant its generator
+  AnyFn pack;        ///< `<kernel>_pack_<isa>`, or nullptr where the kernel has no pack step
+  bool jit;
+  std::string nickname = {};  ///< tells it from other variants of the same ISA; "" for the one that is named for it
+  std::string defect = {};    ///< of a planted defect (ci/defects/): what it is called; "" for true variants
+
+  /// What tells it from the kernel's other variants: `avx2`, `avx2-lut`, `avx2!tail_twice` for a planted defect.
+  std::string label() const {
+    return isa + (nickname.empty() ? "" : "-" + nickname) + (defect.empty() ? "" : "!" + defect);
+  }
+  std::string name() const { return kernel + "/" + label(); }
+};
+
+struct Kernel {
+  std::string name;
+  const assay_contract* contract;
+  std::vector<Variant> variants;  ///< in the order of isa_names(): the simpler first
+
+  /// By label. nullptr if there is none.
+  const Variant* find(std::string_view label) const;
+
+  /// Names of the sizes in a Shape, in order.
+  std::vector<std::string> dims() const;
+  /// What a generator makes code for at `shape`, with the contract's values for its parameters.
+  Key key(const Shape& shape) const;
+  /// Bytes of scratch for a call at `shape`.
+  size_t scratch_bytes(const Shape& shape) const;
+};
+
+/// The kernels and variants of this process.
+class Registry {
+ public:
+  /// Kernels in alphabetical order, their variants by ISA: the simpler first.
+  explicit Registry(std::vector<Kernel> kernels);
+
+  /// One more variant of a kernel. References to the kernel's variants end here, so it comes before they are used.
+  /// Throws InputError for an unknown kernel or ISA, or a label that the kernel has already.
+  void add(Variant variant);
+
+  const std::vector<Kernel>& kernels() const { return kernels_; }
+  /// The kernel of that name. Throws InputError that lists the names.
+  const Kernel& find_kernel(std::string_view name) const;
+
+ private:
+  std::vector<Kernel> kernels_;
+};
+
+/// That of this executable: what the build found in kernels/.
+Registry& registry();
+
+/// registry().kernels().
+const std::vector<Kernel>& kernels();
+
+/// The kernel of that name. Throws InputError that lists the names.
+const Kernel& find_kernel(std::string_view name);
+
+/// The variant "kernel/label". Throws InputError that lists the names.
+const Variant& find_variant(std::string_view name);
+
+/// Whether `name` matches a glob pattern of `*` and `?` (fnmatch).
+bool glob_match(const std::string& pattern, const std::string& name);
+
+/// Whether a variant's label matches; planted defects match only a pattern that has a '!'.
+bool glob_match(const std::string& pattern, const Variant& variant);
+
+/// What the generated registry.cpp defines: kernels in any order.
+std::vector<Kernel> generated_kernels();
+
+}  // namespace assay
