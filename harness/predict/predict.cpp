@@ -296,10 +296,8 @@ bool CpuModel::matches(const Cpu& other) const {
 
 const std::vector<CpuModel>& cpu_models() {
   static const std::vector<CpuModel> models = [] {
-    const std::set<std::string> v3 = {"cx16", "lahf", "popcnt", "sse3", "ssse3", "sse4_1", "sse4_2", "osxsave",
-                                      "avx",  "avx2", "bmi1",   "bmi2", "f16c",  "fma",    "lzcnt",  "movbe"};
-    std::set<std::string> v4 = v3;
-    v4.insert({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"});
+    const std::set<std::string> v3 = features_of_level("v3");
+    const std::set<std::string> v4 = features_of_level("v4");
     std::set<std::string> vnni = v4;
     vnni.insert("avx512_vnni");
     std::set<std::string> bf16 = vnni;
