@@ -1,8 +1,9 @@
 """Plants a defect: applies an edit (ci/defects/<kernel>/<isa>_<name>) to the source of a variant. The build calls it.
 
-  ci/defects.py EDIT SOURCE FOLDER      run in the root of the repository; SOURCE: kernels/<kernel>/...
+  ci/defects.py EDIT FOLDER SOURCE...   run in the root of the repository; SOURCE: kernels/<kernel>/...
 
-Writes SOURCE, edited or not, and each other file that the edit names into FOLDER, under their own paths. What an edit
+Writes each SOURCE, edited or not, and each other file that the edit names into FOLDER, under their own paths. Hunks before any
+`file:` are of the first SOURCE. What an edit
 holds: ci/defects/README.md. Exit status: 0 written; 1 the edit does not hold or does not fit, and nothing was written;
 2 wrong usage.
 """
@@ -93,10 +94,10 @@ def edited(files, hunks):
     return result
 
 
-def plant(edit, source, folder):
-    hunks = parse(pathlib.Path(edit).read_text(encoding="utf-8"), source)
+def plant(edit, folder, *sources):
+    hunks = parse(pathlib.Path(edit).read_text(encoding="utf-8"), sources[0])
     files = {}
-    for path in [source, *(hunk.file for hunk in hunks)]:
+    for path in [*sources, *(hunk.file for hunk in hunks)]:
         if not pathlib.Path(path).is_file():
             raise Error(f"there is no file {path}")
         files[path] = pathlib.Path(path).read_text(encoding="utf-8")
@@ -109,7 +110,7 @@ def plant(edit, source, folder):
 
 
 def main(words):
-    if len(words) != 3:
+    if len(words) < 3:
         print(__doc__.strip(), file=sys.stderr)
         return 2
     try:

@@ -123,14 +123,9 @@ struct Executable {
   }
 };
 
-/// The name of a compiled variant's function.
-std::string symbol_of(const Variant& variant) {
-  return variant.kernel + "_" + variant.isa + (variant.nickname.empty() ? "" : "_" + variant.nickname);
-}
-
 /// The variant's function and those that it reaches.
 Code static_code(const Variant& variant, const std::vector<Function>& all) {
-  const std::string symbol = symbol_of(variant);
+  const std::string symbol = variant.symbol;
   const auto root = std::ranges::find(all, symbol, &Function::name);
   if (root == all.end()) {
     throw MachineError(fmt::format("{} is no symbol of this executable; use one that is not stripped", symbol));
@@ -412,7 +407,7 @@ std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const Pr
       if (glob_match(options.kernel_glob, kernel.name) && glob_match(options.variant_glob, variant)) {
         selected.emplace_back(&kernel, &variant);
         if (!variant.jit) {
-          symbols.push_back(symbol_of(variant));
+          symbols.push_back(variant.symbol);
         }
       }
     }
