@@ -27,7 +27,7 @@ struct Row {
 
 /// The table as it is written: a level or a row names only what it adds.
 struct Table {
-#include "isas.inc"
+#include "generated/isas.inc"
 };
 
 const Table& table() {
