@@ -151,6 +151,8 @@ endforeach()
 include(ci/families.cmake)
 include(ci/defects.cmake)  # ci/defects/ -> assay_defects and the defects' registry entries
 
+include(ci/code_identity.cmake)
+
 # The registry: one entry for each kernel and label.
 set(declarations "")
 set(entries "")
@@ -180,8 +182,9 @@ foreach(kernel ${kernels})
     if(kind_${isa} STREQUAL "generated")
       set(jit true)
     endif()
+    identity_of_code(${kernel} ${isa} ${source_${kernel}/${label}} code)
     string(APPEND entry "      {\"${kernel}\", \"${isa}\", \"${source_${kernel}/${label}}\", ${symbol}, ${pack}, ${jit}, "
-                        "\"${nickname}\", \"\", \"${symbol}\", \"${layout_${kernel}}\"},\n")
+                        "\"${nickname}\", \"\", \"${symbol}\", \"${layout_${kernel}}\", \"${code}\"},\n")
   endforeach()
   string(APPEND entries "${entry}    }},\n")
   string(APPEND entries_with_defects "${entry}${defect_entries_${kernel}}    }},\n")

@@ -22,6 +22,7 @@ Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_c
   c.kernel = timed.kernel;
   c.label = shape_class.name();
   c.variant = winner.variant;
+  c.code = find_variant(c.kernel + "/" + c.variant).code;
   c.shape = shape_class.shape;
   c.cold = shape_class.cold;
   c.verdict = {{"status", to_string(verdict->status)},
@@ -62,7 +63,6 @@ Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_c
 Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::vector<ShapeTimings>& shapes) {
   Profile profile;
   profile.cpu = cpu_identity(cpu);
-  profile.build = build_id();
   profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   for (const auto sizes : by_class(shapes)) {
     const ShapeClass& own = sizes.front().shape_class;

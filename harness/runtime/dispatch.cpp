@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <limits>
 #include <ranges>
+#include <set>
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/profile.h"
@@ -22,6 +23,17 @@ double distance(const Shape& a, const Shape& b) {
     sum += std::fabs(std::log2((static_cast<double>(a[i]) + 1) / (static_cast<double>(b[i]) + 1)));
   }
   return sum;
+}
+
+/// What was chosen and has other code now: "dot_f32/avx2, exp_f32/jit_avx2".
+std::string stale_names(const std::vector<Choice>& choices) {
+  std::set<std::string> names;
+  for (const Choice& c : choices) {
+    if (is_stale(c)) {
+      names.insert(c.kernel + "/" + c.variant);
+    }
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace
@@ -48,6 +60,12 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
         notice(fmt::format("profile {} is refused: {}; using the best ISA unmeasured; `assay tune` makes a new one",
                            path, why));
       } else {
+        if (const std::string names = stale_names(profile.choices); !names.empty()) {
+          notice(
+              fmt::format("profile {}: the code of {} has changed since it was measured: there the best ISA is used, "
+                          "unmeasured; `assay tune` makes a new one",
+                          path, names));
+        }
         choices_ = std::make_shared<const std::vector<Choice>>(std::move(profile.choices));
       }
     } catch (const InputError& e) {
@@ -134,7 +152,7 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool col
       best = &c;
     }
   }
-  if (best != nullptr) {
+  if (best != nullptr && !is_stale(*best)) {
     return {kernel.name, shape, best->variant, fmt::format("profile, class {}: {}", best->label, best->why)};
   }
   for (const Isa& isa : std::views::reverse(isas())) {

@@ -25,15 +25,17 @@ class ProfileTest : public testing::Test {
 
   std::string path() const { return folder_ / "profile.json"; }
 
-  /// A profile of this CPU and build that chooses `variant` of dot_f32 at two lengths.
+  /// A profile of this CPU and its code that chooses `variant` of dot_f32 at two lengths.
   Profile make(const std::string& small, const std::string& large) const {
     Profile profile;
     profile.cpu = cpu_identity(cpu_);
-    profile.build = build_id();
     profile.date = "2026-01-01T00:00:00Z";
     const nlohmann::json verdict = {{"status", "pass"}, {"samples", 10}};
     profile.choices = {{"dot_f32", "L1", small, {1000}, "measured", verdict, {{"median_ns", 1.0}}},
                        {"dot_f32", "mem", large, {1000000}, "measured", verdict, {{"median_ns", 1.0}}}};
+    for (Choice& c : profile.choices) {
+      c.code = c.variant == "avx4" ? "" : find_variant(c.kernel + "/" + c.variant).code;
+    }
     return profile;
   }
 
@@ -56,7 +58,7 @@ TEST_F(ProfileTest, RoundTrip) {
   write_profile(path(), make("scalar", "x87"));
   const Profile read = read_profile(path());
   EXPECT_EQ(read.cpu, cpu_identity(cpu_));
-  EXPECT_EQ(read.build, build_id());
+  EXPECT_EQ(read.choices[1].code, find_variant("dot_f32/x87").code);
   ASSERT_EQ(read.choices.size(), 2u);
   EXPECT_EQ(read.choices[1].variant, "x87");
   EXPECT_EQ(read.choices[1].shape, (Shape{1000000}));
@@ -75,7 +77,15 @@ TEST_F(ProfileTest, ColdCachesAreAClassApart) {
   Profile profile = make("scalar", "x87");
   write_profile(path(), profile);
   EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}, true).isa, "scalar");  // nothing better is known
-  profile.choices.push_back({"dot_f32", "L1-cold", "x87", {1000}, "measured", profile.choices[0].verdict, {}, true});
+  profile.choices.push_back({"dot_f32",
+                             "L1-cold",
+                             "x87",
+                             {1000},
+                             "measured",
+                             profile.choices[0].verdict,
+                             {},
+                             true,
+                             find_variant("dot_f32/x87").code});
   write_profile(path(), profile);
   EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}).isa, "scalar");
   EXPECT_EQ(dispatch().choose_variant("dot_f32", {1000}, true).isa, "x87");
@@ -91,7 +101,7 @@ TEST_F(ProfileTest, WhatRanIsWhatWasChosen) {
   EXPECT_EQ(d.ran(), (std::map<std::string, uint64_t>{{"dot_f32/scalar", 1}}));
 }
 
-TEST_F(ProfileTest, AnotherCpuOrBuildIsRefusedWithANotice) {
+TEST_F(ProfileTest, AnotherCpuIsRefusedWithANotice) {
   Profile other = make("scalar", "scalar");
   other.cpu["stepping"] = 99;
   write_profile(path(), other);
@@ -100,13 +110,21 @@ TEST_F(ProfileTest, AnotherCpuOrBuildIsRefusedWithANotice) {
   EXPECT_EQ(d.decisions().size(), 0u);
   d.choose_variant("dot_f32", {10});
   EXPECT_EQ(d.decisions()[0].why, "best ISA, unmeasured");
+}
 
-  notice_.clear();
-  other = make("scalar", "scalar");
-  other.build = "0123";
-  write_profile(path(), other);
-  dispatch();
-  EXPECT_NE(notice_.find("another build"), std::string::npos);
+TEST_F(ProfileTest, WhatChangedFallsBackAndTheRestStaysChosen) {
+  Profile profile = make("scalar", "x87");
+  EXPECT_EQ(profile.choices[0].code.size(), 16u);
+  EXPECT_NE(profile.choices[0].code, profile.choices[1].code);
+  profile.choices[1].code = "0123456789abcdef";
+  write_profile(path(), profile);
+  Dispatch d = dispatch();
+  EXPECT_NE(notice_.find("the code of dot_f32/x87 has changed"), std::string::npos) << notice_;
+  EXPECT_EQ(d.choose_variant("dot_f32", {10}).isa, "scalar");
+  EXPECT_NE(d.choose_variant("dot_f32", {900000}).isa, "x87");
+  for (const Decision& decision : d.decisions()) {
+    EXPECT_EQ(decision.why == "best ISA, unmeasured", decision.shape == Shape{900000}) << decision.why;
+  }
 }
 
 TEST_F(ProfileTest, ForceWinsAndIsNamed) {
@@ -131,8 +149,8 @@ TEST_F(ProfileTest, UnknownNamesInForceAreErrors) {
 
 TEST_F(ProfileTest, BadFilesAreErrors) {
   EXPECT_THROW(read_profile((folder_ / "missing.json").string()), InputError);
-  for (const char* text : {"", "{", "[]", "{}", "{\"schema_version\": 1}", "{\"schema_version\": 2}",
-                           "{\"schema_version\":2,\"cpu\":{},\"build\":3}"}) {
+  for (const char* text : {"", "{", "[]", "{}", "{\"schema_version\": 1}", "{\"schema_version\": 3}",
+                           "{\"schema_version\":3,\"cpu\":{},\"date\":3}"}) {
     write(text);
     EXPECT_THROW(read_profile(path()), InputError) << text;
   }

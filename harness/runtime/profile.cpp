@@ -54,8 +54,8 @@ int find_build_id(dl_phdr_info* info, size_t, void* out) {
 }
 
 nlohmann::json to_json(const Choice& c) {
-  return {{"kernel", c.kernel},   {"class", c.label}, {"shape", c.shape},     {"cold", c.cold},
-          {"variant", c.variant}, {"why", c.why},     {"verdict", c.verdict}, {"timing", c.timing}};
+  return {{"kernel", c.kernel}, {"class", c.label}, {"shape", c.shape},     {"cold", c.cold},    {"variant", c.variant},
+          {"why", c.why},       {"code", c.code},   {"verdict", c.verdict}, {"timing", c.timing}};
 }
 
 }  // namespace
@@ -120,7 +120,6 @@ Profile parse_profile(const std::string& path, std::string_view text) {
     Profile profile;
     profile.cpu = json.at("cpu");
     line(profile.cpu, "brand");
-    profile.build = line(json, "build");
     profile.date = line(json, "date");
     if (!json.at("choices").is_array()) {
       throw bad("its choices are no array");
@@ -132,6 +131,7 @@ Profile parse_profile(const std::string& path, std::string_view text) {
       choice.variant = line(c, "variant");
       choice.cold = c.at("cold").get<bool>();
       choice.why = line(c, "why");
+      choice.code = line(c, "code");
       choice.verdict = c.at("verdict");
       choice.timing = c.at("timing");
       const Kernel& kernel = find_kernel(choice.kernel);
@@ -165,11 +165,8 @@ std::string profile_text(const Profile& profile) {
   for (const auto& c : profile.choices) {
     choices.push_back(to_json(c));
   }
-  const nlohmann::json json = {{"schema_version", Profile::kSchemaVersion},
-                               {"cpu", profile.cpu},
-                               {"build", profile.build},
-                               {"date", profile.date},
-                               {"choices", choices}};
+  const nlohmann::json json = {
+      {"schema_version", Profile::kSchemaVersion}, {"cpu", profile.cpu}, {"date", profile.date}, {"choices", choices}};
   return json.dump(1) + "\n";
 }
 
@@ -177,12 +174,11 @@ void write_profile(const std::string& path, const Profile& profile) {
   write_file_atomically(path, profile_text(profile));
 }
 
+bool is_stale(const Choice& choice) { return find_variant(choice.kernel + "/" + choice.variant).code != choice.code; }
+
 std::string refusal(const Profile& profile, const Cpu& cpu) {
   if (profile.cpu != cpu_identity(cpu)) {
     return fmt::format("it was measured on another CPU ({})", profile.cpu.value("brand", "of unknown name"));
-  }
-  if (profile.build != build_id()) {
-    return "it was measured with another build";
   }
   return "";
 }

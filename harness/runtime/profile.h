@@ -17,13 +17,13 @@ struct Choice {
   nlohmann::json verdict;  ///< samples, errors, seed
   nlohmann::json timing;   ///< median, interval, runner-up, tie
   bool cold = false;       ///< for data that lies in no cache, whatever its size
+  std::string code;        ///< Variant::code when it was measured
 };
 
-/// The file of choices for one CPU and build.
+/// The file of choices for one CPU.
 struct Profile {
-  static constexpr int kSchemaVersion = 2;  ///< 2: cold
+  static constexpr int kSchemaVersion = 3;  ///< 3: the code of each choice in place of one build
   nlohmann::json cpu;                       ///< vendor, family, model, stepping, features
-  std::string build;                        ///< build_id()
   std::string date;                         ///< UTC, ISO 8601
   std::vector<Choice> choices;
 };
@@ -31,7 +31,7 @@ struct Profile {
 /// $XDG_CACHE_HOME/assay/profile.json, or ~/.cache/assay/profile.json.
 std::string default_profile_path();
 
-/// The GNU build ID of this executable, in hex: another build may have other code.
+/// The GNU build ID of this executable, in hex.
 std::string build_id();
 
 /// What of a CPU must be equal for a profile to hold.
@@ -49,6 +49,9 @@ std::string profile_text(const Profile& profile);
 
 /// Written whole or not at all.
 void write_profile(const std::string& path, const Profile& profile);
+
+/// Whether the code of what was chosen is no longer what was measured.
+bool is_stale(const Choice& choice);
 
 /// Why `profile` may not be used here; "" if it may.
 std::string refusal(const Profile& profile, const Cpu& cpu);
