@@ -37,14 +37,9 @@ foreach(edit ${edits})
   file(STRINGS ${edit} large REGEX "^budget: large$" LIMIT_COUNT 1)
   string(COMPARE NOTEQUAL "${large}" "" large)
 
-  # The source of the variant. A jit.cpp has two.
   set(source "${source_${kernel}/${isa}}")
   if(NOT source)
     message(FATAL_ERROR "${edit}: there is no variant ${kernel}/${isa} to plant it in")
-  endif()
-  set(defined ${isa})
-  if(source MATCHES "/jit\\.cpp$")
-    set(defined jit_avx2 jit_avx512)
   endif()
   set(jit false)
   if(kind_${isa} STREQUAL "generated")
@@ -62,11 +57,7 @@ foreach(edit ${edits})
                        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} DEPENDS ci/defects.py ${edit} ${originals}
                        COMMENT "Planting ${edit}" VERBATIM)
     # The edit names no function: macros rename what the source defines.
-    set(renames "")
-    foreach(variant ${defined})
-      list(APPEND renames ${kernel}_${variant}=${kernel}_${variant}_${name}
-           ${kernel}_pack_${variant}=${kernel}_pack_${variant}_${name})
-    endforeach()
+    set(renames ${kernel}_${isa}=${kernel}_${isa}_${name} ${kernel}_pack_${isa}=${kernel}_pack_${isa}_${name})
     set_source_files_properties(${planted}/${source} PROPERTIES COMPILE_DEFINITIONS "${renames}" INCLUDE_DIRECTORIES ${planted})
   endif()
   list(APPEND defect_sources_${isa} ${planted}/${source})

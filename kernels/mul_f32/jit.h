@@ -1,10 +1,9 @@
+#pragma once
 #include <xbyak/xbyak.h>
 
-#include "kernels/residual_ffn_f32/kernel.h"
+#include "kernels/mul_f32/kernel.h"
 
-extern "C" residual_ffn_f32_gen residual_ffn_f32_jit_avx2;
-extern "C" residual_ffn_f32_gen residual_ffn_f32_jit_avx512;
-
+// What the generators share. All is local to the file that includes it.
 namespace {
 
 struct Ymm : Xbyak::Ymm {
@@ -17,7 +16,7 @@ struct Zmm : Xbyak::Zmm {
 };
 
 // Code for one n: a constant trip count, then straight-line code for what is left.
-// Arguments: rdi = z, rsi = a, rdx = b, rcx = w; n is not read.
+// Arguments: rdi = z, rsi = x, rdx = y; n is not read.
 template <class Vec>
 class Generator : public Xbyak::CodeGenerator {
  public:
@@ -43,7 +42,6 @@ class Generator : public Xbyak::CodeGenerator {
       add(rdi, kUnroll * kBytes);
       add(rsi, kUnroll * kBytes);
       add(rdx, kUnroll * kBytes);
-      add(rcx, kUnroll * kBytes);
       dec(rax);
       jnz(loop);
     }
@@ -72,9 +70,7 @@ class Generator : public Xbyak::CodeGenerator {
   void step(int offset, bool masked) {
     load(Vec(0), rsi, offset, masked);
     load(Vec(1), rdx, offset, masked);
-    load(Vec(2), rcx, offset, masked);
-    vaddps(Vec(0), Vec(0), Vec(1));
-    vfmadd231ps(Vec(0), Vec(1), Vec(2));
+    vmulps(Vec(0), Vec(0), Vec(1));
     store(rdi, Vec(0), offset, masked);
   }
 
@@ -111,11 +107,3 @@ size_t generate(void* code, size_t capacity, const size_t* key) {
 }
 
 }  // namespace
-
-extern "C" size_t residual_ffn_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t residual_ffn_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}

@@ -1,13 +1,10 @@
+#pragma once
 #include <stddef.h>
 #include <xbyak/xbyak.h>
 
 #include "kernels/matmul_f32/kernel.h"
 
-extern "C" matmul_f32_gen matmul_f32_jit_avx2;
-extern "C" matmul_f32_gen matmul_f32_jit_avx512;
-extern "C" matmul_f32_pack_fn matmul_f32_pack_jit_avx2;
-extern "C" matmul_f32_pack_fn matmul_f32_pack_jit_avx512;
-
+// What the generators share. All is local to the file that includes it.
 namespace {
 
 struct Ymm : Xbyak::Ymm {
@@ -421,19 +418,3 @@ size_t generate(void* code, size_t capacity, const size_t* key) {
 }
 
 }  // namespace
-
-extern "C" size_t matmul_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t matmul_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}
-
-extern "C" size_t matmul_f32_pack_jit_avx2(void* packed, const float* w, size_t rows, size_t cols) {
-  return pack<Ymm>(packed, w, rows, cols);
-}
-
-extern "C" size_t matmul_f32_pack_jit_avx512(void* packed, const float* w, size_t rows, size_t cols) {
-  return pack<Zmm>(packed, w, rows, cols);
-}

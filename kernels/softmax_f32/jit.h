@@ -1,11 +1,10 @@
+#pragma once
 #include <string.h>
 #include <xbyak/xbyak.h>
 
 #include "kernels/softmax_f32/kernel.h"
 
-extern "C" softmax_f32_gen softmax_f32_jit_avx2;
-extern "C" softmax_f32_gen softmax_f32_jit_avx512;
-
+// What the generators share. All is local to the file that includes it.
 namespace {
 
 struct Ymm : Xbyak::Ymm {
@@ -287,11 +286,3 @@ size_t generate(void* code, size_t capacity, const size_t* key) {
 }
 
 }  // namespace
-
-extern "C" size_t softmax_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t softmax_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}

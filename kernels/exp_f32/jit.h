@@ -1,11 +1,10 @@
+#pragma once
 #include <string.h>
 #include <xbyak/xbyak.h>
 
 #include "kernels/exp_f32/kernel.h"
 
-extern "C" exp_f32_gen exp_f32_jit_avx2;
-extern "C" exp_f32_gen exp_f32_jit_avx512;
-
+// What the generators share. All is local to the file that includes it.
 namespace {
 
 struct Ymm : Xbyak::Ymm {
@@ -263,11 +262,3 @@ size_t generate(void* code, size_t capacity, const size_t* key) {
 }
 
 }  // namespace
-
-extern "C" size_t exp_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t exp_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}

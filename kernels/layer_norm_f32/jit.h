@@ -1,12 +1,11 @@
+#pragma once
 #include <stdint.h>
 #include <string.h>
 #include <xbyak/xbyak.h>
 
 #include "kernels/layer_norm_f32/kernel.h"
 
-extern "C" layer_norm_f32_gen layer_norm_f32_jit_avx2;
-extern "C" layer_norm_f32_gen layer_norm_f32_jit_avx512;
-
+// What the generators share. All is local to the file that includes it.
 namespace {
 
 struct Ymm : Xbyak::Ymm {
@@ -213,11 +212,3 @@ size_t generate(void* code, size_t capacity, const size_t* key) {
 }
 
 }  // namespace
-
-extern "C" size_t layer_norm_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t layer_norm_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}

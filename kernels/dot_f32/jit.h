@@ -1,10 +1,9 @@
+#pragma once
 #include <xbyak/xbyak.h>
 
 #include "kernels/dot_f32/kernel.h"
 
-extern "C" dot_f32_gen dot_f32_jit_avx2;
-extern "C" dot_f32_gen dot_f32_jit_avx512;
-
+// What the generators share. All is local to the file that includes it.
 namespace {
 
 // Code for one n: the trip count is a constant, no loop where eight vectors or fewer suffice, and the remainder is
@@ -121,11 +120,3 @@ size_t generate(void* code, size_t capacity, const size_t* key) {
 }
 
 }  // namespace
-
-extern "C" size_t dot_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t dot_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}
