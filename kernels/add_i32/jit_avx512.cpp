@@ -3,5 +3,5 @@
 extern "C" add_i32_gen add_i32_jit_avx512;
 
 extern "C" size_t add_i32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
+  return generate<Generator<Zmm>>(code, capacity, key[0]);
 }

@@ -1,20 +1,8 @@
 #pragma once
-#include <string.h>
-#include <xbyak/xbyak.h>
-
 #include "kernels/exp_f32/kernel.h"
+#include "kernels/shared/jit.h"
 
-// What the generators share. All is local to the file that includes it.
 namespace {
-
-struct Ymm : Xbyak::Ymm {
-  static constexpr int kLanes = 8;
-  using Xbyak::Ymm::Ymm;
-};
-struct Zmm : Xbyak::Zmm {
-  static constexpr int kLanes = 16;
-  using Xbyak::Zmm::Zmm;
-};
 
 // In order of use in the loop: the first ones get the free registers, the others are read from memory.
 enum Constant {
@@ -38,15 +26,12 @@ enum Constant {
 // Code for one n: a constant trip count, then straight-line code for what is left. The algorithm is that of avx2.cpp
 // and avx512.cpp. Arguments: rdi = y, rsi = x; n is not read.
 template <class Vec>
-class Generator : public Xbyak::CodeGenerator {
+class Generator : public VectorGenerator {
  public:
-  Generator(void* code, size_t capacity, size_t n) : CodeGenerator(capacity, code) {
-    const size_t rest = n % Vec::kLanes;
+  Generator(void* code, size_t capacity, size_t n) : VectorGenerator(code, capacity, n % Vec::kLanes) {
     const size_t vectors = n / Vec::kLanes;
     if (n != 0) {
-      for (int c = 0; c < kHeld; ++c) {
-        vmovaps(held(c), in_memory(c));
-      }
+      constants_.load();
     }
     Xbyak::Label loop;
     Xbyak::Label next;
@@ -57,13 +42,13 @@ class Generator : public Xbyak::CodeGenerator {
       align(32);
       L(loop);
       if constexpr (kWide) {
-        load(kUnroll, false);
+        load_all(kUnroll);
         exp_any(kUnroll);
       } else {
         load_near(extreme);
         exp_near(kUnroll);
       }
-      store(kUnroll, false);
+      store_all(kUnroll);
       L(next);
       add(rsi, kUnroll * kBytes);
       add(rdi, kUnroll * kBytes);
@@ -71,37 +56,37 @@ class Generator : public Xbyak::CodeGenerator {
       jnz(loop, T_NEAR);
     }
     if (const int tail = static_cast<int>(vectors % kUnroll); tail > 0) {
-      load(tail, false);
+      load_all(tail);
       exp_any(tail);
-      store(tail, false);
+      store_all(tail);
       add(rsi, tail * kBytes);
       add(rdi, tail * kBytes);
     }
-    if (rest != 0) {
-      if constexpr (kWide) {
-        mov(eax, (1u << rest) - 1);
-        kmovw(k1, eax);
-      }
-      load(1, true);
+    if (rest_ != 0) {
+      load_mask(p(0));
+      load(r(0), ptr[rsi], true);
       exp_any(1);
-      store(1, true);
+      if constexpr (!kWide) {  // exp_any took the register
+        load_mask(r(0));
+      }
+      store(ptr[rdi], p(0), true);
     }
     vzeroupper();
     ret();
     if (!kWide && rounds > 0) {
       L(extreme);
       exp_any(kUnroll);
-      store(kUnroll, false);
+      store_all(kUnroll);
       jmp(next, T_NEAR);
     }
     if (n != 0) {
-      write_constants(rest);
+      write_constants();
     }
   }
 
  private:
-  static constexpr bool kWide = Vec::kLanes == 16;
-  static constexpr int kBytes = 4 * Vec::kLanes;
+  static constexpr bool kWide = Vec::kWide;
+  static constexpr int kBytes = Vec::kBytes;
   static constexpr int kUnroll = 4;
   static constexpr int kHeld = kWide ? static_cast<int>(kMagicAny) : 16 - 3 * kUnroll;
 
@@ -109,67 +94,24 @@ class Generator : public Xbyak::CodeGenerator {
   static Vec r(int j) { return Vec(j); }
   static Vec shifted(int j) { return Vec(kUnroll + j); }
   static Vec p(int j) { return Vec(2 * kUnroll + j); }
-  static Vec held(int c) { return Vec(3 * kUnroll + c); }
-  Xbyak::Address in_memory(int c) { return ptr[rip + constants_ + c * kBytes]; }
 
-  Vec in_register(int c, const Vec& scratch) {
-    if (c < kHeld) {
-      return held(c);
-    }
-    vmovaps(scratch, in_memory(c));
-    return scratch;
+  void load_all(int count) {
+    each(count, [&](int j) { vmovups(r(j), ptr[rsi + j * kBytes]); });
   }
 
-  // Calls emit(j, operand) for vectors 0 .. count - 1 with the register that holds constant c, or its place in memory.
-  // Stage by stage for all vectors: that hides the latency of each.
-  template <class Emit>
-  void each(int count, int c, Emit&& emit) {
-    for (int j = 0; j < count; ++j) {
-      if (c < kHeld) {
-        emit(j, held(c));
-      } else {
-        emit(j, in_memory(c));
-      }
-    }
-  }
-  template <class Emit>
-  void each(int count, Emit&& emit) {
-    for (int j = 0; j < count; ++j) {
-      emit(j);
-    }
-  }
-
-  void load(int count, bool masked) {
-    if (!masked) {
-      each(count, [&](int j) { vmovups(r(j), ptr[rsi + j * kBytes]); });
-    } else if constexpr (kWide) {
-      vmovups(r(0) | k1 | T_z, ptr[rsi]);
-    } else {
-      vmovups(p(0), ptr[rip + mask_]);
-      vmaskmovps(r(0), p(0), ptr[rsi]);
-    }
-  }
-
-  void store(int count, bool masked) {
-    if (!masked) {
-      each(count, [&](int j) { vmovups(ptr[rdi + j * kBytes], p(j)); });
-    } else if constexpr (kWide) {
-      vmovups(ptr[rdi] | k1, p(0));
-    } else {
-      vmovups(r(0), ptr[rip + mask_]);
-      vmaskmovps(ptr[rdi], r(0), p(0));
-    }
+  void store_all(int count) {
+    each(count, [&](int j) { vmovups(ptr[rdi + j * kBytes], p(j)); });
   }
 
   // Loads kUnroll vectors and jumps if any |x| > 86; a NaN compares as large. x + x as integers is without the sign.
   void load_near(const Xbyak::Label& extreme) {
-    load(kUnroll, false);
+    load_all(kUnroll);
     each(kUnroll, [&](int j) { vpaddd(p(j), r(j), r(j)); });
     for (int j = 1; j < kUnroll; ++j) {
       vpmaxud(p(0), p(0), p(j));
     }
     vpsrld(p(0), p(0), 1);
-    vmovaps(p(1), in_memory(kNear));
+    vmovaps(p(1), constants_.in_memory(kNear));
     vpsubd(p(0), p(1), p(0));
     vmovmskps(ecx, p(0));
     test(ecx, ecx);
@@ -178,17 +120,17 @@ class Generator : public Xbyak::CodeGenerator {
 
   // p = e^(x - n ln 2), n = shifted - magic.
   void exp_of_rest(int count, int magic) {
-    each(count, kLog2e, [&](int j, const auto& c) { vmovaps(shifted(j), c); });
-    each(count, magic, [&](int j, const auto& c) { vfmadd213ps(shifted(j), r(j), c); });
-    each(count, magic, [&](int j, const auto& c) { vsubps(p(j), shifted(j), c); });
-    each(count, kLn2High, [&](int j, const auto& c) { vfnmadd231ps(r(j), p(j), c); });
-    each(count, kLn2Low, [&](int j, const auto& c) { vfnmadd231ps(r(j), p(j), c); });
+    constants_.each(count, kLog2e, [&](int j, const auto& c) { vmovaps(shifted(j), c); });
+    constants_.each(count, magic, [&](int j, const auto& c) { vfmadd213ps(shifted(j), r(j), c); });
+    constants_.each(count, magic, [&](int j, const auto& c) { vsubps(p(j), shifted(j), c); });
+    constants_.each(count, kLn2High, [&](int j, const auto& c) { vfnmadd231ps(r(j), p(j), c); });
+    constants_.each(count, kLn2Low, [&](int j, const auto& c) { vfnmadd231ps(r(j), p(j), c); });
     if constexpr (kWide) {
       each(count, [&](int j) { vmovaps(shifted(j), p(j)); });  // n, for VSCALEFPS
     }
-    each(count, kC6, [&](int j, const auto& c) { vmovaps(p(j), c); });
+    constants_.each(count, kC6, [&](int j, const auto& c) { vmovaps(p(j), c); });
     for (const int k : {kC5, kC4, kC3, kC2, kOne, kOne}) {
-      each(count, k, [&](int j, const auto& c) { vfmadd213ps(p(j), r(j), c); });
+      constants_.each(count, k, [&](int j, const auto& c) { vfmadd213ps(p(j), r(j), c); });
     }
   }
 
@@ -200,8 +142,8 @@ class Generator : public Xbyak::CodeGenerator {
 
   void exp_any(int count) {
     // VMAXPS and VMINPS give their second operand where one is a NaN.
-    each(count, [&](int j) { vmaxps(r(j), in_register(kLow, p(j)), r(j)); });
-    each(count, [&](int j) { vminps(r(j), in_register(kHigh, p(j)), r(j)); });
+    each(count, [&](int j) { vmaxps(r(j), constants_.in_register(kLow, p(j)), r(j)); });
+    each(count, [&](int j) { vminps(r(j), constants_.in_register(kHigh, p(j)), r(j)); });
     exp_of_rest(count, kWide ? kMagic : kMagicAny);
     if constexpr (kWide) {
       each(count, [&](int j) { vscalefps(p(j), p(j), shifted(j)); });
@@ -215,7 +157,7 @@ class Generator : public Xbyak::CodeGenerator {
     }
   }
 
-  void write_constants(size_t rest) {
+  void write_constants() {
     float values[kConstants] = {};
     values[kMagic] = 0x1.8p23f;
     values[kLow] = -104;
@@ -231,34 +173,13 @@ class Generator : public Xbyak::CodeGenerator {
     values[kOne] = 1;
     values[kMagicAny] = 0x1.8p23f + 254;
     values[kNear] = 86;
-    align(64);
-    L(constants_);
-    for (const float value : values) {
-      uint32_t bits;
-      memcpy(&bits, &value, sizeof bits);
-      for (int i = 0; i < Vec::kLanes; ++i) {
-        dd(bits);
-      }
-    }
-    if (!kWide && rest != 0) {
-      L(mask_);
-      for (size_t i = 0; i < 8; ++i) {
-        dd(i < rest ? 0xffffffffu : 0u);
-      }
+    constants_.write(values);
+    if (rest_ != 0) {
+      write_mask<Vec>();
     }
   }
 
-  Xbyak::Label constants_;
-  Xbyak::Label mask_;
+  Constants<Vec> constants_{*this, 3 * kUnroll, kHeld};
 };
-
-template <class Vec>
-size_t generate(void* code, size_t capacity, const size_t* key) {
-  try {
-    return Generator<Vec>(code, capacity, key[0]).getSize();
-  } catch (const Xbyak::Error&) {
-    return 0;  // capacity is too small
-  }
-}
 
 }  // namespace

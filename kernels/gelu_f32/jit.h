@@ -1,20 +1,8 @@
 #pragma once
-#include <string.h>
-#include <xbyak/xbyak.h>
-
 #include "kernels/gelu_f32/kernel.h"
+#include "kernels/shared/jit.h"
 
-// What the generators share. All is local to the file that includes it.
 namespace {
-
-struct Ymm : Xbyak::Ymm {
-  static constexpr int kLanes = 8;
-  using Xbyak::Ymm::Ymm;
-};
-struct Zmm : Xbyak::Zmm {
-  static constexpr int kLanes = 16;
-  using Xbyak::Zmm::Zmm;
-};
 
 // In order of use: the first ones get the free registers, the others are read from memory.
 enum Constant {
@@ -40,45 +28,33 @@ enum Constant {
 // Code for one n: a constant trip count, then straight-line code for what is left. The algorithm is that of avx2.cpp
 // and avx512.cpp. Arguments: rdi = y, rsi = x; n is not read.
 template <class Vec>
-class Generator : public Xbyak::CodeGenerator {
+class Generator : public VectorGenerator {
  public:
-  Generator(void* code, size_t capacity, size_t n) : CodeGenerator(capacity, code) {
-    const size_t rest = n % Vec::kLanes;
+  Generator(void* code, size_t capacity, size_t n) : VectorGenerator(code, capacity, n % Vec::kLanes) {
     const size_t vectors = n / Vec::kLanes;
     if (n != 0) {
-      for (int k = 0; k < kHeld; ++k) {
-        vmovaps(held(k), in_memory(k));
-      }
+      constants_.load();
     }
-    const size_t rounds = vectors / kUnroll;
-    if (rounds > 0) {
-      Xbyak::Label loop;
-      mov(rax, rounds);
-      align(32);
-      L(loop);
-      step(kUnroll);
-      dec(rax);
-      jnz(loop, T_NEAR);
-    }
+    repeat(vectors / kUnroll, [&] { step(kUnroll); });
     if (const int tail = static_cast<int>(vectors % kUnroll); tail > 0) {
       step(tail);
     }
-    if (rest != 0) {
-      step_part(rest);
+    if (rest_ != 0) {
+      step_part();
     }
     vzeroupper();
     ret();
     if (n != 0) {
-      write_constants(rest);
+      write_constants();
     }
   }
 
  private:
-  static constexpr bool kWide = Vec::kLanes == 16;
-  static constexpr int kBytes = 4 * Vec::kLanes;
+  static constexpr bool kWide = Vec::kWide;
+  static constexpr int kBytes = Vec::kBytes;
   static constexpr int kUnroll = 2;
   static constexpr int kValues = 5;  // registers for each vector
-  static constexpr int kFree = (kWide ? 32 : 16) - kValues * kUnroll;
+  static constexpr int kFree = Vec::kRegisters - kValues * kUnroll;
   static constexpr int kHeld = kFree < kConstants ? kFree : static_cast<int>(kConstants);
 
   static Vec x(int j) { return Vec(j); }
@@ -86,35 +62,6 @@ class Generator : public Xbyak::CodeGenerator {
   static Vec b(int j) { return Vec(2 * kUnroll + j); }
   static Vec c(int j) { return Vec(3 * kUnroll + j); }
   static Vec d(int j) { return Vec(4 * kUnroll + j); }
-  static Vec held(int k) { return Vec(kValues * kUnroll + k); }
-  Xbyak::Address in_memory(int k) { return ptr[rip + constants_ + k * kBytes]; }
-
-  Vec in_register(int k, const Vec& scratch) {
-    if (k < kHeld) {
-      return held(k);
-    }
-    vmovaps(scratch, in_memory(k));
-    return scratch;
-  }
-
-  // Calls emit(j, operand) for vectors 0 .. count - 1 with the register that holds constant k, or its place in memory.
-  // Stage by stage for all vectors: that hides the latency of each.
-  template <class Emit>
-  void each(int count, int k, Emit&& emit) {
-    for (int j = 0; j < count; ++j) {
-      if (k < kHeld) {
-        emit(j, held(k));
-      } else {
-        emit(j, in_memory(k));
-      }
-    }
-  }
-  template <class Emit>
-  void each(int count, Emit&& emit) {
-    for (int j = 0; j < count; ++j) {
-      emit(j);
-    }
-  }
 
   void step(int count) {
     each(count, [&](int j) { vmovups(x(j), ptr[rsi + j * kBytes]); });
@@ -124,66 +71,60 @@ class Generator : public Xbyak::CodeGenerator {
     add(rdi, count * kBytes);
   }
 
-  void step_part(size_t rest) {
-    if constexpr (kWide) {
-      mov(eax, (1u << rest) - 1);
-      kmovw(k1, eax);
-      vmovups(x(0) | k1 | T_z, ptr[rsi]);
-      gelu(1);
-      vmovups(ptr[rdi] | k1, x(0));
-    } else {
-      vmovups(a(0), ptr[rip + mask_]);
-      vmaskmovps(x(0), a(0), ptr[rsi]);
-      gelu(1);
-      vmovups(a(0), ptr[rip + mask_]);
-      vmaskmovps(ptr[rdi], a(0), x(0));
+  void step_part() {
+    load_mask(a(0));
+    load(x(0), ptr[rsi], true);
+    gelu(1);
+    if constexpr (!kWide) {  // gelu took the register
+      load_mask(a(0));
     }
+    store(ptr[rdi], x(0), true);
   }
 
   // x(j) = gelu(x(j)); the names at the right are those of avx2.cpp.
   void gelu(int count) {
     // VMAXPS and VMINPS give their second operand where one is a NaN.
-    each(count, [&](int j) { vmaxps(x(j), in_register(kLow, a(j)), x(j)); });
-    each(count, [&](int j) { vminps(a(j), in_register(kHigh, a(j)), x(j)); });  // t
+    each(count, [&](int j) { vmaxps(x(j), constants_.in_register(kLow, a(j)), x(j)); });
+    each(count, [&](int j) { vminps(a(j), constants_.in_register(kHigh, a(j)), x(j)); });  // t
     each(count, [&](int j) { vmovaps(b(j), a(j)); });
-    each(count, kCHigh, [&](int j, const auto& k) { vfmadd213ps(b(j), a(j), k); });  // s
-    each(count, kCHigh, [&](int j, const auto& k) { vsubps(c(j), b(j), k); });
+    constants_.each(count, kCHigh, [&](int j, const auto& k) { vfmadd213ps(b(j), a(j), k); });  // s
+    constants_.each(count, kCHigh, [&](int j, const auto& k) { vsubps(c(j), b(j), k); });
     each(count, [&](int j) { vfmsub231ps(c(j), a(j), a(j)); });
-    each(count, kCLow, [&](int j, const auto& k) { vaddps(c(j), c(j), k); });  // s_low
-    each(count, [&](int j) { vmulps(d(j), a(j), b(j)); });                     // w
+    constants_.each(count, kCLow, [&](int j, const auto& k) { vaddps(c(j), c(j), k); });  // s_low
+    each(count, [&](int j) { vmulps(d(j), a(j), b(j)); });                                // w
     each(count, [&](int j) { vfmsub213ps(b(j), a(j), d(j)); });
     each(count, [&](int j) { vfmadd231ps(b(j), a(j), c(j)); });  // w_low
-    each(count, kMagic, [&](int j, const auto& k) { vmovaps(a(j), k); });
-    each(count, kBHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });  // shifted
-    each(count, kMagic, [&](int j, const auto& k) { vsubps(c(j), a(j), k); });       // whole
-    each(count, kBHigh, [&](int j, const auto& k) { vmulps(b(j), b(j), k); });
-    each(count, kBLow, [&](int j, const auto& k) { vfmadd231ps(b(j), d(j), k); });  // f_low
-    each(count, kBHigh, [&](int j, const auto& k) { vfmsub132ps(d(j), c(j), k); });
+    constants_.each(count, kMagic, [&](int j, const auto& k) { vmovaps(a(j), k); });
+    constants_.each(count, kBHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });  // shifted
+    constants_.each(count, kMagic, [&](int j, const auto& k) { vsubps(c(j), a(j), k); });       // whole
+    constants_.each(count, kBHigh, [&](int j, const auto& k) { vmulps(b(j), b(j), k); });
+    constants_.each(count, kBLow, [&](int j, const auto& k) { vfmadd231ps(b(j), d(j), k); });  // f_low
+    constants_.each(count, kBHigh, [&](int j, const auto& k) { vfmsub132ps(d(j), c(j), k); });
     each(count, [&](int j) { vaddps(d(j), d(j), b(j)); });  // f
-    each(count, kC6, [&](int j, const auto& k) { vmovaps(b(j), k); });
+    constants_.each(count, kC6, [&](int j, const auto& k) { vmovaps(b(j), k); });
     for (const int power : {kC5, kC4, kC3, kC2, kC1, kOne}) {
-      each(count, power, [&](int j, const auto& k) { vfmadd213ps(b(j), d(j), k); });  // p
+      constants_.each(count, power, [&](int j, const auto& k) { vfmadd213ps(b(j), d(j), k); });  // p
     }
     if constexpr (kWide) {
-      each(count, [&](int j) { vcmpps(Xbyak::Opmask(2 + j), x(j), in_register(kFar, a(j)), 1); });  // x < -8
-      each(count, kOne, [&](int j, const auto& k) { vmovaps(a(j), k); });
-      each(count, kDown, [&](int j, const auto& k) { vmovaps(a(j) | Xbyak::Opmask(2 + j), k); });  // scale
+      each(count, [&](int j) { vcmpps(Xbyak::Opmask(2 + j), x(j), constants_.in_register(kFar, a(j)), 1); });  // x < -8
+      constants_.each(count, kOne, [&](int j, const auto& k) { vmovaps(a(j), k); });
+      constants_.each(count, kDown, [&](int j, const auto& k) { vmovaps(a(j) | Xbyak::Opmask(2 + j), k); });  // scale
       each(count, [&](int j) { vmulps(b(j), b(j), a(j)); });
       each(count, [&](int j) { vscalefps(b(j), b(j), c(j)); });  // power
     } else {
-      each(count, kFar, [&](int j, const auto& k) { vcmpps(c(j), x(j), k, 1); });  // x < -8
-      each(count, kDown, [&](int j, const auto& k) { vpand(c(j), c(j), k); });
+      constants_.each(count, kFar, [&](int j, const auto& k) { vcmpps(c(j), x(j), k, 1); });  // x < -8
+      constants_.each(count, kDown, [&](int j, const auto& k) { vpand(c(j), c(j), k); });
       each(count, [&](int j) { vpslld(a(j), a(j), 23); });
       each(count, [&](int j) { vpsubd(a(j), a(j), c(j)); });
-      each(count, [&](int j) { vpaddd(b(j), b(j), a(j)); });                     // power
-      each(count, [&](int j) { vpsubd(a(j), in_register(kOne, a(j)), c(j)); });  // scale
+      each(count, [&](int j) { vpaddd(b(j), b(j), a(j)); });                                // power
+      each(count, [&](int j) { vpsubd(a(j), constants_.in_register(kOne, a(j)), c(j)); });  // scale
     }
     each(count, [&](int j) { vmulps(x(j), x(j), a(j)); });
     each(count, [&](int j) { vaddps(b(j), b(j), a(j)); });
     each(count, [&](int j) { vdivps(x(j), x(j), b(j)); });
   }
 
-  void write_constants(size_t rest) {
+  void write_constants() {
     float values[kConstants] = {};
     values[kMagic] = 0x1.8p23f;
     values[kBHigh] = -0x1.a5a7dp-4f;
@@ -201,34 +142,13 @@ class Generator : public Xbyak::CodeGenerator {
     values[kC1] = 0x1.62e43p-1f;
     values[kFar] = -8;
     values[kDown] = kWide ? 0x1p-64f : 0x1p-63f;  // narrow: the bits 64 << 23, to subtract from an exponent
-    align(64);
-    L(constants_);
-    for (const float value : values) {
-      uint32_t bits;
-      memcpy(&bits, &value, sizeof bits);
-      for (int i = 0; i < Vec::kLanes; ++i) {
-        dd(bits);
-      }
-    }
-    if (!kWide && rest != 0) {
-      L(mask_);
-      for (size_t i = 0; i < 8; ++i) {
-        dd(i < rest ? 0xffffffffu : 0u);
-      }
+    constants_.write(values);
+    if (rest_ != 0) {
+      write_mask<Vec>();
     }
   }
 
-  Xbyak::Label constants_;
-  Xbyak::Label mask_;
+  Constants<Vec> constants_{*this, kValues* kUnroll, kHeld};
 };
-
-template <class Vec>
-size_t generate(void* code, size_t capacity, const size_t* key) {
-  try {
-    return Generator<Vec>(code, capacity, key[0]).getSize();
-  } catch (const Xbyak::Error&) {
-    return 0;  // capacity is too small
-  }
-}
 
 }  // namespace

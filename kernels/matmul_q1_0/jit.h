@@ -1,9 +1,9 @@
 #pragma once
 #include <stdint.h>
 #include <string.h>
-#include <xbyak/xbyak.h>
 
 #include "kernels/matmul_q1_0/kernel.h"
+#include "kernels/shared/jit.h"
 
 // Table lookup in place of multiplication, after T-MAC (Wei et al., "T-MAC: CPU Renaissance via Table Lookup for
 // Low-Bit LLM Deployment on Edge", 2024): for four columns of a token the sums S of the activations whose bits are set
@@ -33,7 +33,7 @@ class Generator : public Xbyak::CodeGenerator {
       : CodeGenerator(capacity, code), groups_(key[1] / 128), tokens_(key[2]) {}
   virtual ~Generator() = default;
 
-  size_t generate(int tile_rows, int max_tokens, int frame) {
+  void assemble(int tile_rows, int max_tokens, int frame) {
     tile_rows_ = tile_rows;
     push(rbp);
     mov(rbp, rsp);
@@ -75,7 +75,6 @@ class Generator : public Xbyak::CodeGenerator {
       ret();
     }
     constants();
-    return getSize();
   }
 
  protected:
@@ -211,14 +210,5 @@ class Generator : public Xbyak::CodeGenerator {
   int tile_rows_ = 0;
   Xbyak::Label build_tables_;
 };
-
-template <class G>
-size_t generate(void* code, size_t capacity, const size_t* key) {
-  try {
-    return G(code, capacity, key).generate_all();
-  } catch (const Xbyak::Error&) {
-    return 0;  // capacity is too small
-  }
-}
 
 }  // namespace

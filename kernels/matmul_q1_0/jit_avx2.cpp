@@ -9,8 +9,9 @@ size_t avx2_tile_bytes(size_t groups) { return groups * (32 * 2 + 32 * 16); }
 
 class Avx2 : public Generator {
  public:
-  using Generator::Generator;
-  size_t generate_all() { return generate(kTile, kTokens, kFrame); }
+  Avx2(void* code, size_t capacity, const size_t* key) : Generator(code, capacity, key) {
+    assemble(kTile, kTokens, kFrame);
+  }
 
  private:
   static constexpr int kTile = 32;

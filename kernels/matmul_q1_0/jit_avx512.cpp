@@ -9,8 +9,9 @@ size_t avx512_tile_bytes(size_t groups) { return (groups * (16 * 2 + 16 * 16) + 
 
 class Avx512 : public Generator {
  public:
-  using Generator::Generator;
-  size_t generate_all() { return generate(kTile, kTokens, kFrame); }
+  Avx512(void* code, size_t capacity, const size_t* key) : Generator(code, capacity, key) {
+    assemble(kTile, kTokens, kFrame);
+  }
 
  private:
   static constexpr int kTile = 16;

@@ -1,7 +1,6 @@
 #pragma once
-#include <xbyak/xbyak.h>
-
 #include "kernels/quantize_q1_0/kernel.h"
+#include "kernels/shared/jit.h"
 
 // What the generators share. All is local to the file that includes it.
 namespace {
@@ -57,14 +56,5 @@ class Generator : public Xbyak::CodeGenerator {
 
   Xbyak::Label abs_, scale_;
 };
-
-template <class Generator>
-size_t generate(void* code, size_t capacity, const size_t* key) {
-  try {
-    return Generator(code, capacity, key[0]).getSize();
-  } catch (const Xbyak::Error&) {
-    return 0;  // capacity is too small
-  }
-}
 
 }  // namespace

@@ -36,5 +36,5 @@ class Avx512 : public Generator {
 }  // namespace
 
 extern "C" size_t quantize_q1_0_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Avx512>(code, capacity, key);
+  return generate<Avx512>(code, capacity, key[0]);
 }

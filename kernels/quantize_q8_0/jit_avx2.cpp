@@ -54,5 +54,5 @@ class Avx2 : public Generator {
 }  // namespace
 
 extern "C" size_t quantize_q8_0_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Avx2>(code, capacity, key);
+  return generate<Avx2>(code, capacity, key[0]);
 }

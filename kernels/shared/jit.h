@@ -42,8 +42,8 @@ class VectorGenerator : public Xbyak::CodeGenerator {
 
   // The mask of the first rest lanes: k1 in AVX-512, which takes eax to set it, else the register.
   template <class Vec>
-  void load_mask(const Xbyak::Ymm& mask) {
-    mask_ = mask;
+  void load_mask(const Vec& mask) {
+    mask_ = Xbyak::Ymm(mask.getIdx());
     if (rest_ == 0) {
       return;
     }
@@ -126,6 +126,14 @@ class VectorGenerator : public Xbyak::CodeGenerator {
     vaddss(xmm0, xmm0, xmm1);
   }
 
+  // emit(j) for the vectors 0 .. count - 1. One stage after another, each for all vectors, hides the latency of the stages.
+  template <class Emit>
+  static void each(int count, Emit&& emit) {
+    for (int j = 0; j < count; ++j) {
+      emit(j);
+    }
+  }
+
   // The float as data, so many times.
   void write(float value, int copies = 1) {
     uint32_t bits;
@@ -138,8 +146,63 @@ class VectorGenerator : public Xbyak::CodeGenerator {
   const size_t rest_;
 
  private:
+  template <class Vec>
+  friend class Constants;
+
   Xbyak::Ymm mask_;
   Xbyak::Label mask_words_;
+};
+
+// The constants of a kernel, in all lanes of a vector each: the first `held` stay in registers from `first` on, the others are
+// read from memory where they are used.
+template <class Vec>
+class Constants {
+ public:
+  Constants(VectorGenerator& g, int first, int held) : g_(g), first_(first), held_(held) {}
+
+  void load() {
+    for (int c = 0; c < held_; ++c) {
+      g_.vmovaps(Vec(first_ + c), in_memory(c));
+    }
+  }
+
+  Xbyak::Address in_memory(int c) { return g_.ptr[g_.rip + label_ + c * Vec::kBytes]; }
+
+  Vec in_register(int c, const Vec& scratch) {
+    if (c < held_) {
+      return Vec(first_ + c);
+    }
+    g_.vmovaps(scratch, in_memory(c));
+    return scratch;
+  }
+
+  // emit(j, operand) for the vectors 0 .. count - 1, with the register that holds constant c, or its place in memory.
+  template <class Emit>
+  void each(int count, int c, Emit&& emit) {
+    for (int j = 0; j < count; ++j) {
+      if (c < held_) {
+        emit(j, Vec(first_ + c));
+      } else {
+        emit(j, in_memory(c));
+      }
+    }
+  }
+
+  // All of them, to be written behind the code.
+  template <int kCount>
+  void write(const float (&values)[kCount]) {
+    g_.align(64);
+    g_.L(label_);
+    for (const float value : values) {
+      g_.write(value, Vec::kLanes);
+    }
+  }
+
+ private:
+  VectorGenerator& g_;
+  const int first_;
+  const int held_;
+  Xbyak::Label label_;
 };
 
 }  // namespace
