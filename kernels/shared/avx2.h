@@ -74,8 +74,8 @@ static inline __attribute__((always_inline)) void elementwise(T* z, size_t n, F 
   }
 }
 
-// The sum of what f(s, inputs[i]...) adds to s. Eight accumulators: two FMAs a cycle times a latency of four. f must add
-// 0 to lanes whose inputs are 0.
+// The sum of what f(s, inputs[i]...) adds to s, which must be 0 where the inputs are 0. Eight accumulators: two FMAs a
+// cycle times a latency of four.
 template <class F, class... Inputs>
 static inline __attribute__((always_inline)) float accumulate(size_t n, F f, const Inputs*... inputs) {
   __m256 s[8];

@@ -33,8 +33,8 @@ size_t generate(void* code, size_t capacity, const Arguments&... arguments) {
   }
 }
 
-// Loads and stores of a last vector that is not whole, loops, sums and constants. No template, so that generators, which are
-// templates of Vec, see its names and those of Xbyak.
+// Loads and stores of a last vector that is not whole, loops, sums and constants. No template, so that generators,
+// which are templates of Vec, see its names and those of Xbyak.
 class VectorGenerator : public Xbyak::CodeGenerator {
  protected:
   // rest: lanes of the last vector, 0 where all are whole.
@@ -126,7 +126,7 @@ class VectorGenerator : public Xbyak::CodeGenerator {
     vaddss(xmm0, xmm0, xmm1);
   }
 
-  // emit(j) for the vectors 0 .. count - 1. One stage after another, each for all vectors, hides the latency of the stages.
+  // emit(j) for the vectors 0 .. count - 1. Stage after stage, each for all vectors, hides the latency of the stages.
   template <class Emit>
   static void each(int count, Emit&& emit) {
     for (int j = 0; j < count; ++j) {
@@ -153,8 +153,8 @@ class VectorGenerator : public Xbyak::CodeGenerator {
   Xbyak::Label mask_words_;
 };
 
-// The constants of a kernel, in all lanes of a vector each: the first `held` stay in registers from `first` on, the others are
-// read from memory where they are used.
+// The constants of a kernel, in all lanes of a vector each: the first `held` stay in registers from `first` on, the
+// others are read from memory where they are used.
 template <class Vec>
 class Constants {
  public:

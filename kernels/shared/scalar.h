@@ -31,8 +31,8 @@ static inline uint16_t half_of(float f) {
   return static_cast<uint16_t>((bits - (112u << 23) + 0xfff + ((bits >> 13) & 1)) >> 13);
 }
 
-// 32 partial sums: contracts want 16, and the compiler (auto_v2 .. auto_v4) may keep them in vectors, which it may not do
-// with one running sum as addition is not associative.
+// 32 partial sums: contracts want 16, and the compiler (auto_v2 .. auto_v4) may keep them in vectors, which it may not
+// do with one running sum as addition is not associative.
 static inline float add_up(float (&sums)[32]) {
   for (size_t half = 16; half > 0; half /= 2) {
     for (size_t j = 0; j < half; ++j) {
@@ -42,10 +42,10 @@ static inline float add_up(float (&sums)[32]) {
   return sums[0];
 }
 
-// 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for NaN. z = n ln 2 + r with
-// |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact (Cody and Waite 1980; the parts are those of
-// Cephes' expf). The polynomial is the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most. 2^64
-// keeps every result normal: the caller's last product, by 2^-64 over the sum, is the one that may be subnormal.
+// 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for NaN. z = n ln 2 + r
+// with |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact (Cody and Waite 1980; the parts are those
+// of Cephes' expf). The polynomial is the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most.
+// 2^64 keeps every result normal: the caller's last product, by 2^-64 over the sum, is the one that may be subnormal.
 static inline float exp64(float z) {
   z = z < -110.0f ? -110.0f : z;
   // 1.5 * 2^23 rounds to an integer n; with n + 64 + 127 in the low bits of the sum, a shift gives 2^(n + 64).

@@ -51,8 +51,8 @@ static inline __attribute__((always_inline)) void elementwise(T* z, size_t n, F 
   }
 }
 
-// The sum of what f(s, inputs[i]...) adds to s. Four accumulators of four lanes hide the latency of the addition (3-4
-// cycles) at one addition a cycle. f must add 0 to lanes whose inputs are 0.
+// The sum of what f(s, inputs[i]...) adds to s, which must be 0 where the inputs are 0. Four accumulators of four lanes
+// hide the latency of the addition (3-4 cycles) at one addition a cycle.
 template <class F, class... Inputs>
 static inline __attribute__((always_inline)) float accumulate(size_t n, F f, const Inputs*... inputs) {
   __m128 s[4] = {_mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps()};
