@@ -21,4 +21,4 @@ static inline __m512 exp16(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-extern "C" void exp_f32_avx512(float* y, const float* x, size_t n) { elementwise<4>(y, n, exp16, x); }
+extern "C" void exp_f32_avx512(float* y, const float* x, size_t n) { elementwise<4, kTogether>(y, n, exp16, x); }

@@ -28,5 +28,5 @@ static inline __m128 exp4(__m128 x) {
 
 extern "C" void exp_f32_sse(float* y, const float* x, size_t n) {
   // Two vectors a round: the chains of both are in flight at once, and their values fit the 16 registers.
-  elementwise<2>(y, n, exp4, x);
+  elementwise<2, kTogether>(y, n, exp4, x);
 }

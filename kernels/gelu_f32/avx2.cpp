@@ -39,4 +39,4 @@ static inline __m256 gelu8(__m256 x) {
   return _mm256_div_ps(_mm256_mul_ps(x, scale), _mm256_add_ps(scale, power));
 }
 
-extern "C" void gelu_f32_avx2(float* y, const float* x, size_t n) { elementwise<2>(y, n, gelu8, x); }
+extern "C" void gelu_f32_avx2(float* y, const float* x, size_t n) { elementwise<2, kTogether>(y, n, gelu8, x); }

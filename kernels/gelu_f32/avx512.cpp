@@ -32,4 +32,4 @@ static inline __m512 gelu16(__m512 x) {
   return _mm512_div_ps(_mm512_mul_ps(x, scale), _mm512_add_ps(scale, power));
 }
 
-extern "C" void gelu_f32_avx512(float* y, const float* x, size_t n) { elementwise<2>(y, n, gelu16, x); }
+extern "C" void gelu_f32_avx512(float* y, const float* x, size_t n) { elementwise<2, kTogether>(y, n, gelu16, x); }
