@@ -37,20 +37,14 @@ foreach(edit ${edits})
   file(STRINGS ${edit} large REGEX "^budget: large$" LIMIT_COUNT 1)
   string(COMPARE NOTEQUAL "${large}" "" large)
 
-  # The source of the variant. A jit.cpp has two.
   set(source "${source_${kernel}/${isa}}")
   if(NOT source)
     message(FATAL_ERROR "${edit}: there is no variant ${kernel}/${isa} to plant it in")
-  endif()
-  set(defined ${isa})
-  if(source MATCHES "/jit\\.cpp$")
-    set(defined jit_avx2 jit_avx512)
   endif()
   # A family's files are named after the family, not the kernel; its pack may be what the edit is of.
   set(stem_of_symbols ${kernel})
   set(sources ${source})
   set(defines "")
-  set(pack "")
   if(family_${kernel})
     set(stem_of_symbols ${family_${kernel}})
     list(APPEND sources kernels/${family_${kernel}}/pack.c)
@@ -73,11 +67,7 @@ foreach(edit ${edits})
                        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} DEPENDS ci/defects.py ${edit} ${originals}
                        COMMENT "Planting ${edit}" VERBATIM)
     # The edit names no function: macros rename what the source defines.
-    set(renames "")
-    foreach(variant ${defined})
-      list(APPEND renames ${stem_of_symbols}_${variant}=${kernel}_${variant}_${name}
-           ${kernel}_pack_${variant}=${kernel}_pack_${variant}_${name})
-    endforeach()
+    set(renames ${stem_of_symbols}_${isa}=${kernel}_${isa}_${name} ${kernel}_pack_${isa}=${kernel}_pack_${isa}_${name})
     foreach(one ${sources})
       set_source_files_properties(${planted}/${one} PROPERTIES COMPILE_DEFINITIONS "${renames};${defines}" INCLUDE_DIRECTORIES ${planted})
     endforeach()

@@ -1,11 +1,7 @@
-#include <immintrin.h>
-
+#include "kernels/shared/avx2.h"
 #include "kernels/exp_f32/kernel.h"
 
 extern "C" exp_f32_fn exp_f32_avx2;
-
-// The n % 8 mask is a window into this table.
-static const int kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
 // e^r for r = x - whole * ln 2, with the polynomial of scalar.cpp. Thanks to FMA whole * ln2_high needs not be exact,
 // so ln2_high is ln 2 to 24 bits.
@@ -42,43 +38,33 @@ static inline __m256 exp8_near(__m256 x) {
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
 }
 
-static inline __m256i magnitude(__m256 x) {
-  return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
-}
-
 extern "C" void exp_f32_avx2(float* y, const float* x, size_t n) {
   size_t i = 0;
   // Four independent vectors a round, for the latency of some 50 cycles each. Clamps and two scale factors take six
   // operations of nineteen, so a round without an extreme x (or NaN: its bits compare as large) does without.
   for (; i + 32 <= n; i += 32) {
-    const __m256 a = _mm256_loadu_ps(x + i);
-    const __m256 b = _mm256_loadu_ps(x + i + 8);
-    const __m256 c = _mm256_loadu_ps(x + i + 16);
-    const __m256 d = _mm256_loadu_ps(x + i + 24);
+    const __m256 a = load(x + i);
+    const __m256 b = load(x + i + 8);
+    const __m256 c = load(x + i + 16);
+    const __m256 d = load(x + i + 24);
     const __m256i largest =
         _mm256_max_epu32(_mm256_max_epu32(magnitude(a), magnitude(b)), _mm256_max_epu32(magnitude(c), magnitude(d)));
     const __m256i limit = _mm256_castps_si256(_mm256_set1_ps(86));
     if (__builtin_expect(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sub_epi32(limit, largest))), 0)) {
-      _mm256_storeu_ps(y + i, exp8(a));
-      _mm256_storeu_ps(y + i + 8, exp8(b));
-      _mm256_storeu_ps(y + i + 16, exp8(c));
-      _mm256_storeu_ps(y + i + 24, exp8(d));
+      store(y + i, exp8(a));
+      store(y + i + 8, exp8(b));
+      store(y + i + 16, exp8(c));
+      store(y + i + 24, exp8(d));
     } else {
       const __m256 exp_a = exp8_near(a);
       const __m256 exp_b = exp8_near(b);
       const __m256 exp_c = exp8_near(c);
       const __m256 exp_d = exp8_near(d);
-      _mm256_storeu_ps(y + i, exp_a);
-      _mm256_storeu_ps(y + i + 8, exp_b);
-      _mm256_storeu_ps(y + i + 16, exp_c);
-      _mm256_storeu_ps(y + i + 24, exp_d);
+      store(y + i, exp_a);
+      store(y + i + 8, exp_b);
+      store(y + i + 16, exp_c);
+      store(y + i + 24, exp_d);
     }
   }
-  for (; i + 8 <= n; i += 8) {
-    _mm256_storeu_ps(y + i, exp8(_mm256_loadu_ps(x + i)));
-  }
-  if (i < n) {
-    const __m256i mask = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 8 - (n - i)));
-    _mm256_maskstore_ps(y + i, mask, exp8(_mm256_maskload_ps(x + i, mask)));
-  }
+  elementwise<1>(y + i, n - i, exp8, x + i);
 }

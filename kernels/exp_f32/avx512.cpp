@@ -1,5 +1,4 @@
-#include <immintrin.h>
-
+#include "kernels/shared/avx512.h"
 #include "kernels/exp_f32/kernel.h"
 
 extern "C" exp_f32_fn exp_f32_avx512;
@@ -22,23 +21,4 @@ static inline __m512 exp16(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-extern "C" void exp_f32_avx512(float* y, const float* x, size_t n) {
-  size_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-    const __m512 a = exp16(_mm512_loadu_ps(x + i));
-    const __m512 b = exp16(_mm512_loadu_ps(x + i + 16));
-    const __m512 c = exp16(_mm512_loadu_ps(x + i + 32));
-    const __m512 d = exp16(_mm512_loadu_ps(x + i + 48));
-    _mm512_storeu_ps(y + i, a);
-    _mm512_storeu_ps(y + i + 16, b);
-    _mm512_storeu_ps(y + i + 32, c);
-    _mm512_storeu_ps(y + i + 48, d);
-  }
-  for (; i + 16 <= n; i += 16) {
-    _mm512_storeu_ps(y + i, exp16(_mm512_loadu_ps(x + i)));
-  }
-  if (i < n) {
-    const __mmask16 mask = static_cast<__mmask16>((1u << (n - i)) - 1);
-    _mm512_mask_storeu_ps(y + i, mask, exp16(_mm512_maskz_loadu_ps(mask, x + i)));
-  }
-}
+extern "C" void exp_f32_avx512(float* y, const float* x, size_t n) { elementwise<4, kTogether>(y, n, exp16, x); }

@@ -2,20 +2,9 @@
 #include <string.h>
 
 #include "kernels/exp_f32/kernel.h"
+#include "kernels/shared/scalar.h"
 
 extern "C" exp_f32_fn exp_f32_scalar;
-
-static inline float float_of(uint32_t bits) {
-  float f;
-  memcpy(&f, &bits, sizeof f);
-  return f;
-}
-
-static inline uint32_t bits_of(float f) {
-  uint32_t bits;
-  memcpy(&bits, &f, sizeof bits);
-  return bits;
-}
 
 // e^x = 2^n e^r with n = rint(x / ln 2), |r| <= ln(2) / 2.
 extern "C" void exp_f32_scalar(float* y, const float* x, size_t n) {

@@ -1,5 +1,4 @@
-#include <immintrin.h>
-
+#include "kernels/shared/sse.h"
 #include "kernels/exp_f32/kernel.h"
 
 extern "C" exp_f32_fn exp_f32_sse;
@@ -28,18 +27,6 @@ static inline __m128 exp4(__m128 x) {
 }
 
 extern "C" void exp_f32_sse(float* y, const float* x, size_t n) {
-  size_t i = 0;
   // Two vectors a round: the chains of both are in flight at once, and their values fit the 16 registers.
-  for (; i + 8 <= n; i += 8) {
-    const __m128 a = exp4(_mm_loadu_ps(x + i));
-    const __m128 b = exp4(_mm_loadu_ps(x + i + 4));
-    _mm_storeu_ps(y + i, a);
-    _mm_storeu_ps(y + i + 4, b);
-  }
-  for (; i + 4 <= n; i += 4) {
-    _mm_storeu_ps(y + i, exp4(_mm_loadu_ps(x + i)));
-  }
-  for (; i < n; ++i) {
-    _mm_store_ss(y + i, exp4(_mm_load_ss(x + i)));
-  }
+  elementwise<2, kTogether>(y, n, exp4, x);
 }

@@ -1,11 +1,7 @@
-#include <immintrin.h>
-
+#include "kernels/shared/avx2.h"
 #include "kernels/gelu_f32/kernel.h"
 
 extern "C" gelu_f32_fn gelu_f32_avx2;
-
-// The n % 8 mask is a window into this table.
-static const int kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
 // As in scalar.cpp, but u is a sum of two floats, which is faster than doubles where there is FMA, as that gives the
 // rounding error of a product. u = b w, w = x (c + x^2), c = 1/0.044715, b = -2 sqrt(2/pi) log2(e) 0.044715.
@@ -43,19 +39,4 @@ static inline __m256 gelu8(__m256 x) {
   return _mm256_div_ps(_mm256_mul_ps(x, scale), _mm256_add_ps(scale, power));
 }
 
-extern "C" void gelu_f32_avx2(float* y, const float* x, size_t n) {
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const __m256 a = gelu8(_mm256_loadu_ps(x + i));
-    const __m256 b = gelu8(_mm256_loadu_ps(x + i + 8));
-    _mm256_storeu_ps(y + i, a);
-    _mm256_storeu_ps(y + i + 8, b);
-  }
-  for (; i + 8 <= n; i += 8) {
-    _mm256_storeu_ps(y + i, gelu8(_mm256_loadu_ps(x + i)));
-  }
-  if (i < n) {
-    const __m256i mask = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 8 - (n - i)));
-    _mm256_maskstore_ps(y + i, mask, gelu8(_mm256_maskload_ps(x + i, mask)));
-  }
-}
+extern "C" void gelu_f32_avx2(float* y, const float* x, size_t n) { elementwise<2, kTogether>(y, n, gelu8, x); }

@@ -1,5 +1,4 @@
-#include <immintrin.h>
-
+#include "kernels/shared/avx512.h"
 #include "kernels/gelu_f32/kernel.h"
 
 extern "C" gelu_f32_fn gelu_f32_avx512;
@@ -33,19 +32,4 @@ static inline __m512 gelu16(__m512 x) {
   return _mm512_div_ps(_mm512_mul_ps(x, scale), _mm512_add_ps(scale, power));
 }
 
-extern "C" void gelu_f32_avx512(float* y, const float* x, size_t n) {
-  size_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    const __m512 a = gelu16(_mm512_loadu_ps(x + i));
-    const __m512 b = gelu16(_mm512_loadu_ps(x + i + 16));
-    _mm512_storeu_ps(y + i, a);
-    _mm512_storeu_ps(y + i + 16, b);
-  }
-  for (; i + 16 <= n; i += 16) {
-    _mm512_storeu_ps(y + i, gelu16(_mm512_loadu_ps(x + i)));
-  }
-  if (i < n) {
-    const __mmask16 mask = static_cast<__mmask16>((1u << (n - i)) - 1);
-    _mm512_mask_storeu_ps(y + i, mask, gelu16(_mm512_maskz_loadu_ps(mask, x + i)));
-  }
-}
+extern "C" void gelu_f32_avx512(float* y, const float* x, size_t n) { elementwise<2, kTogether>(y, n, gelu16, x); }

@@ -2,14 +2,9 @@
 #include <string.h>
 
 #include "kernels/gelu_f32/kernel.h"
+#include "kernels/shared/scalar.h"
 
 extern "C" gelu_f32_fn gelu_f32_scalar;
-
-static inline float float_of(uint32_t bits) {
-  float f;
-  memcpy(&f, &bits, sizeof f);
-  return f;
-}
 
 static inline uint32_t low_bits_of(double d) {
   uint64_t bits;

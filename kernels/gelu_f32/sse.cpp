@@ -1,5 +1,4 @@
-#include <immintrin.h>
-
+#include "kernels/shared/sse.h"
 #include "kernels/gelu_f32/kernel.h"
 
 extern "C" gelu_f32_fn gelu_f32_sse;
@@ -36,12 +35,4 @@ static inline __m128 gelu4(__m128 x) {
   return _mm_div_ps(_mm_mul_ps(x, scale), denominator);
 }
 
-extern "C" void gelu_f32_sse(float* y, const float* x, size_t n) {
-  size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    _mm_storeu_ps(y + i, gelu4(_mm_loadu_ps(x + i)));
-  }
-  for (; i < n; ++i) {
-    _mm_store_ss(y + i, gelu4(_mm_load_ss(x + i)));
-  }
-}
+extern "C" void gelu_f32_sse(float* y, const float* x, size_t n) { elementwise<1>(y, n, gelu4, x); }

@@ -1,16 +1,7 @@
+#include "kernels/shared/scalar.h"
 #include "kernels/layer_norm_f32/kernel.h"
 
 extern "C" layer_norm_f32_fn layer_norm_f32_scalar;
-
-// 32 partial sums: the contract wants 16, and the compiler (auto_v2 .. auto_v4) may keep them in vectors.
-static float add_up(float* sums) {
-  for (size_t half = 16; half > 0; half /= 2) {
-    for (size_t j = 0; j < half; ++j) {
-      sums[j] += sums[j + half];
-    }
-  }
-  return sums[0];
-}
 
 extern "C" void layer_norm_f32_scalar(float* y, const float* x, const float* w, const float* b, float eps, size_t n) {
   const float count = static_cast<float>(n);

@@ -1,7 +1,4 @@
-#include <immintrin.h>
-#include <stdint.h>
-#include <string.h>
-
+#include "kernels/shared/avx512.h"
 #include "kernels/quantize_q1_0/kernel.h"
 
 extern "C" quantize_q1_0_fn quantize_q1_0_avx512;
@@ -10,17 +7,12 @@ static inline void quantize(uint8_t* dst, const float* x) {
   __m512 s[8];
 #pragma GCC unroll 8
   for (int j = 0; j < 8; ++j) {
-    const __m512 v = _mm512_loadu_ps(x + 16 * j);
+    const __m512 v = load(x + 16 * j);
     s[j] = _mm512_abs_ps(v);
     const __mmask16 bits = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GE_OQ);
     memcpy(dst + 2 + 2 * j, &bits, sizeof bits);
   }
-  const __m512 low = _mm512_add_ps(_mm512_add_ps(s[0], s[1]), _mm512_add_ps(s[2], s[3]));
-  const __m512 high = _mm512_add_ps(_mm512_add_ps(s[4], s[5]), _mm512_add_ps(s[6], s[7]));
-  const float mean = _mm512_reduce_add_ps(_mm512_add_ps(low, high)) * (1.0f / 128);
-  const __m128i half = _mm_cvtps_ph(_mm_set_ss(mean), _MM_FROUND_TO_NEAREST_INT);
-  const uint16_t d = static_cast<uint16_t>(_mm_extract_epi16(half, 0));
-  memcpy(dst, &d, sizeof d);
+  store_half(dst, _mm_set_ss(add_up(s) * (1.0f / 128)));
 }
 
 extern "C" void quantize_q1_0_avx512(void* dst, const float* x, size_t n) {

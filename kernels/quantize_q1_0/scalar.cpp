@@ -2,28 +2,9 @@
 #include <string.h>
 
 #include "kernels/quantize_q1_0/kernel.h"
+#include "kernels/shared/scalar.h"
 
 extern "C" quantize_q1_0_fn quantize_q1_0_scalar;
-
-static inline uint32_t bits_of(float f) {
-  uint32_t bits;
-  memcpy(&bits, &f, sizeof bits);
-  return bits;
-}
-
-// fp16 nearest to f >= 0 or NaN, ties to even. After F. Giesen, float_to_half_fast3_rtne
-// (https://gist.github.com/rygorous/2156668): 0x38800000 is 2^-14, the smallest normal fp16; 0x47800000 is 2^16.
-static inline uint16_t half_of(float f) {
-  const uint32_t bits = bits_of(f) & 0x7fffffffu;
-  if (bits >= 0x47800000u) {
-    return bits > 0x7f800000u ? 0x7e00 : 0x7c00;
-  }
-  if (bits < 0x38800000u) {  // a step of 0.5 is 2^-24, that of subnormal fp16: the addition rounds
-    return static_cast<uint16_t>(bits_of(f + 0.5f) - bits_of(0.5f));
-  }
-  // Another bias (15 for 127), half a step less one, and one more where the last bit kept is odd.
-  return static_cast<uint16_t>((bits - (112u << 23) + 0xfff + ((bits >> 13) & 1)) >> 13);
-}
 
 // Bit j: a table, as the compiler has no vector of shift counts before AVX2.
 static const uint32_t kBit[32] = {1u << 0,  1u << 1,  1u << 2,  1u << 3,  1u << 4,  1u << 5,  1u << 6,  1u << 7,
@@ -44,12 +25,7 @@ extern "C" void quantize_q1_0_scalar(void* dst, const float* x, size_t n) {
       }
       memcpy(out + 2 + 4 * k, &bits, sizeof bits);
     }
-    for (size_t half = 16; half > 0; half /= 2) {
-      for (size_t j = 0; j < half; ++j) {
-        sums[j] += sums[j + half];
-      }
-    }
-    const uint16_t d = half_of(sums[0] * (1.0f / 128));
+    const uint16_t d = half_of(add_up(sums) * (1.0f / 128));
     memcpy(out, &d, sizeof d);
   }
 }

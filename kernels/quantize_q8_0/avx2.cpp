@@ -1,24 +1,16 @@
-#include <immintrin.h>
-#include <stdint.h>
-#include <string.h>
-
+#include "kernels/shared/avx2.h"
 #include "kernels/quantize_q8_0/kernel.h"
 
 extern "C" quantize_q8_0_fn quantize_q8_0_avx2;
-
-// Magnitudes are ordered as their bits are, NaN above Inf above all numbers.
-static inline __m256i magnitude(__m256 x) {
-  return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
-}
 
 // vcvtps2dq rounds to nearest even, as MXCSR says by the ABI.
 static inline __m256i scaled(__m256 x, __m256 inverse) { return _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse)); }
 
 static inline void quantize(uint8_t* dst, const float* x) {
-  const __m256 v0 = _mm256_loadu_ps(x);
-  const __m256 v1 = _mm256_loadu_ps(x + 8);
-  const __m256 v2 = _mm256_loadu_ps(x + 16);
-  const __m256 v3 = _mm256_loadu_ps(x + 24);
+  const __m256 v0 = load(x);
+  const __m256 v1 = load(x + 8);
+  const __m256 v2 = load(x + 16);
+  const __m256 v3 = load(x + 24);
   const __m256i m8 =
       _mm256_max_epi32(_mm256_max_epi32(magnitude(v0), magnitude(v1)), _mm256_max_epi32(magnitude(v2), magnitude(v3)));
   __m128i m = _mm_max_epi32(_mm256_castsi256_si128(m8), _mm256_extracti128_si256(m8, 1));
@@ -33,9 +25,7 @@ static inline void quantize(uint8_t* dst, const float* x) {
     memset(dst + 2, 0, 32);
     return;
   }
-  const __m128i half = _mm_cvtps_ph(_mm_div_ps(amax, _mm_set1_ps(127.0f)), _MM_FROUND_TO_NEAREST_INT);
-  const uint16_t d = static_cast<uint16_t>(_mm_extract_epi16(half, 0));
-  memcpy(dst, &d, sizeof d);
+  store_half(dst, _mm_div_ps(amax, _mm_set1_ps(127.0f)));
   const __m256 inverse = _mm256_broadcastss_ps(inverse1);
   const __m256i low = _mm256_packs_epi32(scaled(v0, inverse), scaled(v1, inverse));
   const __m256i high = _mm256_packs_epi32(scaled(v2, inverse), scaled(v3, inverse));

@@ -1,15 +1,7 @@
-#include <immintrin.h>
-#include <stdint.h>
-#include <string.h>
-
+#include "kernels/shared/avx512.h"
 #include "kernels/quantize_q8_0/kernel.h"
 
 extern "C" quantize_q8_0_fn quantize_q8_0_avx512;
-
-// Magnitudes are ordered as their bits are, NaN above Inf above all numbers.
-static inline __m512i magnitude(__m512 x) {
-  return _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
-}
 
 // vcvtps2dq rounds to nearest even, as MXCSR says by the ABI.
 static inline __m128i scaled(__m512 x, __m512 inverse) {
@@ -17,8 +9,8 @@ static inline __m128i scaled(__m512 x, __m512 inverse) {
 }
 
 static inline void quantize(uint8_t* dst, const float* x) {
-  const __m512 v0 = _mm512_loadu_ps(x);
-  const __m512 v1 = _mm512_loadu_ps(x + 16);
+  const __m512 v0 = load(x);
+  const __m512 v1 = load(x + 16);
   const __m512i m16 = _mm512_max_epi32(magnitude(v0), magnitude(v1));
   const __m256i m8 = _mm256_max_epi32(_mm512_castsi512_si256(m16), _mm512_extracti64x4_epi64(m16, 1));
   __m128i m = _mm_max_epi32(_mm256_castsi256_si128(m8), _mm256_extracti128_si256(m8, 1));
@@ -33,9 +25,7 @@ static inline void quantize(uint8_t* dst, const float* x) {
     memset(dst + 2, 0, 32);
     return;
   }
-  const __m128i half = _mm_cvtps_ph(_mm_div_ps(amax, _mm_set1_ps(127.0f)), _MM_FROUND_TO_NEAREST_INT);
-  const uint16_t d = static_cast<uint16_t>(_mm_extract_epi16(half, 0));
-  memcpy(dst, &d, sizeof d);
+  store_half(dst, _mm_div_ps(amax, _mm_set1_ps(127.0f)));
   const __m512 inverse = _mm512_broadcastss_ps(inverse1);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + 2), scaled(v0, inverse));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + 18), scaled(v1, inverse));

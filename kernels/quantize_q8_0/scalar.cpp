@@ -2,34 +2,9 @@
 #include <string.h>
 
 #include "kernels/quantize_q8_0/kernel.h"
+#include "kernels/shared/scalar.h"
 
 extern "C" quantize_q8_0_fn quantize_q8_0_scalar;
-
-static inline uint32_t bits_of(float f) {
-  uint32_t bits;
-  memcpy(&bits, &f, sizeof bits);
-  return bits;
-}
-
-static inline float float_of(uint32_t bits) {
-  float f;
-  memcpy(&f, &bits, sizeof f);
-  return f;
-}
-
-// fp16 nearest to a finite f >= 0, ties to even. After F. Giesen, float_to_half_fast3_rtne
-// (https://gist.github.com/rygorous/2156668): 0x38800000 is 2^-14, the smallest normal fp16; 0x47800000 is 2^16.
-static inline uint16_t half_of(float f) {
-  const uint32_t bits = bits_of(f);
-  if (bits >= 0x47800000u) {
-    return 0x7c00;
-  }
-  if (bits < 0x38800000u) {  // a step of 0.5 is 2^-24, that of subnormal fp16: the addition rounds
-    return static_cast<uint16_t>(bits_of(f + 0.5f) - bits_of(0.5f));
-  }
-  // Another bias (15 for 127), half a step less one, and one more where the last bit kept is odd.
-  return static_cast<uint16_t>((bits - (112u << 23) + 0xfff + ((bits >> 13) & 1)) >> 13);
-}
 
 extern "C" void quantize_q8_0_scalar(void* dst, const float* x, size_t n) {
   int8_t* out = static_cast<int8_t*>(dst);

@@ -1,33 +1,8 @@
-#include <immintrin.h>
-#include <stdint.h>
-#include <string.h>
-
+#include "kernels/shared/sse.h"
 #include "kernels/quantize_q8_0/kernel.h"
+#include "kernels/shared/scalar.h"
 
 extern "C" quantize_q8_0_fn quantize_q8_0_sse;
-
-static inline uint32_t bits_of(float f) {
-  uint32_t bits;
-  memcpy(&bits, &f, sizeof bits);
-  return bits;
-}
-
-// fp16 nearest to a finite f >= 0, ties to even. After F. Giesen, float_to_half_fast3_rtne
-// (https://gist.github.com/rygorous/2156668): 0x38800000 is 2^-14, the smallest normal fp16; 0x47800000 is 2^16.
-static inline uint16_t half_of(float f) {
-  const uint32_t bits = bits_of(f);
-  if (bits >= 0x47800000u) {
-    return 0x7c00;
-  }
-  if (bits < 0x38800000u) {  // a step of 0.5 is 2^-24, that of subnormal fp16: the addition rounds
-    return static_cast<uint16_t>(bits_of(f + 0.5f) - bits_of(0.5f));
-  }
-  // Another bias (15 for 127), half a step less one, and one more where the last bit kept is odd.
-  return static_cast<uint16_t>((bits - (112u << 23) + 0xfff + ((bits >> 13) & 1)) >> 13);
-}
-
-// Magnitudes are ordered as their bits are, NaN above Inf above all numbers.
-static inline __m128i magnitude(__m128 x) { return _mm_and_si128(_mm_castps_si128(x), _mm_set1_epi32(0x7fffffff)); }
 
 // cvtps2dq rounds to nearest even, as MXCSR says by the ABI.
 static inline __m128i scaled(__m128 x, __m128 inverse) { return _mm_cvtps_epi32(_mm_mul_ps(x, inverse)); }
@@ -36,7 +11,7 @@ static inline void quantize(uint8_t* dst, const float* x) {
   __m128 v[8];
 #pragma GCC unroll 8
   for (int j = 0; j < 8; ++j) {
-    v[j] = _mm_loadu_ps(x + 4 * j);
+    v[j] = load(x + 4 * j);
   }
   __m128i m = magnitude(v[0]);
 #pragma GCC unroll 8

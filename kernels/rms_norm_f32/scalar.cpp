@@ -1,8 +1,8 @@
+#include "kernels/shared/scalar.h"
 #include "kernels/rms_norm_f32/kernel.h"
 
 extern "C" rms_norm_f32_fn rms_norm_f32_scalar;
 
-// 32 partial sums: the contract wants 16, and the compiler (auto_v2 .. auto_v4) may keep them in vectors.
 extern "C" void rms_norm_f32_scalar(float* y, const float* x, const float* w, float eps, size_t n) {
   float sums[32] = {};
   size_t i = 0;
@@ -14,12 +14,7 @@ extern "C" void rms_norm_f32_scalar(float* y, const float* x, const float* w, fl
   for (size_t j = 0; i < n; ++i, ++j) {
     sums[j] += x[i] * x[i];
   }
-  for (size_t half = 16; half > 0; half /= 2) {
-    for (size_t j = 0; j < half; ++j) {
-      sums[j] += sums[j + half];
-    }
-  }
-  const float scale = 1.0f / __builtin_sqrtf(sums[0] / static_cast<float>(n) + eps);
+  const float scale = 1.0f / __builtin_sqrtf(add_up(sums) / static_cast<float>(n) + eps);
 
 #pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
   for (i = 0; i < n; ++i) {

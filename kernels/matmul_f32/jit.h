@@ -1,27 +1,11 @@
+#pragma once
 #include <stddef.h>
-#include <xbyak/xbyak.h>
 
 #include "kernels/matmul_f32/kernel.h"
+#include "kernels/shared/jit.h"
 
-extern "C" matmul_f32_gen matmul_f32_jit_avx2;
-extern "C" matmul_f32_gen matmul_f32_jit_avx512;
-extern "C" matmul_f32_pack_fn matmul_f32_pack_jit_avx2;
-extern "C" matmul_f32_pack_fn matmul_f32_pack_jit_avx512;
-
+// What the generators share. All is local to the file that includes it.
 namespace {
-
-struct Ymm : Xbyak::Ymm {
-  static constexpr int kLanes = 8;
-  static constexpr int kTile = 6;  // tokens: 2 x 6 sums, 2 vectors of weights and 2 broadcast tokens in 16 registers
-  static constexpr int kRegisters = 16;
-  using Xbyak::Ymm::Ymm;
-};
-struct Zmm : Xbyak::Zmm {
-  static constexpr int kLanes = 16;
-  static constexpr int kTile = 14;  // 2 x 14 sums, and the same four, in 32 registers
-  static constexpr int kRegisters = 32;
-  using Xbyak::Zmm::Zmm;
-};
 
 // Packed: panels of two vectors of rows, column by column. The last panel has one vector if that holds the rows that are
 // left; those that it lacks are zeros, and nothing that they give is stored.
@@ -95,6 +79,8 @@ class Generator : public Xbyak::CodeGenerator {
 
  private:
   static constexpr int kLanes = Vec::kLanes;
+  // Tokens: 2 x kTile sums, 2 vectors of weights and 2 broadcast tokens in the registers.
+  static constexpr int kTile = (Vec::kRegisters - 4) / 2;
   static constexpr bool kZmm = kLanes == 16;
   static constexpr int kBytes = 4 * kLanes;
   static constexpr int kPanel = 2 * kLanes;
@@ -106,7 +92,7 @@ class Generator : public Xbyak::CodeGenerator {
   // with narrow loads, which it slows.
   static constexpr int kAhead = 2048;
   // The copy, and what rsp was.
-  static constexpr int kFrame = Vec::kTile * kStride + 64;
+  static constexpr int kFrame = kTile * kStride + 64;
 
   /// What is known of a panel when its code is generated.
   struct Panel {
@@ -181,7 +167,7 @@ class Generator : public Xbyak::CodeGenerator {
     lea(r12, ptr[r12 + 4 * r13]);
     mov(rbp, argument(offsetof(matmul_f32_args, y)));
     // Tiles of two sizes, one token apart.
-    const size_t tiles = (tokens + Vec::kTile - 1) / Vec::kTile;
+    const size_t tiles = (tokens + kTile - 1) / kTile;
     const size_t large = tokens % tiles;
     const int small = static_cast<int>(tokens / tiles);
     tiles_of(small + 1, large, cols);
@@ -411,29 +397,4 @@ class Generator : public Xbyak::CodeGenerator {
   Xbyak::Label copy_mask_;
 };
 
-template <class Vec>
-size_t generate(void* code, size_t capacity, const size_t* key) {
-  try {
-    return Generator<Vec>(code, capacity, key[0], key[1], key[2]).getSize();
-  } catch (const Xbyak::Error&) {
-    return 0;  // capacity is too small
-  }
-}
-
 }  // namespace
-
-extern "C" size_t matmul_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t matmul_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}
-
-extern "C" size_t matmul_f32_pack_jit_avx2(void* packed, const float* w, size_t rows, size_t cols) {
-  return pack<Ymm>(packed, w, rows, cols);
-}
-
-extern "C" size_t matmul_f32_pack_jit_avx512(void* packed, const float* w, size_t rows, size_t cols) {
-  return pack<Zmm>(packed, w, rows, cols);
-}

@@ -1,21 +1,8 @@
-#include <string.h>
-#include <xbyak/xbyak.h>
-
+#pragma once
+#include "kernels/shared/jit.h"
 #include "kernels/softmax_f32/kernel.h"
 
-extern "C" softmax_f32_gen softmax_f32_jit_avx2;
-extern "C" softmax_f32_gen softmax_f32_jit_avx512;
-
 namespace {
-
-struct Ymm : Xbyak::Ymm {
-  static constexpr int kLanes = 8;
-  using Xbyak::Ymm::Ymm;
-};
-struct Zmm : Xbyak::Zmm {
-  static constexpr int kLanes = 16;
-  using Xbyak::Zmm::Zmm;
-};
 
 // e^z = 2^n e^r for z <= 0, z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times
 // the first is exact (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is
@@ -33,13 +20,12 @@ constexpr float kValues[kConstants] = {
 // Arguments: rdi = y, rsi = x, xmm0 = scale; n is not read. rax is the offset in bytes, rcx the end
 // of the loops.
 template <class Vec>
-class Generator : public Xbyak::CodeGenerator {
+class Generator : public VectorGenerator {
  public:
   Generator(void* code, size_t capacity, size_t n)
-      : CodeGenerator(capacity, code),
+      : VectorGenerator(code, capacity, n % Vec::kLanes),
         rounds_(n / (kUnroll * Vec::kLanes)),
-        vectors_(static_cast<int>(n / Vec::kLanes % kUnroll)),
-        rest_(n % Vec::kLanes) {
+        vectors_(static_cast<int>(n / Vec::kLanes % kUnroll)) {
     if (n == 0) {
       ret();
       return;
@@ -54,7 +40,7 @@ class Generator : public Xbyak::CodeGenerator {
     }
     each([&](int j, int offset, bool masked) {
       if (masked && kLanes == 8) {
-        load(Vec(6), rsi, offset, true);
+        load(Vec(6), ptr[rsi + rax + offset], true);
         vbroadcastss(Vec(7), constant(kMinusInf));
         vblendvps(ymm6, ymm7, ymm6, ymm15);
         vmaxps(Vec(kSums + j), Vec(6), Vec(kSums + j));
@@ -84,14 +70,14 @@ class Generator : public Xbyak::CodeGenerator {
     }
     each([&](int j, int offset, bool masked) {
       if (masked) {
-        load(Vec(6), rsi, offset, true);
+        load(Vec(6), ptr[rsi + rax + offset], true);
         vmulps(Vec(6), Vec(6), scale_);
       } else {
         vmulps(Vec(6), scale_, ptr[rsi + rax + offset]);
       }
       vsubps(Vec(6), Vec(6), max_);
       exponential();
-      store(rdi, offset, Vec(6), masked);
+      store(ptr[rdi + rax + offset], Vec(6), masked);
       if (masked && kLanes == 8) {
         vandps(ymm6, ymm6, ymm15);
       }
@@ -116,12 +102,12 @@ class Generator : public Xbyak::CodeGenerator {
     vbroadcastss(Vec(2), xmm2);
     each([&](int, int offset, bool masked) {
       if (masked) {
-        load(Vec(6), rdi, offset, true);
+        load(Vec(6), ptr[rdi + rax + offset], true);
         vmulps(Vec(6), Vec(6), Vec(2));
       } else {
         vmulps(Vec(6), Vec(2), ptr[rdi + rax + offset]);
       }
-      store(rdi, offset, Vec(6), masked);
+      store(ptr[rdi + rax + offset], Vec(6), masked);
     });
     vzeroupper();
     ret();
@@ -130,7 +116,7 @@ class Generator : public Xbyak::CodeGenerator {
 
  private:
   static constexpr int kLanes = Vec::kLanes;
-  static constexpr int kBytes = 4 * kLanes;
+  static constexpr int kBytes = Vec::kBytes;
   static constexpr int kUnroll = 4;
   static constexpr int kSums = 2;                     // registers 2 .. 5
   static constexpr int kStep = kLanes == 8 ? 32 : 4;  // of the table: AVX2 has no operand that broadcasts
@@ -142,16 +128,10 @@ class Generator : public Xbyak::CodeGenerator {
       for (int k = kFloor; k <= kOne; ++k) {
         vbroadcastss(Vec(16 + k), constant(k));
       }
-      if (rest_ != 0) {
-        mov(eax, (1u << rest_) - 1);
-        kmovw(k1, eax);
-      }
     } else {
       vmovups(ymm14, ptr[rip + table_ + kFloor * kStep]);
-      if (rest_ != 0) {
-        vmovups(ymm15, ptr[rip + mask_]);
-      }
     }
+    load_mask(Vec(15));
   }
 
   Xbyak::Address constant(int k) { return ptr[rip + table_ + k * kStep]; }
@@ -167,18 +147,11 @@ class Generator : public Xbyak::CodeGenerator {
   void write_constants() {
     align(32);
     L(table_);
-    for (float value : kValues) {
-      uint32_t bits;
-      memcpy(&bits, &value, 4);
-      for (int i = 0; i < kStep; i += 4) {
-        dd(bits);
-      }
+    for (const float value : kValues) {
+      write(value, kStep / 4);
     }
-    if (kLanes == 8 && rest_ != 0) {
-      L(mask_);
-      for (size_t i = 0; i < 8; ++i) {
-        dd(i < rest_ ? 0xffffffffu : 0u);
-      }
+    if (rest_ != 0) {
+      write_mask<Vec>();
     }
   }
 
@@ -248,50 +221,11 @@ class Generator : public Xbyak::CodeGenerator {
     combine(xmm2, xmm3);
   }
 
-  void load(const Vec& v, const Xbyak::Reg64& base, int offset, bool masked) {
-    if (!masked) {
-      vmovups(v, ptr[base + rax + offset]);
-    } else if constexpr (kLanes == 16) {
-      vmovups(v | k1 | T_z, ptr[base + rax + offset]);
-    } else {
-      vmaskmovps(v, ymm15, ptr[base + rax + offset]);
-    }
-  }
-
-  void store(const Xbyak::Reg64& base, int offset, const Vec& v, bool masked) {
-    if (!masked) {
-      vmovups(ptr[base + rax + offset], v);
-    } else if constexpr (kLanes == 16) {
-      vmovups(ptr[base + rax + offset] | k1, v);
-    } else {
-      vmaskmovps(ptr[base + rax + offset], ymm15, v);
-    }
-  }
-
   const size_t rounds_;
   const int vectors_;
-  const size_t rest_;
   const Vec scale_{0};
   const Vec max_{1};
   Xbyak::Label table_;
-  Xbyak::Label mask_;
 };
 
-template <class Vec>
-size_t generate(void* code, size_t capacity, const size_t* key) {
-  try {
-    return Generator<Vec>(code, capacity, key[0]).getSize();
-  } catch (const Xbyak::Error&) {
-    return 0;  // capacity is too small
-  }
-}
-
 }  // namespace
-
-extern "C" size_t softmax_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t softmax_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}

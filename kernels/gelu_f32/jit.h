@@ -1,0 +1,154 @@
+#pragma once
+#include "kernels/gelu_f32/kernel.h"
+#include "kernels/shared/jit.h"
+
+namespace {
+
+// In order of use: the first ones get the free registers, the others are read from memory.
+enum Constant {
+  kMagic,
+  kBHigh,
+  kCHigh,
+  kOne,
+  kLow,
+  kHigh,
+  kC6,
+  kC5,
+  kC4,
+  kC3,
+  kC2,
+  kC1,
+  kCLow,
+  kBLow,
+  kFar,
+  kDown,
+  kConstants
+};
+
+// Code for one n: a constant trip count, then straight-line code for what is left. The algorithm is that of avx2.cpp
+// and avx512.cpp. Arguments: rdi = y, rsi = x; n is not read.
+template <class Vec>
+class Generator : public VectorGenerator {
+ public:
+  Generator(void* code, size_t capacity, size_t n) : VectorGenerator(code, capacity, n % Vec::kLanes) {
+    const size_t vectors = n / Vec::kLanes;
+    if (n != 0) {
+      constants_.load();
+    }
+    repeat(vectors / kUnroll, [&] { step(kUnroll); });
+    if (const int tail = static_cast<int>(vectors % kUnroll); tail > 0) {
+      step(tail);
+    }
+    if (rest_ != 0) {
+      step_part();
+    }
+    vzeroupper();
+    ret();
+    if (n != 0) {
+      write_constants();
+    }
+  }
+
+ private:
+  static constexpr bool kWide = Vec::kWide;
+  static constexpr int kBytes = Vec::kBytes;
+  static constexpr int kUnroll = 2;
+  static constexpr int kValues = 5;  // registers for each vector
+  static constexpr int kFree = Vec::kRegisters - kValues * kUnroll;
+  static constexpr int kHeld = kFree < kConstants ? kFree : static_cast<int>(kConstants);
+
+  static Vec x(int j) { return Vec(j); }
+  static Vec a(int j) { return Vec(kUnroll + j); }
+  static Vec b(int j) { return Vec(2 * kUnroll + j); }
+  static Vec c(int j) { return Vec(3 * kUnroll + j); }
+  static Vec d(int j) { return Vec(4 * kUnroll + j); }
+
+  void step(int count) {
+    each(count, [&](int j) { vmovups(x(j), ptr[rsi + j * kBytes]); });
+    gelu(count);
+    each(count, [&](int j) { vmovups(ptr[rdi + j * kBytes], x(j)); });
+    add(rsi, count * kBytes);
+    add(rdi, count * kBytes);
+  }
+
+  void step_part() {
+    load_mask(a(0));
+    load(x(0), ptr[rsi], true);
+    gelu(1);
+    if constexpr (!kWide) {  // gelu took the register
+      load_mask(a(0));
+    }
+    store(ptr[rdi], x(0), true);
+  }
+
+  // x(j) = gelu(x(j)); the names at the right are those of avx2.cpp.
+  void gelu(int count) {
+    // VMAXPS and VMINPS give their second operand where one is a NaN.
+    each(count, [&](int j) { vmaxps(x(j), constants_.in_register(kLow, a(j)), x(j)); });
+    each(count, [&](int j) { vminps(a(j), constants_.in_register(kHigh, a(j)), x(j)); });  // t
+    each(count, [&](int j) { vmovaps(b(j), a(j)); });
+    constants_.each(count, kCHigh, [&](int j, const auto& k) { vfmadd213ps(b(j), a(j), k); });  // s
+    constants_.each(count, kCHigh, [&](int j, const auto& k) { vsubps(c(j), b(j), k); });
+    each(count, [&](int j) { vfmsub231ps(c(j), a(j), a(j)); });
+    constants_.each(count, kCLow, [&](int j, const auto& k) { vaddps(c(j), c(j), k); });  // s_low
+    each(count, [&](int j) { vmulps(d(j), a(j), b(j)); });                                // w
+    each(count, [&](int j) { vfmsub213ps(b(j), a(j), d(j)); });
+    each(count, [&](int j) { vfmadd231ps(b(j), a(j), c(j)); });  // w_low
+    constants_.each(count, kMagic, [&](int j, const auto& k) { vmovaps(a(j), k); });
+    constants_.each(count, kBHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });  // shifted
+    constants_.each(count, kMagic, [&](int j, const auto& k) { vsubps(c(j), a(j), k); });       // whole
+    constants_.each(count, kBHigh, [&](int j, const auto& k) { vmulps(b(j), b(j), k); });
+    constants_.each(count, kBLow, [&](int j, const auto& k) { vfmadd231ps(b(j), d(j), k); });  // f_low
+    constants_.each(count, kBHigh, [&](int j, const auto& k) { vfmsub132ps(d(j), c(j), k); });
+    each(count, [&](int j) { vaddps(d(j), d(j), b(j)); });  // f
+    constants_.each(count, kC6, [&](int j, const auto& k) { vmovaps(b(j), k); });
+    for (const int power : {kC5, kC4, kC3, kC2, kC1, kOne}) {
+      constants_.each(count, power, [&](int j, const auto& k) { vfmadd213ps(b(j), d(j), k); });  // p
+    }
+    if constexpr (kWide) {
+      each(count, [&](int j) { vcmpps(Xbyak::Opmask(2 + j), x(j), constants_.in_register(kFar, a(j)), 1); });  // x < -8
+      constants_.each(count, kOne, [&](int j, const auto& k) { vmovaps(a(j), k); });
+      constants_.each(count, kDown, [&](int j, const auto& k) { vmovaps(a(j) | Xbyak::Opmask(2 + j), k); });  // scale
+      each(count, [&](int j) { vmulps(b(j), b(j), a(j)); });
+      each(count, [&](int j) { vscalefps(b(j), b(j), c(j)); });  // power
+    } else {
+      constants_.each(count, kFar, [&](int j, const auto& k) { vcmpps(c(j), x(j), k, 1); });  // x < -8
+      constants_.each(count, kDown, [&](int j, const auto& k) { vpand(c(j), c(j), k); });
+      each(count, [&](int j) { vpslld(a(j), a(j), 23); });
+      each(count, [&](int j) { vpsubd(a(j), a(j), c(j)); });
+      each(count, [&](int j) { vpaddd(b(j), b(j), a(j)); });                                // power
+      each(count, [&](int j) { vpsubd(a(j), constants_.in_register(kOne, a(j)), c(j)); });  // scale
+    }
+    each(count, [&](int j) { vmulps(x(j), x(j), a(j)); });
+    each(count, [&](int j) { vaddps(b(j), b(j), a(j)); });
+    each(count, [&](int j) { vdivps(x(j), x(j), b(j)); });
+  }
+
+  void write_constants() {
+    float values[kConstants] = {};
+    values[kMagic] = 0x1.8p23f;
+    values[kBHigh] = -0x1.a5a7dp-4f;
+    values[kBLow] = 0x1.151aaep-29f;
+    values[kCHigh] = 0x1.65d26p+4f;
+    values[kCLow] = -0x1.226128p-20f;
+    values[kLow] = -11;
+    values[kHigh] = 8;
+    values[kOne] = 1;
+    values[kC6] = 0x1.41fee8p-13f;
+    values[kC5] = 0x1.5f428p-10f;
+    values[kC4] = 0x1.3b2e3cp-7f;
+    values[kC3] = 0x1.c6af24p-5f;
+    values[kC2] = 0x1.ebfbdap-3f;
+    values[kC1] = 0x1.62e43p-1f;
+    values[kFar] = -8;
+    values[kDown] = kWide ? 0x1p-64f : 0x1p-63f;  // narrow: the bits 64 << 23, to subtract from an exponent
+    constants_.write(values);
+    if (rest_ != 0) {
+      write_mask<Vec>();
+    }
+  }
+
+  Constants<Vec> constants_{*this, kValues* kUnroll, kHeld};
+};
+
+}  // namespace

@@ -1,0 +1,7 @@
+#include "kernels/softmax_f32/jit.h"
+
+extern "C" softmax_f32_gen softmax_f32_jit_avx2;
+
+extern "C" size_t softmax_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
+  return generate<Generator<Ymm>>(code, capacity, key[0]);
+}
