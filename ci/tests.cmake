@@ -15,15 +15,9 @@ gtest_discover_tests(assay_tests DISCOVERY_TIMEOUT 60 TEST_FILTER "-Slow*" PROPE
 gtest_discover_tests(assay_tests DISCOVERY_TIMEOUT 60 TEST_FILTER "Slow*" PROPERTIES LABELS slow TIMEOUT 1200)
 
 foreach(kernel ${kernels})
-  foreach(isa ${isas})
-    set(names ${isa})
-    if(isa STREQUAL "jit")
-      set(names jit_avx2 jit_avx512)
-    endif()
-    foreach(name ${names})
-      add_test(NAME check/${kernel}/${name} COMMAND assay check --kernel ${kernel} --variant ${name} --jobs 1)
-      set_tests_properties(check/${kernel}/${name} PROPERTIES LABELS "${name};check" SKIP_RETURN_CODE 3 TIMEOUT 600)
-    endforeach()
+  foreach(name ${variants_of_${kernel}})
+    add_test(NAME check/${kernel}/${name} COMMAND assay check --kernel ${kernel} --variant ${name} --jobs 1)
+    set_tests_properties(check/${kernel}/${name} PROPERTIES LABELS "${name};check" SKIP_RETURN_CODE 3 TIMEOUT 600)
   endforeach()
 endforeach()
 

@@ -20,7 +20,10 @@ set(flags_avx512 -O2 -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitializ
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 set(flags_avx512_vnni ${flags_avx512} -mavx512vnni)
 set(flags_avx512_bf16 ${flags_avx512} -mavx512bf16)
+# Generators: a kernel has one file for each ISA, or one jit.cpp that defines both.
 set(flags_jit -O2)
+set(flags_jit_avx2 ${flags_jit})
+set(flags_jit_avx512 ${flags_jit})
 
 set(kernels "")
 foreach(header ${kernel_headers})
@@ -101,7 +104,7 @@ endforeach()
 
 include(ci/defects.cmake)  # ci/defects/ -> assay_defects and the defects' registry entries
 
-# The registry: one entry for each kernel and ISA; jit.cpp defines jit_avx2 and jit_avx512.
+# The registry: one entry for each kernel and ISA; a jit.cpp defines jit_avx2 and jit_avx512.
 set(declarations "")
 set(entries "")
 set(trial_declarations "")
@@ -116,9 +119,11 @@ foreach(kernel ${kernels})
     set(names ${isa})
     set(source kernels/${kernel}/${isa}.cpp)
     set(jit false)
+    if(isa MATCHES "^jit")
+      set(jit true)
+    endif()
     if(isa STREQUAL "jit")
       set(names jit_avx2 jit_avx512)
-      set(jit true)
     elseif(isa STREQUAL "x87")
       set(source kernels/${kernel}/x87.asm)
     elseif(isa MATCHES "^auto_")
@@ -128,6 +133,7 @@ foreach(kernel ${kernels})
       continue()
     endif()
     foreach(name ${names})
+      list(APPEND variants_of_${kernel} ${name})
       string(APPEND declarations "extern \"C\" void ${kernel}_${name}();\n")
       set(pack nullptr)
       if(pack_lines)
