@@ -1,12 +1,11 @@
+#pragma once
 #include <stddef.h>
 #include <string.h>
 #include <xbyak/xbyak.h>
 
 #include "kernels/attention_f32/kernel.h"
 
-extern "C" attention_f32_gen attention_f32_jit_avx2;
-extern "C" attention_f32_gen attention_f32_jit_avx512;
-
+// What the generators share. All is local to the file that includes it.
 namespace {
 
 struct Ymm : Xbyak::Ymm {
@@ -644,11 +643,3 @@ size_t generate(void* code, size_t capacity, const size_t* key) {
 }
 
 }  // namespace
-
-extern "C" size_t attention_f32_jit_avx2(void* code, size_t capacity, const size_t* key) {
-  return generate<Ymm>(code, capacity, key);
-}
-
-extern "C" size_t attention_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<Zmm>(code, capacity, key);
-}

@@ -1,0 +1,7 @@
+#include "kernels/attention_f32/jit.h"
+
+extern "C" attention_f32_gen attention_f32_jit_avx512;
+
+extern "C" size_t attention_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
+  return generate<Zmm>(code, capacity, key);
+}
