@@ -9,7 +9,7 @@ struct attention_f32_args {
   const float* q;  ///< n_q rows
   const float* k;  ///< pos + n_q rows
   const float* v;  ///< pos + n_q rows
-  float* scratch;  ///< pos + n_q floats, uninitialised; contents afterwards are free
+  float* scratch;  ///< uninitialised; contents afterwards are free
   size_t ldo, ldq, ldk, ldv;
   size_t n_q;   ///< query rows, >= 0
   size_t pos;   ///< keys before the first query: query i sees keys 0 .. pos + i
@@ -18,6 +18,8 @@ struct attention_f32_args {
 };
 
 /// Alignment  4 bytes each.
+/// Scratch    pos + n_q floats for one query: its scores. For more, 32 * (pos + n_q + d + 8) + 16: the scores of 32
+///            queries, those queries in another order, and room to round up and to align.
 /// Aliasing   out may not overlap anything else.
 /// NaN, Inf   as softmax_f32 and dot_f32 compose: a NaN or +Inf score gives a row of NaN; a score of -Inf is
 ///            masked, except that 0 * Inf and 0 * NaN in v is NaN (the sum runs over every visible key).
