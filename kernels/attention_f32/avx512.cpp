@@ -224,6 +224,7 @@ static inline void weigh(float* out, const float* w, const float* v, size_t ldv,
 
 static const size_t kLanes = 16;
 static const size_t kMost = 2 * kLanes;  // queries of a tile: with 2 vectors of them, 10 loads go with 16 FMAs
+static const size_t kTogether = 8;       // keys whose scores are
 static const size_t kFew = 5;            // queries that are faster one by one than in a tile
 static const size_t kGroup = 8;          // queries whose weighted sums are in registers together
 
@@ -273,10 +274,9 @@ static inline void transpose(const Tile& t) {
 // products at a time are added to what s holds.
 template <size_t V, size_t K>
 static inline void score_keys(const Tile& t, size_t key, __m512 (&max)[V]) {
-  const size_t last = t.common + t.n - 2;  // stands in for keys that are not there
   const float* k[K];
   for (size_t j = 0; j < K; ++j) {
-    k[j] = t.k + (key + j < last ? key + j : last) * t.ldk;
+    k[j] = t.k + (key + j) * t.ldk;
   }
   float* s = t.s + key * V * kLanes;
   const float* q = t.columns;
@@ -471,31 +471,30 @@ static void attend(const Tile& t) {
   for (size_t v = 0; v < V; ++v) {
     max[v] = _mm512_set1_ps(-__builtin_inff());
   }
-  size_t j = 0;
-  for (; j + 4 < m; j += 8) {
-    score_keys<V, 8>(t, j, max);
-  }
-  if (j < m) {
-    score_keys<V, 4>(t, j, max);
+  for (size_t j = 0; j < m; j += kTogether) {
+    // At the end some keys are done once more.
+    if (j + kTogether <= m) {
+      score_keys<V, kTogether>(t, j, max);
+    } else if (j + kTogether / 2 < m) {
+      score_keys<V, kTogether>(t, m - kTogether, max);
+    } else {
+      score_keys<V, kTogether / 2>(t, m - kTogether / 2, max);
+    }
   }
   __m512 factor[V];
   exponentials<V>(t, max, factor);
-  for (j = 0; j < t.common; j += kKeys) {
-    const size_t n = t.common - j < kKeys ? t.common - j : kKeys;
-    multiply_keys<V>(t, j, n, factor);
+  // Blocks of keys begin where all queries of a group see none or all of the keys before: at `common` and so on.
+  const size_t first = (t.common - 1) % kKeys + 1;
+  for (size_t key = 0, n = first; key < m; key += n, n = m - key < kKeys ? m - key : kKeys) {
+    multiply_keys<V>(t, key, n, factor);
     for (size_t group = 0; group < t.n; group += kGroup) {
-      weigh_keys<V>(t, group, j, n, 0);
-    }
-  }
-  multiply_keys<V>(t, t.common, t.n - 1, factor);
-  for (size_t group = 0; group < t.n; group += kGroup) {
-    const size_t queries = t.n - group < kGroup ? t.n - group : kGroup;
-    size_t n = group;
-    for (j = t.common; n >= kKeys; j += kKeys, n -= kKeys) {
-      weigh_keys<V>(t, group, j, kKeys, 0);
-    }
-    if (n + queries > 1) {
-      weigh_keys<V>(t, group, j, n, queries - 1);
+      const size_t seen = t.common + group;  // by all of the group
+      const size_t queries = t.n - group < kGroup ? t.n - group : kGroup;
+      if (key + n <= seen) {
+        weigh_keys<V>(t, group, key, n, 0);
+      } else if (key <= seen && seen - key + queries > 1) {
+        weigh_keys<V>(t, group, key, seen - key, queries - 1);
+      }
     }
   }
 }
@@ -506,7 +505,7 @@ extern "C" void attention_f32_avx512(const attention_f32_args* args) {
   float* const scratch = a.scratch + (-reinterpret_cast<uintptr_t>(a.scratch) / sizeof(float)) % kLanes;
   for (size_t i = 0; i < a.n_q;) {
     const size_t left = a.n_q - i;
-    if (left > kFew) {
+    if (left > kFew && a.pos + i + left >= kTogether) {
       const size_t n = left < kMost ? left : kMost;
       const Tile tile = {a.q + i * a.ldq,
                          a.k,
@@ -535,4 +534,5 @@ extern "C" void attention_f32_avx512(const attention_f32_args* args) {
       ++i;
     }
   }
+  _mm256_zeroupper();  // GCC 12 leaves it out where n_q = 0 and only the arguments were copied
 }

@@ -2,7 +2,7 @@
 
 static size_t scratch_bytes(const size_t* shape) {
   const size_t keys = shape[0] + shape[1];
-  const size_t floats = shape[0] > 1 ? 32 * (keys + shape[2] + 8) + 16 : keys;
+  const size_t floats = shape[0] > 1 ? 32 * (keys + shape[2]) + 16 : keys;
   return floats * sizeof(float);
 }
 
