@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "harness/runtime/error.h"
+#include "harness/runtime/registry.h"
 
 namespace assay {
 namespace {
@@ -110,9 +111,10 @@ Gpt2Layer::Gpt2Layer(const TensorSource& source, const std::string& prefix, cons
 void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past, ThreadPool& pool) {
   const size_t n = sizes_.n_embd;
   const size_t d = sizes_.head_size();
+  const size_t scratch_bytes = find_kernel("attention_f32").scratch_bytes({tokens, past, d});
   scratch_.resize(pool.size());
   for (auto& s : scratch_) {
-    s.resize(past + tokens);
+    s.resize(scratch_bytes / sizeof(float));
   }
   const auto attention = dispatch_->get<attention_f32_fn>("attention_f32", {tokens, past, d});
   pool.run(sizes_.n_head, [&](size_t head, unsigned thread) {

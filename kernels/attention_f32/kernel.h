@@ -9,7 +9,7 @@ struct attention_f32_args {
   const float* q;  ///< n_q rows
   const float* k;  ///< pos + n_q rows
   const float* v;  ///< pos + n_q rows
-  float* scratch;  ///< pos + n_q floats, uninitialised; contents afterwards are free
+  float* scratch;  ///< uninitialised; contents afterwards are free
   size_t ldo, ldq, ldk, ldv;
   size_t n_q;   ///< query rows, >= 0
   size_t pos;   ///< keys before the first query: query i sees keys 0 .. pos + i
@@ -18,6 +18,8 @@ struct attention_f32_args {
 };
 
 /// Alignment  4 bytes each.
+/// Scratch    pos + n_q floats for one query: its scores. For more, 32 * (pos + n_q + d) + 16: the scores of 32
+///            queries, those queries in another order, and room to align.
 /// Aliasing   out may not overlap anything else.
 /// NaN, Inf   as softmax_f32 and dot_f32 compose: a NaN or +Inf score gives a row of NaN; a score of -Inf is
 ///            masked, except that 0 * Inf and 0 * NaN in v is NaN (the sum runs over every visible key).
@@ -35,6 +37,9 @@ struct attention_f32_args {
 ///            softmax_f32 act as factors of the weights, of at most e^A; then m products are summed. A weight is a
 ///            float, 2^-147 off at worst where it is subnormal, whatever the v that it weighs. Weights are over 0
 ///            and sum to nearly 1, so out is a mean of v even where the scores are lost in their own error.
+///            A sum of n terms, 16 at a time, has 16 + ceil(n/16) roundings: c has room for that of a score, and
+///            ceil(m/8) + 40 for those of the weights and of the weighted v with 2 for each of two exponentials, 1 for
+///            the reciprocal and 1 for the product with it.
 typedef void attention_f32_fn(const struct attention_f32_args* args);
 
 /// JIT generator: writes position-independent code for key = {d} to code[0..capacity); returns the

@@ -99,6 +99,14 @@ class AttentionF32Trial : public Trial {
     if (index < 400) {
       return {index % 4, index % 37, 1 + index % 201};
     }
+    if (rng.below(32) == 0) {
+      // Tiles of 4, 8, 16 and 32 queries and what is left beside them, at either side of a few blocks of keys.
+      const size_t n_q = (size_t{4} << rng.below(4)) * rng.below(3) + rng.below(9);
+      return {n_q, rng.below(2) == 0 ? 0 : rng.below(70), rng.below(4) == 0 ? 64 : 1 + rng.below(100)};
+    }
+    if (rng.below(512) == 0) {
+      return {64 + rng.below(9), 2048 - 64 + rng.below(64), 1 + rng.below(40)};
+    }
     constexpr size_t kHeadSizes[] = {64, 64, 64, 80, 96, 128, 48, 256};
     const size_t d = rng.below(2) == 0    ? 1 + rng.below(140)
                      : rng.below(32) == 0 ? 1 + rng.below(700)
@@ -189,8 +197,11 @@ class AttentionF32Trial : public Trial {
   std::vector<ShapeClass> shape_classes(const CacheInfo&) const override {
     return {{"decode-256", {1, 255, 64}},
             {"decode-1024", {1, 1023, 64}},
+            {"decode-4096", {1, 4095, 64}},
             {"prefill-64", {64, 0, 64}},
-            {"prefill-128-at-128", {128, 128, 64}}};
+            {"prefill-128-at-128", {128, 128, 64}},
+            {"prefill-64-at-960", {64, 960, 64}},
+            {"prefill-64-at-960-wide", {64, 960, 128}}};
   }
 
   // For each pair of a query and a visible key, d products and sums twice, and the 25 operations of
