@@ -357,18 +357,13 @@ class MatmulGenerator : public VectorGenerator {
   void add_products(int t, int step, int part, int vectors) {
     const int place = kWiden ? 8 * step + 4 * part : 4 * step + 16 * part;
     const auto four = r14 + t * kPrepared + 8 + place;
-    const bool embed = kVnni && vectors == 1;
-    if (!embed) {
+    if (!kVnni) {
       vpbroadcastd(factor(), ptr[four]);
     }
     for (int v = 0; v < vectors; ++v) {
       const Vec to = product(t * vectors + v);
       if constexpr (kVnni) {
-        if (embed) {
-          vpdpbusd(to, codes(v, part), ptr_b[four]);
-        } else {
-          vpdpbusd(to, codes(v, part), factor());
-        }
+        vpdpbusd(to, codes(v, part), ptr_b[four]);
       } else if (kShort) {
         const bool first = step == 0 && part == 0;
         vpmaddubsw(first ? to : moment(), codes(v, part), factor());
