@@ -22,8 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 /// Runs one case in this process. False: it failed, as progress tells.
 bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, SampleLog& progress) {
-  const std::string text = to_string(id);
-  copy_text(progress.current, sizeof progress.current, fmt::format("assay check --case '{}'", text));
+  progress.current.set(id);
   const double worst_before = progress.errors.worst_over_bound;
   try {
     Case c(variant, id, pool, progress.errors);
@@ -36,7 +35,8 @@ bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, Sam
     return false;
   }
   if (progress.errors.worst_over_bound > worst_before) {
-    copy_text(progress.worst, sizeof progress.worst, text);
+    progress.has_worst = true;
+    progress.worst = progress.current;
   }
   progress.samples.fetch_add(1, std::memory_order_relaxed);
   return true;
@@ -72,11 +72,13 @@ nlohmann::json to_json(const Verdict& v) {
           {"samples", v.samples},
           {"max_ulp", v.errors.max_ulp},
           {"worst_error_over_bound", v.errors.worst_over_bound},
-          {"worst_case", v.worst_case},
+          {"worst_case", v.worst},
           {"seed", v.seed},
           {"reproduce", v.reproduce},
           {"failures", v.failures}};
 }
+
+std::string command_of(const CaseId& id) { return fmt::format("assay check --case '{}'", to_string(id)); }
 
 Summary summarize(const std::vector<Verdict>& verdicts) {
   Summary s;
@@ -176,13 +178,12 @@ namespace {
 class ProgressReporter : public SampleReporter {
  public:
   explicit ProgressReporter(SampleLog& progress) : progress_(progress) {}
-  void begin(const std::string& reproduce) override {
-    copy_text(progress_.current, sizeof progress_.current, reproduce);
-  }
+  void begin(const std::string& reproduce) override { progress_.current.set(reproduce); }
   void done(double error_over_bound) override {
     if (error_over_bound > progress_.errors.worst_over_bound) {
       progress_.errors.worst_over_bound = error_over_bound;
-      std::memcpy(progress_.worst, progress_.current, sizeof progress_.worst);
+      progress_.has_worst = true;
+      progress_.worst = progress_.current;
     }
     progress_.samples.fetch_add(1, std::memory_order_relaxed);
   }

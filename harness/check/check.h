@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,16 +19,21 @@ std::string to_string(Status s);
 struct Verdict {
   std::string kernel, variant;
   Status status = Status::not_runnable;
-  std::string reason;     ///< why it is not runnable, or what went wrong
-  std::string caught_by;  ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
-  std::string reproduce;  ///< the command that fails again
+  std::string reason;                  ///< why it is not runnable, or what went wrong
+  std::string caught_by;               ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
+  std::optional<CaseId> failing_case;  ///< what failed, where that was a case
+  std::string reproduce;  ///< the command that fails again, for people: of failing_case, where there is one
   uint64_t samples = 0;
   ErrorStats errors;
-  std::string worst_case;  ///< the case with the worst error over bound
+  std::optional<CaseId> worst_case;  ///< the case with the worst error over bound, where that was a case
+  std::string worst;                 ///< the same for people: the case, the input, the command
   uint64_t seed = 0;
   std::vector<std::string> failures;  ///< of a check that keeps going: what went wrong in each failed sample
 };
 nlohmann::json to_json(const Verdict& v);
+
+/// What repeats a case: "assay check --case '...'".
+std::string command_of(const CaseId& id);
 
 /// What `assay check` prints last and exits with.
 struct Summary {

@@ -87,7 +87,7 @@ TEST(ChildProcess, NoSampleIsNoPass) {
 TEST(ChildProcess, OneThatKeepsGoingTellsAllFailures) {
   Job job(0, [](SampleLog& log) {
     for (const char* check : {"canary", "value", "value"}) {
-      copy_text(log.current, sizeof log.current, fmt::format("case {}", log.failure_count));
+      log.current.set(fmt::format("case {}", log.failure_count));
       log.fail(check, fmt::format("failure {}", log.failure_count));
       log.keep_failure();
       ++log.samples;
@@ -114,7 +114,8 @@ TEST(ChildProcess, SamplesAreCounted) {
   EXPECT_EQ(v.status, Status::pass);
   EXPECT_EQ(v.samples, 2u);
   EXPECT_EQ(v.errors.worst_over_bound, 0.5);
-  EXPECT_EQ(v.worst_case, "b");
+  EXPECT_EQ(v.worst, "b");
+  EXPECT_FALSE(v.worst_case) << "a command is no case";
 }
 
 // The judge itself, over a variant that is never called.

@@ -153,7 +153,7 @@ std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& opti
         verdict.samples += r.samples;
         if (r.errors.max_ulp > verdict.errors.max_ulp) {
           verdict.errors = r.errors;
-          verdict.worst_case = fmt::format("x={:a}", std::bit_cast<float>(r.worst_input));
+          verdict.worst = fmt::format("x={:a}", std::bit_cast<float>(r.worst_input));
         }
         if (r.failed) {
           failure = r;

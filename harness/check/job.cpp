@@ -18,6 +18,39 @@ void copy_text(char* to, size_t size, const std::string& from) {
   to[n] = '\0';
 }
 
+void SampleId::set(const CaseId& id) {
+  if (id.shape.size() > kMostSizes) {
+    throw MachineError(fmt::format("{}: a case of {} sizes; a log holds {}", id.variant, id.shape.size(), kMostSizes));
+  }
+  is_case_ = true;
+  copy_text(text_, sizeof text_, id.variant);
+  std::ranges::copy(id.shape, sizes_);
+  size_count_ = id.shape.size();
+  input_class_ = id.input_class;
+  alias_ = id.alias;
+  seed_ = id.seed;
+  place_ = id.place;
+  keep_from_ = id.keep_from;
+  keep_to_ = id.keep_to;
+  small_integers_ = id.small_integers;
+}
+
+void SampleId::set(const std::string& command) {
+  is_case_ = false;
+  copy_text(text_, sizeof text_, command);
+}
+
+std::optional<CaseId> SampleId::to_case() const {
+  if (!is_case_) {
+    return std::nullopt;
+  }
+  return CaseId{
+      text_,          Shape(sizes_, sizes_ + size_count_), input_class_, alias_, seed_, place_, keep_from_, keep_to_,
+      small_integers_};
+}
+
+std::string SampleId::command() const { return is_case_ ? command_of(*to_case()) : text_; }
+
 void SampleLog::fail(const std::string& which_check, const std::string& text) {
   copy_text(check, sizeof check, which_check);
   copy_text(message, sizeof message, text);
@@ -28,7 +61,7 @@ bool SampleLog::keep_failure() {
   Failure& f = failures[failure_count++];
   copy_text(f.check, sizeof f.check, check);
   copy_text(f.reason, sizeof f.reason, message);
-  copy_text(f.reproduce, sizeof f.reproduce, current);
+  f.sample = current;
   failed = false;
   return failure_count < kMostFailures;
 }
@@ -36,7 +69,7 @@ bool SampleLog::keep_failure() {
 void SampleLog::fail_as_kept() {
   if (failure_count > 0) {
     fail(failures[0].check, failures[0].reason);
-    copy_text(current, sizeof current, failures[0].reproduce);
+    current = failures[0].sample;
   }
 }
 
@@ -112,7 +145,10 @@ bool Job::poll(double timeout, Verdict& verdict) {
   }
   verdict.samples = progress.samples;
   verdict.errors = progress.errors;
-  verdict.worst_case = progress.worst;
+  if (progress.has_worst) {
+    verdict.worst_case = progress.worst.to_case();
+    verdict.worst = verdict.worst_case ? to_string(*verdict.worst_case) : progress.worst.command();
+  }
   for (size_t i = 0; i < progress.failure_count; ++i) {
     verdict.failures.emplace_back(progress.failures[i].reason);
   }
@@ -124,7 +160,8 @@ bool Job::poll(double timeout, Verdict& verdict) {
   if (!problem.empty()) {
     verdict.reason = problem;
     verdict.caught_by = caught_by;
-    verdict.reproduce = progress.current;
+    verdict.failing_case = progress.current.to_case();
+    verdict.reproduce = progress.current.command();
   }
   return true;
 }

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,21 +11,45 @@
 
 namespace assay {
 
+/// What a sample is, in memory that two processes share: a case, or the command that repeats what is none.
+class SampleId {
+ public:
+  void set(const CaseId& id);
+  void set(const std::string& command);
+  std::optional<CaseId> to_case() const;
+  /// The command that repeats it.
+  std::string command() const;
+
+ private:
+  static constexpr size_t kMostSizes = 4;
+  bool is_case_;
+  char text_[512];  ///< the command, or the case's variant
+  uint64_t sizes_[kMostSizes];
+  size_t size_count_;
+  InputClass input_class_;
+  size_t alias_;
+  uint64_t seed_;
+  Place place_;
+  size_t keep_from_, keep_to_;
+  bool small_integers_;
+};
+
 /// What a child process tells its parent, in shared memory: readable also after a crash.
 struct SampleLog {
   std::atomic<uint64_t> samples;  ///< finished ones; also the sign of life
   ErrorStats errors;
   bool failed;
-  char check[32];     ///< which check failed: "value", "memory", ...
-  char current[512];  ///< the case at work
-  char worst[512];
+  char check[32];    ///< which check failed: "value", "memory", ...
+  SampleId current;  ///< at work
+  bool has_worst;
+  SampleId worst;  ///< with the largest error over bound
   char message[2048];
 
   /// Failed samples of a check that keeps going.
   struct Failure {
     char check[32];
     char reason[512];
-    char reproduce[512];
+    SampleId sample;
   };
   static constexpr size_t kMostFailures = 64;
   Failure failures[kMostFailures];
