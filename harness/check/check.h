@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/check/case.h"
+#include "harness/check/sample_log.h"
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/registry.h"
 
@@ -72,19 +73,9 @@ std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& opti
 /// not-runnable. Kernels without such a shape are left out; InputError if none is left.
 std::vector<Verdict> check_large(const Cpu& cpu, const CheckOptions& options);
 
-/// What a child process tells its parent, sample by sample; it survives the child's crash.
-class SampleReporter {
- public:
-  virtual ~SampleReporter() = default;
-  /// A sample begins. `reproduce` is the command that repeats it.
-  virtual void begin(const std::string& reproduce) = 0;
-  virtual void done(double error_over_bound) = 0;
-  virtual void fail(const std::string& message) = 0;
-};
-
 /// Runs `work` in a child process: a crash, a hang or no sample at all is a failed verdict.
 Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,
-                     const std::function<void(SampleReporter&)>& work);
+                     const std::function<void(SampleLog&)>& work);
 
 /// The case that sample number `index` tries.
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index);
