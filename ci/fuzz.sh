@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift $(($# > 0 ? 1 : 0))
-ci/install.sh clang-19 libclang-rt-19-dev llvm-19 python3
+ci/install.sh clang-19 libclang-rt-19-dev llvm-19
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 build=build/fuzz

@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 # For the emulated CPUs: qemu-user up to AVX2, Bochs and the pieces of its boot disc for AVX-512. For the fuzzers: clang.
-ci/install.sh python3 qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio \
+ci/install.sh qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio \
   clang-19 libclang-rt-19-dev llvm-19
 cmake --preset test >/dev/null
 cmake --build --preset test

@@ -30,9 +30,11 @@ std::string shape_text(const ShapeTimings& s) {
   return text;
 }
 
-bool is_compiler(const std::string& v) { return v.starts_with("auto_"); }
-bool is_jit(const std::string& v) { return v.starts_with("jit_"); }
-bool is_hand(const std::string& v) { return !is_compiler(v) && !is_jit(v) && v != "scalar"; }
+/// Whether the variant of that label is of an ISA of that kind. A label begins with its ISA.
+template <IsaKind kKind>
+bool is(const std::string& label) {
+  return find_isa(label.substr(0, label.find('-'))).kind == kKind;
+}
 
 const Timing* best_of(const ShapeTimings& s, bool (*belongs)(const std::string&)) {
   const Timing* best = nullptr;
@@ -68,17 +70,27 @@ std::string old_question(const BenchResult& result) {
       "timed. Over 1: faster than the compiler; under 1: slower. The last two columns pit the best compiler level that "
       "runs here\n"
       "(`auto_v2` .. `auto_v4`) against the best hand-written and the best generated code of any ISA, shape by "
-      "shape.\n\n"
-      "| kernel | x87 | sse | avx2 | avx512 | jit_avx2 | jit_avx512 | best hand / best compiler | best JIT / best "
-      "compiler |\n"
-      "|---|---|---|---|---|---|---|---|---|\n";
+      "shape.\n\n";
+  std::vector<std::string> columns;
+  for (const Isa& isa : isas()) {
+    const auto is_timed = [&](const ShapeTimings& s) { return s.find(isa.name) != nullptr; };
+    if ((isa.kind == IsaKind::hand || isa.kind == IsaKind::generated) && std::ranges::any_of(result.shapes, is_timed)) {
+      columns.push_back(isa.name);
+    }
+  }
+  text += fmt::format("| kernel | {} | best hand / best compiler | best JIT / best compiler |\n|---|",
+                      fmt::join(columns, " | "));
+  for (size_t i = 0; i < columns.size() + 2; ++i) {
+    text += "---|";
+  }
+  text += "\n";
   std::map<std::string, std::vector<const ShapeTimings*>> by_kernel;
   for (const auto& s : result.shapes) {
     by_kernel[s.kernel].push_back(&s);
   }
   for (const auto& [kernel, shapes] : by_kernel) {
     text += "| " + kernel;
-    for (const char* variant : {"x87", "sse", "avx2", "avx512", "jit_avx2", "jit_avx512"}) {
+    for (const auto& variant : columns) {
       Mean mean;
       for (const auto* s : shapes) {
         mean.add(s->find("auto_v3"), s->find(variant));
@@ -88,8 +100,8 @@ std::string old_question(const BenchResult& result) {
     Mean hand;
     Mean jit;
     for (const auto* s : shapes) {
-      hand.add(best_of(*s, is_compiler), best_of(*s, is_hand));
-      jit.add(best_of(*s, is_compiler), best_of(*s, is_jit));
+      hand.add(best_of(*s, is<IsaKind::compiler>), best_of(*s, is<IsaKind::hand>));
+      jit.add(best_of(*s, is<IsaKind::compiler>), best_of(*s, is<IsaKind::generated>));
     }
     text += fmt::format(" | {} | {} |\n", hand.text(), jit.text());
   }
@@ -116,19 +128,23 @@ std::string bench_text(const ShapeTimings& s) {
 std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std::string& date) {
   std::string text = fmt::format("# {}\n\n{} family {} model {} stepping {}, measured {} by assay {}, one thread.\n\n",
                                  cpu.brand, cpu.vendor, cpu.family, cpu.model, cpu.stepping, date, ASSAY_VERSION);
-  text += fmt::format("Limits measured in the same run, with {} code: {:.1f} Gflop/s (f32), {:.1f} Gop/s (int8)",
-                      result.peak.isa, result.peak.f32_flops / 1e9, result.peak.int8_ops / 1e9);
+  text += fmt::format(
+      "Limits measured in the same run: {:.1f} Gflop/s ({}), {:.1f} Gop/s on bytes ({}), {:.1f} G table look-ups/s "
+      "({})",
+      result.peak.f32.per_second / 1e9, result.peak.f32.instruction, result.peak.int8.per_second / 1e9,
+      result.peak.int8.instruction, result.peak.lookups.per_second / 1e9, result.peak.lookups.instruction);
   for (const auto& level : result.peak.levels) {
-    text += fmt::format(", {} {:.1f} GB/s", level.name, level.bytes_per_second / 1e9);
+    text += fmt::format("; {} {:.1f} GB/s read, {:.1f} written, {:.1f} mixed", level.name, level.read / 1e9,
+                        level.write / 1e9, level.mixed / 1e9);
   }
   text +=
-      " (reads).\n\n" + old_question(result) +
+      ".\n\n" + old_question(result) +
       "\n## Timings\n\nMedian of the quiet rounds for one call, with its 95% bootstrap interval; "
       "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
       "to the simplest ISA that is seen to lose at most 2%, else to the faster.\n"
       "`-cold`: each call finds its data in memory, evicted before; its code is warm. Generation: what JIT code took "
       "to make, once, before the calls.\n"
-      "A share over 100% is possible where a kernel's own algorithm does less work than the count assumes.\n\n";
+      "\n";
   for (const auto& s : result.shapes) {
     text += fmt::format(
         "### {} {}\n\n{}; limit {} ({}); A/A control on {}: {:.3f}{}\n\n| variant | median | interval | share of limit "

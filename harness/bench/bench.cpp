@@ -62,11 +62,23 @@ bool same_class(const ShapeTimings& a, const ShapeTimings& b) {
 }
 
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
-  const double compute = shape.work.ops / (shape.work.integer_ops ? peak.int8_ops : peak.f32_flops) * 1e9;
-  const auto level = shape.shape_class.cold ? peak.levels.back() : peak.level_of(shape.work.bytes, caches);
-  const double memory = shape.work.bytes / level.bytes_per_second * 1e9;
+  const Work& work = shape.work;
+  const Peak::Level& level = shape.shape_class.cold ? peak.levels.back() : peak.level_of(work.bytes(), caches);
+  const double memory = level.seconds(work.read, work.written) * 1e9;
+  double compute = work.ops / peak.f32.per_second * 1e9;
+  std::string what = "f32 peak (" + peak.f32.instruction + ")";
+  if (work.integer_ops) {
+    compute = work.ops / peak.int8.per_second * 1e9;
+    what = "int8 peak (" + peak.int8.instruction + ")";
+    // The faster of two ways is the limit.
+    const double lookups = work.ops_per_lookup * peak.lookups.per_second;
+    if (lookups > peak.int8.per_second) {
+      compute = work.ops / lookups * 1e9;
+      what = "look-up peak (" + peak.lookups.instruction + ")";
+    }
+  }
   shape.limit_ns = std::max(compute, memory);
-  shape.limit = compute > memory ? (shape.work.integer_ops ? "int8 peak" : "f32 peak") : level.name + " bandwidth";
+  shape.limit = compute > memory ? what : level.name + " bandwidth";
 }
 
 }  // namespace
@@ -278,7 +290,7 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
   for (int round = 0; round < most_rounds; ++round) {
     for (size_t i = 0; i < jobs.size(); ++i) {
       ShapeTimings& shape = shapes[i];
-      const int at_once = shape.work.bytes > kLarge ? kPilot : 1;
+      const int at_once = shape.work.bytes() > kLarge ? kPilot : 1;
       if (done[i] || round % at_once != 0) {
         continue;
       }
@@ -340,7 +352,7 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
     }
     for (const auto& shape_class : timed_classes(kernel, cpu.caches)) {
       const Work work = trial_of(kernel).work(shape_class.shape);
-      const bool fits = work.bytes <= static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20));
+      const bool fits = work.bytes() <= static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20));
       if (options.quick && (shape_class.cold || !fits)) {
         continue;
       }
@@ -391,7 +403,8 @@ nlohmann::json to_json(const ShapeTimings& s) {
       {"shape", s.shape_class.shape},
       {"cold", s.shape_class.cold},
       {"ops", s.work.ops},
-      {"bytes", s.work.bytes},
+      {"bytes_read", s.work.read},
+      {"bytes_written", s.work.written},
       {"limit", s.limit},
       {"limit_ns", s.limit_ns},
       {"timings", timings},

@@ -9,20 +9,30 @@ namespace assay {
 
 /// The limits of one core, measured with generated loops that do nothing else.
 struct Peak {
+  /// The fastest of the instructions that the ISA table names and this CPU runs.
+  struct Rate {
+    std::string instruction;  ///< "vfmadd231ps zmm"
+    double per_second = 0;
+  };
+  /// Sequential access to what one level of the caches holds: bytes a second.
   struct Level {
     std::string name;  ///< "L1", "L2", "L3", "mem"
-    double bytes_per_second;
+    double read, write;
+    double mixed;  ///< read and written, together: the faster of two reads to a write and one to one
+
+    /// The least time that so many bytes take.
+    double seconds(double bytes_read, double bytes_written) const;
   };
-  std::string isa;            ///< the widest vectors that this CPU runs: "sse", "avx2", "avx512"
-  double f32_flops = 0;       ///< floating-point operations a second; a fused multiply-add is two
-  double int8_ops = 0;        ///< multiplications and additions of bytes a second, by vpmaddubsw, vpmaddwd, vpaddd
-  std::vector<Level> levels;  ///< sequential reads
+  Rate f32;      ///< operations on floats; a fused multiply-add is two
+  Rate int8;     ///< multiplications and additions of bytes into sums of 32 bits
+  Rate lookups;  ///< bytes looked up in a table of 16 and added
+  std::vector<Level> levels;
 
   /// The level that holds `bytes`.
   const Level& level_of(double bytes, const CacheInfo& caches) const;
 };
 
-/// Takes about a second.
+/// Takes some two seconds.
 Peak measure_peak(const Cpu& cpu);
 
 nlohmann::json to_json(const Peak& peak);

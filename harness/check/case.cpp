@@ -343,7 +343,9 @@ uint8_t* Case::make_writable(size_t id) {
 }
 
 void* Case::packed(const char* name, size_t bytes, const std::function<void(void*)>& fill) {
-  const std::string full = store_ != nullptr ? fmt::format("{}/{}", name, variant_.label()) : name;
+  const std::string full =
+      store_ != nullptr ? fmt::format("{}/{}", name, variant_.layout.empty() ? variant_.label() : variant_.layout)
+                        : name;
   const size_t id = make_buffer(full.c_str(), bytes, 64, Role::input);
   if (uint8_t* fresh = fresh_bytes(id)) {
     fill(fresh);

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
+
+#include "harness/runtime/isa.h"
 
 #ifdef ASSAY_HAS_ZYDIS
 #include <Zydis/Zydis.h>
@@ -35,8 +36,6 @@ bool is_call(uint64_t address, bool is_jit_code) {
 
 #ifdef ASSAY_HAS_ZYDIS
 namespace {
-
-using Meta = decltype(ZydisDecodedInstruction::meta);
 
 struct Decoded {
   ZydisDecodedInstruction instruction;
@@ -72,62 +71,6 @@ std::string format(const Decoded& d, uint64_t address) {
   return text;
 }
 
-/// x86-64 level (psABI) that an instruction belongs to; 5: beyond v4.
-int level_of(const Meta& meta) {
-  switch (meta.isa_ext) {
-    case ZYDIS_ISA_EXT_BASE:
-    case ZYDIS_ISA_EXT_LONGMODE:
-    case ZYDIS_ISA_EXT_X87:
-    case ZYDIS_ISA_EXT_MMX:
-    case ZYDIS_ISA_EXT_SSE:
-    case ZYDIS_ISA_EXT_SSE2:
-    case ZYDIS_ISA_EXT_PAUSE:
-    case ZYDIS_ISA_EXT_CET:
-      return meta.isa_set == ZYDIS_ISA_SET_POPCNT ? 2 : 1;  // ENDBR64 is a NOP where there is no CET
-    case ZYDIS_ISA_EXT_SSE3:
-    case ZYDIS_ISA_EXT_SSSE3:
-    case ZYDIS_ISA_EXT_SSE4:
-      return 2;
-    case ZYDIS_ISA_EXT_AVX:
-    case ZYDIS_ISA_EXT_AVX2:
-    case ZYDIS_ISA_EXT_AVX2GATHER:
-    case ZYDIS_ISA_EXT_FMA:
-    case ZYDIS_ISA_EXT_F16C:
-    case ZYDIS_ISA_EXT_BMI1:
-    case ZYDIS_ISA_EXT_BMI2:
-    case ZYDIS_ISA_EXT_LZCNT:
-    case ZYDIS_ISA_EXT_MOVBE:
-      return 3;
-    case ZYDIS_ISA_EXT_AVX512EVEX:
-    case ZYDIS_ISA_EXT_AVX512VEX: {
-      const std::string_view set = ZydisISASetGetString(meta.isa_set);
-      const auto one_of = [&](std::string_view part) { return set.starts_with(part); };
-      return one_of("AVX512F_") || one_of("AVX512BW_") || one_of("AVX512CD_") || one_of("AVX512DQ_") ? 4 : 5;
-    }
-    default:
-      return 5;
-  }
-}
-
-int level_of_isa(std::string_view isa) {
-  if (isa == "scalar" || isa == "x87") {
-    return 1;
-  }
-  if (isa == "sse" || isa == "auto_v2") {
-    return 2;
-  }
-  if (isa == "avx2" || isa == "auto_v3" || isa == "jit_avx2") {
-    return 3;
-  }
-  return 4;
-}
-
-bool finer_feature(std::string_view isa, const Meta& meta) {
-  const std::string_view set = ZydisISASetGetString(meta.isa_set);
-  return (isa.ends_with("avx512_vnni") && set.starts_with("AVX512_VNNI")) ||
-         (isa.ends_with("avx512_bf16") && set.starts_with("AVX512_BF16"));
-}
-
 }  // namespace
 
 std::string disassemble(uint64_t address) {
@@ -153,7 +96,7 @@ std::string foreign_instruction(const std::string& isa, uint64_t address, bool i
   }
   // A mnemonic's meta data is that of its encoding.
   const auto& meta = d.instruction.meta;
-  if (level_of(meta) <= level_of_isa(isa) || finer_feature(isa, meta)) {
+  if (may_execute(find_isa(isa), ZydisISAExtGetString(meta.isa_ext), ZydisISASetGetString(meta.isa_set))) {
     return "";
   }
   return fmt::format("it executes `{}` ({}), which {} does not have", format(d, address),

@@ -37,7 +37,7 @@ std::vector<Verdict> check_large(const Cpu& cpu, const CheckOptions& options) {
     Verdict v = new_verdict(*variant, options.seed, cpu);
     if (v.status != Status::not_runnable) {
       // The buffers, and what a judge keeps of its own.
-      const double needed = 1.25 * trial_of(*kernel).work(shape).bytes + kGiB / 2;
+      const double needed = 1.25 * trial_of(*kernel).work(shape).bytes() + kGiB / 2;
       const double available = available_memory();
       if (available < needed) {
         v.status = Status::not_runnable;

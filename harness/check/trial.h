@@ -11,14 +11,17 @@ namespace assay {
 
 /// What one call costs at least, for the comparison with the machine's limits.
 struct Work {
-  double ops;                ///< multiplications and additions (a fused one counts 2), or integer ones
-  double bytes;              ///< read and written once each, the least that must move
-  bool integer_ops = false;  ///< ops are int8 multiply-adds: compare with that peak
+  double ops;                 ///< multiplications and additions (a fused one counts 2), or integer ones
+  double read, written;       ///< bytes, each once: the least that must move
+  bool integer_ops = false;   ///< ops are int8 multiply-adds: compare with that peak
+  double ops_per_lookup = 0;  ///< of those, what one byte from a table of 16 stands for; 0: tables are of no use
+
+  double bytes() const { return read + written; }
 };
 
 /// A shape that is timed and chosen for.
 struct ShapeClass {
-  std::string label;  ///< "L1", "L2", "L3", "mem"; "decode-L2", "prefill-mem", ...; "L1-cold"
+  std::string label;  ///< "L1", "L2", "L3", "mem"; "decode-256", "prefill-768", ...; "L1-cold"
   Shape shape;
   bool cold = false;  ///< each call finds its data in memory, whatever cache it would fit
   int percent = 100;  ///< of the class's own sizes: see scaled

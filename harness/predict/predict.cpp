@@ -123,14 +123,9 @@ struct Executable {
   }
 };
 
-/// The name of a compiled variant's function.
-std::string symbol_of(const Variant& variant) {
-  return variant.kernel + "_" + variant.isa + (variant.nickname.empty() ? "" : "_" + variant.nickname);
-}
-
 /// The variant's function and those that it reaches.
 Code static_code(const Variant& variant, const std::vector<Function>& all) {
-  const std::string symbol = symbol_of(variant);
+  const std::string symbol = variant.symbol;
   const auto root = std::ranges::find(all, symbol, &Function::name);
   if (root == all.end()) {
     throw MachineError(fmt::format("{} is no symbol of this executable; use one that is not stripped", symbol));
@@ -296,10 +291,8 @@ bool CpuModel::matches(const Cpu& other) const {
 
 const std::vector<CpuModel>& cpu_models() {
   static const std::vector<CpuModel> models = [] {
-    const std::set<std::string> v3 = {"cx16", "lahf", "popcnt", "sse3", "ssse3", "sse4_1", "sse4_2", "osxsave",
-                                      "avx",  "avx2", "bmi1",   "bmi2", "f16c",  "fma",    "lzcnt",  "movbe"};
-    std::set<std::string> v4 = v3;
-    v4.insert({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"});
+    const std::set<std::string> v3 = features_of_level("v3");
+    const std::set<std::string> v4 = features_of_level("v4");
     std::set<std::string> vnni = v4;
     vnni.insert("avx512_vnni");
     std::set<std::string> bf16 = vnni;
@@ -414,7 +407,7 @@ std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const Pr
       if (glob_match(options.kernel_glob, kernel.name) && glob_match(options.variant_glob, variant)) {
         selected.emplace_back(&kernel, &variant);
         if (!variant.jit) {
-          symbols.push_back(symbol_of(variant));
+          symbols.push_back(variant.symbol);
         }
       }
     }

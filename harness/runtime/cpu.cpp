@@ -75,57 +75,14 @@ constexpr FeatureBit kFeatures[] = {
     {"hybrid", 7, edx, 15},
 };
 
-// XCR0 bits (Intel SDM vol. 1, section 13.3).
-constexpr uint64_t kYmmState = 0x6;   // SSE and AVX
-constexpr uint64_t kZmmState = 0xe6;  // and opmask, ZMM_Hi256, Hi16_ZMM
+// XCR0 bits (Intel SDM vol. 1, section 13.3): SSE, AVX, opmask, ZMM_Hi256, Hi16_ZMM. SSE and AVX alone are 0x6.
+constexpr uint64_t kZmmState = 0xe6;
 
 // Where these components end in the standard XSAVE area (CPUID leaf 0xD, subleaves 2 and 7): legacy area and header
 // take 576 bytes, AVX 256. The ZMM state ends at 2688 on Intel CPUs, at 2432 on AMD's, which leave no room for MPX. A
 // smaller area cannot hold it; a larger one may be another component's (PKRU lies behind it).
 constexpr uint32_t kYmmEnd = 832;
 constexpr uint32_t kZmmEnd = 2432;
-
-struct Isa {
-  const char* name;
-  std::vector<const char*> features;
-  uint64_t xcr0;
-};
-
-// The x86-64 psABI, section 3.1.1, defines the levels.
-const std::vector<Isa>& isas() {
-  static const std::vector<Isa> table = [] {
-    const std::vector<const char*> v2 = {"cx16", "lahf", "popcnt", "sse3", "ssse3", "sse4_1", "sse4_2"};
-    std::vector<const char*> v3 = v2;
-    v3.insert(v3.end(), {"osxsave", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "lzcnt", "movbe"});
-    std::vector<const char*> v4 = v3;
-    v4.insert(v4.end(), {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"});
-    std::vector<const char*> vnni = v4;
-    vnni.push_back("avx512_vnni");
-    std::vector<const char*> bf16 = v4;
-    bf16.push_back("avx512_bf16");
-    return std::vector<Isa>{{"scalar", {}, 0},
-                            {"auto_v2", v2, 0},
-                            {"auto_v3", v3, kYmmState},
-                            {"auto_v4", v4, kZmmState},
-                            {"x87", {}, 0},
-                            {"sse", v2, 0},
-                            {"avx2", v3, kYmmState},
-                            {"avx512", v4, kZmmState},
-                            {"avx512_vnni", vnni, kZmmState},
-                            {"avx512_bf16", bf16, kZmmState},
-                            {"jit_avx2", v3, kYmmState},
-                            {"jit_avx512", v4, kZmmState}};
-  }();
-  return table;
-}
-
-const Isa& find_isa(std::string_view name) {
-  const auto it = std::ranges::find_if(isas(), [&](const Isa& isa) { return name == isa.name; });
-  if (it == isas().end()) {
-    throw InputError(fmt::format("unknown ISA or variant '{}'; they are: {}", name, fmt::join(isa_names(), ", ")));
-  }
-  return *it;
-}
 
 uint64_t read_xcr0() {
   uint32_t low = 0;
@@ -327,12 +284,12 @@ Cpu read_cpu_dump(const std::string& path) {
 
 IsaStatus isa_status(const Cpu& cpu, std::string_view name) {
   const Isa& isa = find_isa(name);
-  std::vector<const char*> missing;
-  std::vector<const char*> unknown;
-  for (const char* f : isa.features) {
+  std::vector<std::string> missing;
+  std::vector<std::string> unknown;
+  for (const auto& f : isa.features) {
     if (cpu.unknown_features.contains(f)) {
       unknown.push_back(f);
-    } else if (!cpu.features.contains(f) && std::string_view(f) != "osxsave") {
+    } else if (!cpu.features.contains(f) && f != "osxsave") {
       missing.push_back(f);
     }
   }
@@ -373,17 +330,6 @@ std::string needed_xcr0(std::string_view isa) {
   return bits == kZmmState ? fmt::format("SSE, AVX, opmask, ZMM_Hi256 and Hi16_ZMM ({:#x})", bits)
          : bits != 0       ? fmt::format("SSE and AVX ({:#x})", bits)
                            : "";
-}
-
-const std::vector<std::string>& isa_names() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> list;
-    for (const auto& isa : isas()) {
-      list.emplace_back(isa.name);
-    }
-    return list;
-  }();
-  return names;
 }
 
 nlohmann::json to_json(const Cpu& cpu) {
@@ -438,7 +384,7 @@ std::string describe(const Cpu& cpu) {
       note = fmt::format("runs if the operating system enables the {} registers (a dump does not tell): XCR0 bits {}",
                          isa.xcr0 == kZmmState ? "ZMM and mask" : "YMM", needed_xcr0(isa.name));
     }
-    text += fmt::format("  {:<12} {}\n", isa.name, note);
+    text += fmt::format("  {:<15} {}\n", isa.name, note);
   }
   return text;
 }

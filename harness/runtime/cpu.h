@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/runtime/isa.h"
+
 namespace assay {
 
 /// Bytes of each cache that one core can use; 0: unknown. l3 is at most 32 MiB: hypervisors report the sum of all
@@ -54,12 +56,8 @@ struct IsaStatus {
   std::string reason;  ///< "" if runnable; else what the CPU lacks or what the OS has not enabled
 };
 
-/// Whether `cpu` runs an ISA of isa_names(). Throws InputError for another name.
+/// Whether `cpu` runs an ISA of isas(). Throws InputError for another name.
 IsaStatus isa_status(const Cpu& cpu, std::string_view isa);
-
-/// Every ISA, the simpler first: ties between variants go to the earlier. Plain C++ for any CPU, the compiler's code by
-/// level, x87, hand-written vector code by width, and code generated at run time.
-const std::vector<std::string>& isa_names();
 
 nlohmann::json to_json(const Cpu& cpu);
 

@@ -4,20 +4,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
+#include <ranges>
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/profile.h"
 
 namespace assay {
 namespace {
-
-// Without a measurement: the widest ISA's hand-written code.
-constexpr std::array<const char*, 4> kBestFirst = {"avx512", "avx2", "sse", "scalar"};
 
 double distance(const Shape& a, const Shape& b) {
   double sum = 0;
@@ -140,9 +137,9 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool col
   if (best != nullptr) {
     return {kernel.name, shape, best->variant, fmt::format("profile, class {}: {}", best->label, best->why)};
   }
-  for (const char* isa : kBestFirst) {
-    if (kernel.find(isa) != nullptr && isa_status(cpu_, isa).runnable) {
-      return {kernel.name, shape, isa, "best ISA, unmeasured"};
+  for (const Isa& isa : std::views::reverse(isas())) {
+    if (isa.unmeasured && kernel.find(isa.name) != nullptr && isa_status(cpu_, isa.name).runnable) {
+      return {kernel.name, shape, isa.name, "best ISA, unmeasured"};
     }
   }
   throw MachineError(fmt::format("no variant of {} runs on this CPU", kernel.name));

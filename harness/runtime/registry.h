@@ -27,6 +27,8 @@ struct Variant {
   bool jit;
   std::string nickname = {};  ///< tells it from other variants of the same ISA; "" for the one that is named for it
   std::string defect = {};    ///< of a planted defect (ci/defects/): what it is called; "" for true variants
+  std::string symbol = {};    ///< the name of its function in the executable
+  std::string layout = {};    ///< of its packed weights: variants of one layout share them; "": a layout of its own
 
   /// What tells it from the kernel's other variants: `avx2`, `avx2-lut`, `avx2!tail_twice` for a planted defect.
   std::string label() const {

@@ -199,7 +199,7 @@ class AttentionF32Trial : public Trial {
     const auto n_q = static_cast<double>(shape[0]);
     const auto pos = static_cast<double>(shape[1]);
     const auto d = static_cast<double>(shape[2]);
-    return {(n_q * pos + n_q * (n_q + 1) / 2) * (4 * d + 25), 4 * d * (2 * (pos + n_q) + 2 * n_q)};
+    return {(n_q * pos + n_q * (n_q + 1) / 2) * (4 * d + 25), 4 * d * (2 * (pos + n_q) + n_q), 4 * d * n_q};
   }
 
  private:

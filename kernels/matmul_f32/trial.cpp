@@ -138,7 +138,7 @@ class MatmulF32Trial : public Trial {
     // Weights that no cache holds: 4096 columns, 32 to 64 MiB.
     const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
     const size_t memory_rows = std::clamp(4 * l3, size_t{32} << 20, size_t{64} << 20) / (4096 * sizeof(float));
-    return {{"decode-L2", {256, 256, 1}},           {"decode-512", {512, 512, 1}},   {"decode-L3", {768, 768, 1}},
+    return {{"decode-256", {256, 256, 1}},          {"decode-512", {512, 512, 1}},   {"decode-768", {768, 768, 1}},
             {"decode-mem", {memory_rows, 4096, 1}}, {"prefill-256", {256, 256, 64}}, {"prefill-768", {768, 768, 128}},
             {"prefill-3072", {3072, 768, 128}}};
   }
@@ -147,7 +147,7 @@ class MatmulF32Trial : public Trial {
     const auto rows = static_cast<double>(shape[0]);
     const auto cols = static_cast<double>(shape[1]);
     const auto tokens = static_cast<double>(shape[2]);
-    return {2 * rows * cols * tokens, 4 * (rows * cols + tokens * (rows + cols) + rows)};
+    return {2 * rows * cols * tokens, 4 * (rows * cols + tokens * cols + rows), 4 * tokens * rows};
   }
 };
 

@@ -65,7 +65,7 @@ class QuantizeQ10Trial : public Trial {
   // Addition and comparison for each value.
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);
-    return {2 * n, 4 * n + n / kBlock * kBytes};
+    return {2 * n, 4 * n, n / kBlock * kBytes};
   }
 
  private:

@@ -74,7 +74,7 @@ class QuantizeQ80Trial : public Trial {
   // Comparison and product for each value, two divisions a block.
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);
-    return {2 * n + 2 * n / kBlock, 4 * n + n / kBlock * kBytes};
+    return {2 * n + 2 * n / kBlock, 4 * n, n / kBlock * kBytes};
   }
 
  private:

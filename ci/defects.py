@@ -1,0 +1,125 @@
+"""Plants a defect: applies an edit (ci/defects/<kernel>/<isa>_<name>) to the source of a variant. The build calls it.
+
+  ci/defects.py EDIT FOLDER SOURCE...   run in the root of the repository; SOURCE: kernels/<kernel>/...
+
+Writes each SOURCE, edited or not, and each other file that the edit names into FOLDER, under their own paths. Hunks before any
+`file:` are of the first SOURCE. What an edit
+holds: ci/defects/README.md. Exit status: 0 written; 1 the edit does not hold or does not fit, and nothing was written;
+2 wrong usage.
+"""
+import dataclasses
+import pathlib
+import shutil
+import sys
+
+NEEDED = ("defect", "class", "stands for", "caught by")
+CLASSES = "lengths operands integers memory floats state races gating listing masks harness".split()
+
+
+class Error(Exception):
+    pass
+
+
+@dataclasses.dataclass
+class Hunk:
+    file: str
+    old: list = dataclasses.field(default_factory=list)
+    new: list = dataclasses.field(default_factory=list)
+
+
+def parse(text, source):
+    """The hunks of an edit of `source`."""
+    header = {}
+    hunks = []
+    file = source
+    hunk = None
+    for number, line in enumerate(text.splitlines(), 1):
+        key, colon, value = line.partition(": ")
+        if line.startswith(("-", "+", " ")):
+            if hunk is None:
+                hunk = Hunk(file)
+                hunks.append(hunk)
+            if line[0] != "+":
+                hunk.old.append(line[1:])
+            if line[0] != "-":
+                hunk.new.append(line[1:])
+        elif line == "@@":
+            if hunk is None:
+                raise Error(f"line {number}: there is no hunk before this '@@'")
+            hunk = None
+        elif colon and key == "file":
+            file = value
+            hunk = None
+        elif colon and key in (*NEEDED, "budget") and not hunks and key not in header:
+            header[key] = value
+        else:
+            raise Error(f"line {number}: '{line}' is no line of a header or of a hunk, or is not at its place")
+    for key in NEEDED:
+        if not header.get(key):
+            raise Error(f"there is no line '{key}: ...'")
+    if header["class"] not in CLASSES:
+        raise Error(f"'class: {header['class']}' is none of {', '.join(CLASSES)}")
+    if header.get("budget", "large") != "large":
+        raise Error(f"'budget: {header['budget']}' is not 'budget: large'")
+    if not hunks:
+        raise Error("there is no hunk: nothing is wrong")
+    return hunks
+
+
+def edited(files, hunks):
+    """The files (path -> text) after all hunks, each of which is looked for in the text as it was."""
+    places = {path: [] for path in files}  # path -> (first line, number of hunk)
+    for number, hunk in enumerate(hunks, 1):
+        if not hunk.old:
+            raise Error(f"hunk {number} only inserts: it needs a line of context")
+        if hunk.old == hunk.new:
+            raise Error(f"hunk {number} changes nothing")
+        lines = files[hunk.file].split("\n")
+        found = [i for i in range(len(lines)) if lines[i : i + len(hunk.old)] == hunk.old]
+        if len(found) != 1:
+            old = "\n".join("  " + line for line in hunk.old)
+            raise Error(f"hunk {number} fits {len(found)} times in {hunk.file}, and must fit once; it looks for\n{old}")
+        places[hunk.file].append((found[0], number))
+    result = {}
+    for path, text in files.items():
+        lines = text.split("\n")
+        end = len(lines)
+        for first, number in sorted(places[path], reverse=True):
+            hunk = hunks[number - 1]
+            if first + len(hunk.old) > end:
+                raise Error(f"hunk {number} overlaps another one in {path}")
+            lines[first : first + len(hunk.old)] = hunk.new
+            end = first
+        result[path] = "\n".join(lines)
+    return result
+
+
+def plant(edit, folder, *sources):
+    hunks = parse(pathlib.Path(edit).read_text(encoding="utf-8"), sources[0])
+    files = {}
+    for path in [*sources, *(hunk.file for hunk in hunks)]:
+        if not pathlib.Path(path).is_file():
+            raise Error(f"there is no file {path}")
+        files[path] = pathlib.Path(path).read_text(encoding="utf-8")
+    result = edited(files, hunks)
+    shutil.rmtree(folder, ignore_errors=True)  # a header that is no longer edited must not be found there
+    for path, text in result.items():
+        to = pathlib.Path(folder) / path
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(text, encoding="utf-8")
+
+
+def main(words):
+    if len(words) < 3:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    try:
+        plant(*words)
+    except Error as error:
+        print(f"{words[0]}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

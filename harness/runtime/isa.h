@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+enum class IsaKind { plain, compiler, hand, generated };
+
+/// How the machine's limit of arithmetic is measured with an ISA; "" where it is not.
+struct IsaPeak {
+  std::string vector;  ///< "xmm", "ymm" or "zmm"
+  std::string f32;     ///< the instruction that multiplies and adds floats
+  std::string int8;    ///< and bytes
+};
+
+/// All that is known of an ISA: a row of isas.json.
+struct Isa {
+  std::string name;
+  IsaKind kind;
+  std::string level;               ///< of x86-64: "v1" to "v4"
+  std::set<std::string> features;  ///< those of its level too, as `assay cpu --json` names them
+  uint64_t xcr0;                   ///< the register state that the operating system must have enabled
+  /// What a variant may execute: names of Zydis's instruction-set extensions, or of instruction sets (one that ends in _
+  /// begins those that it means).
+  std::set<std::string> executes;
+  bool unmeasured;  ///< the last such ISA that runs is used where nobody measured
+  IsaPeak peak;
+};
+
+/// Every ISA, the simpler first: ties between variants go to the earlier.
+const std::vector<Isa>& isas();
+
+/// Throws InputError that lists the names.
+const Isa& find_isa(std::string_view name);
+
+/// Features of a level of x86-64 and those below it: "v3". Throws InputError for another name.
+std::set<std::string> features_of_level(std::string_view level);
+
+/// Names of isas(), in order.
+const std::vector<std::string>& isa_names();
+
+/// Whether code of `isa` may execute an instruction, by Zydis's names of its extension and of its instruction set: "AVX512EVEX",
+/// "AVX512F_512". What no row of the table names, none may.
+bool may_execute(const Isa& isa, std::string_view extension, std::string_view instruction_set);
+
+}  // namespace assay

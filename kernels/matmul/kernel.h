@@ -1,0 +1,39 @@
+#pragma once
+#include <stddef.h>
+
+// The matmul family: matmul_<format> for each format of kernels/formats/ whose weights are multiplied with Q8_0 activations.
+// pack takes a format's blocks apart and lays the integers and scales of the file out for the tile (layout.h), of which
+// there is one for each layout and ISA: formats differ in pack, ISAs in run.
+
+/// Packs the weights once: w is row-major, rows x (cols / elements) blocks of the format. Returns the bytes that packed
+/// needs; with packed = NULL that is all it does (w may then be NULL too). packed is aligned to 64 bytes, w to 1 byte.
+typedef size_t matmul_pack_fn(void* packed, const void* w, size_t rows, size_t cols);
+
+/// y[t][r] = sum_c w[r][c] * x[t][c] + bias[r], for t in [0, tokens), r in [row_begin, row_end). For each group b of columns
+/// that share a scale of w and a scale of x, the integer I_b = sum of the products of their codes is exact, and
+/// y = sum_b d_w * d_x * I_b + bias in float.
+struct matmul_args {
+  float* y;            ///< tokens rows of `rows` floats, ldy apart; only columns row_begin..row_end-1 are written
+  const void* packed;  ///< made by this variant's pack; aligned to 64 bytes
+  const void* x;       ///< tokens rows of cols / 32 Q8_0 blocks (34 bytes each), densely packed
+  const float* bias;   ///< rows floats, or NULL for none
+  void* scratch;  ///< as many bytes as the contract says, aligned to 64, uninitialised; contents afterwards are free
+  size_t ldy;     ///< floats between consecutive tokens of y
+  size_t rows, cols;  ///< as packed; cols a multiple of the format's block
+  size_t tokens;      ///< >= 0
+  size_t row_begin;   ///< a multiple of 64 (so that chunks own whole tiles)
+  size_t row_end;     ///< a multiple of 64, or rows
+};
+
+/// Alignment  packed and scratch 64 bytes, y and bias 4 bytes, x 1 byte.
+/// Aliasing   y and scratch overlap nothing else.
+/// Domain     every code is allowed in w and in x, -128 too; scales are any fp16.
+/// NaN, Inf   a NaN or Inf scale acts as IEEE 754 in the rows, or the token, that it belongs to and nowhere else
+///            (Inf * 0 is NaN; where a row has both, Inf or NaN is allowed). fp16 subnormals are kept.
+/// Error      |y - exact| <= (groups + 8) * u * (sum_b |d_w d_x I_b| + |bias|) + 2^-140, u = 2^-24: I_b and the product of
+///            the scales are exact, and each term is rounded once when it is multiplied and once when it is added.
+typedef void matmul_fn(const struct matmul_args* args);
+
+/// JIT generator: writes position-independent code for key = {rows, cols, tokens} to code[0..capacity); returns the bytes
+/// written, 0 if capacity is too small. Valid for that shape only; row_begin, row_end, ldy and bias (NULL or not) stay free.
+typedef size_t matmul_gen(void* code, size_t capacity, const size_t* key);

@@ -1,0 +1,59 @@
+// Pack, for one format (FORMAT, whose header is FORMAT_HEADER) into its layout. Cold and portable: it loses nothing, the
+// integers and scales are those of the file.
+#include <string.h>
+
+#include FORMAT_HEADER
+#include "kernels/matmul/kernel.h"
+#include "kernels/matmul/layout.h"
+
+#define JOIN(a, b) a##b
+#define DESCRIPTION(format) JOIN(format, _format)
+
+matmul_pack_fn matmul_pack;
+
+// 32 codes of one row, at its place in a block.
+static void put_codes(uint8_t* to, const uint8_t* codes) {
+  for (size_t c = 0; c < kBlock; ++c) {
+    uint8_t* byte = to + c % 4;
+    if (LAYOUT_BITS == 8) {
+      byte[c / 4 * kStep] = codes[c];
+    } else if (c < 16) {
+      byte[c / 4 * kStep] = codes[c];
+    } else {
+      byte[(c - 16) / 4 * kStep] |= (uint8_t)(codes[c] << 4);
+    }
+  }
+}
+
+size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
+  const struct weight_format* format = &DESCRIPTION(FORMAT);
+  const size_t blocks = cols / kBlock;
+  const size_t panels = (rows + kPanel - 1) / kPanel;
+  const size_t row_bytes = cols / format->elements * format->bytes;
+  uint8_t no_codes[kBlock];
+  memset(no_codes, kZero, sizeof no_codes);
+  for (size_t p = 0; packed != NULL && p < panels; ++p) {
+    uint8_t* panel = (uint8_t*)packed + p * panel_bytes(blocks);
+    uint8_t* scales = panel + blocks * kBlockCodes;
+    memset(panel, 0, panel_bytes(blocks));
+    for (size_t r = 0; r < kPanel; ++r) {
+      const size_t row = p * kPanel + r;
+      for (size_t b = 0; b < blocks; ++b) {
+        uint8_t* to = panel + b * kBlockCodes + 4 * r;
+        if (row >= rows) {
+          put_codes(to, no_codes);
+          continue;
+        }
+        // A file's block may hold several of the layout's.
+        const size_t column = b * kBlock;
+        const uint8_t* from = (const uint8_t*)w + row * row_bytes + column / format->elements * format->bytes;
+        uint8_t codes[256];
+        format->codes(codes, from);
+        put_codes(to, codes + column % format->elements);
+        memcpy(scales + b * kBlockScales + 2 * r, from + format->scale_at(column % format->elements / format->group),
+               2);
+      }
+    }
+  }
+  return panels * panel_bytes(blocks);
+}

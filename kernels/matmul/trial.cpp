@@ -1,0 +1,244 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <memory>
+
+#include "harness/check/trial.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/formats.h"
+#include "kernels/matmul/kernel.h"
+#include "reference/matmul.h"
+
+namespace assay {
+namespace {
+
+void put_half(uint8_t* to, uint64_t half) {
+  to[0] = static_cast<uint8_t>(half);
+  to[1] = static_cast<uint8_t>(half >> 8);
+}
+
+// One fp16 scale of the class.
+uint64_t draw_scale(InputClass c, Rng& rng) {
+  const uint64_t sign = rng.below(4) == 0 ? 0x8000 : 0;
+  switch (c) {
+    case InputClass::wide:
+      return sign | rng.below(0x7c00);  // every finite magnitude, subnormal ones too
+    case InputClass::integers:
+      return sign | (0x3800 + 0x400 * rng.below(3));  // 0.5, 1, 2
+    case InputClass::subnormals:
+      return sign | rng.below(0x401);  // up to the smallest normal value
+    case InputClass::zeros:
+      return sign | (rng.below(8) == 0 ? 0x3c00u : 0u);
+    case InputClass::huge:
+    case InputClass::extreme:
+      return sign | (0x7bff - rng.below(4));  // 65504 and just below
+    case InputClass::constant:
+      return 0x2e66;
+    default:
+      return sign | (0x2000 + rng.below(0x1c00));  // 2^-7 .. 1
+  }
+}
+
+/// Blocks of `format`: random bytes of the class, with scales where they lie.
+void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng) {
+  constexpr uint8_t kEnds[] = {0x00, 0xff, 0x80, 0x7f, 0x88, 0x77};  // the codes at the ends of 8 and of 4 bits
+  const uint8_t end = kEnds[rng.below(std::size(kEnds))];
+  const auto one_value = static_cast<uint8_t>(rng.next());
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const uint64_t random = rng.next();
+    if (c == InputClass::extreme) {
+      bytes[i] = end;
+    } else if (c == InputClass::constant) {
+      bytes[i] = one_value;
+    } else if (c == InputClass::cancellation) {  // of each two codes one is about the other's opposite
+      bytes[i] = static_cast<uint8_t>(i % 2 == 0 ? random : 0 - bytes[i - 1]);
+    } else {
+      bytes[i] = static_cast<uint8_t>(random);
+    }
+  }
+  const size_t groups = format.elements / format.group;
+  for (size_t at = 0; at < bytes.size(); at += format.bytes) {
+    for (size_t g = 0; g < groups; ++g) {
+      put_half(&bytes[at + format.scale_at(g)], draw_scale(c, rng));
+    }
+  }
+  // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result would be NaN,
+  // and none would show that rows and tokens stay apart.
+  constexpr uint64_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
+  const size_t blocks = bytes.size() / format.bytes;
+  for (uint64_t left = c != InputClass::special || blocks == 0 ? 0 : rng.below(4); left > 0; --left) {
+    put_half(&bytes[rng.below(blocks) * format.bytes + format.scale_at(rng.below(groups))],
+             kSpecials[rng.below(std::size(kSpecials))]);
+  }
+}
+
+class MatmulTrial : public Trial {
+ public:
+  explicit MatmulTrial(const weight_format& format)
+      : format_(format),
+        activations_(find_format(format.activations)),
+        group_(std::min(format.group, activations_.group)),
+        reference_w_(*reference::find_format(format.gguf_type)),
+        reference_x_(*reference::find_format(activations_.gguf_type)) {}
+
+  Shape draw_shape(Rng& rng, uint64_t index) const override {
+    const size_t unit = format_.elements;
+    const size_t of_blocks = std::max<size_t>(256 / unit, 1);  // so that columns are as many for each format
+    if (index % 128 == 127) {                                  // many panels and blocks
+      return {rng.below(400), unit * rng.below(12 * of_blocks), rng.below(6)};
+    }
+    if (index % 128 == 126) {  // more tokens than are prepared at once
+      return {rng.below(80), unit * rng.below(2 * of_blocks), 60 + rng.below(80)};
+    }
+    switch (rng.below(8)) {
+      case 0:
+        return {rng.below(200), unit * rng.below(4 * of_blocks), 1};  // decode
+      case 1:
+        return {64 * rng.below(4), unit * rng.below(2 * of_blocks), rng.below(4)};
+      case 2:
+        return {rng.below(4), unit * rng.below(3), rng.below(4)};
+      case 3:
+        return {rng.below(70), unit, rng.below(20)};
+      case 4:
+        return {rng.below(3), unit * rng.below(20 * of_blocks), rng.below(3)};
+      case 5:
+        return {rng.below(40), unit * rng.below(6 * of_blocks), rng.below(13)};
+      default:
+        return {rng.below(140), unit * rng.below(2 * of_blocks), rng.below(9)};
+    }
+  }
+
+  void validate(const Kernel& kernel, const Shape& shape) const override {
+    Trial::validate(kernel, shape);
+    if (shape[1] % format_.elements != 0) {
+      throw InputError(
+          fmt::format("cols={} is no multiple of {}, the block of {}", shape[1], format_.elements, format_.name));
+    }
+    const auto names = kernel.dims();
+    for (size_t i = 0; i < 3; ++i) {
+      const size_t j = (i + 1) % 3;
+      if (shape[i] * shape[j] > (size_t{1} << 30)) {
+        throw InputError(fmt::format("{} x {} = {} x {} is over 2^30; a case that large does not fit the harness",
+                                     names[i], names[j], shape[i], shape[j]));
+      }
+    }
+  }
+
+  void run(Case& c) const override {
+    const size_t rows = c.dim(0);
+    const size_t cols = c.dim(1);
+    const size_t tokens = c.dim(2);
+    auto* kernel = c.fn<matmul_fn>();
+    auto* pack = c.pack<matmul_pack_fn>();
+    const size_t w_bytes = cols / format_.elements * format_.bytes;
+    const size_t x_bytes = cols / activations_.elements * activations_.bytes;
+
+    // Timing: all rows, densely packed, with a bias. Fuzzing: any range of whole tiles, and gaps between the tokens.
+    size_t row_begin = 0;
+    size_t row_end = rows;
+    size_t ldy = rows;
+    bool has_bias = true;
+    if (!c.timing()) {
+      Rng& rng = c.rng();
+      if (rng.below(2) == 0) {
+        row_begin = 64 * rng.below(rows / 64 + 1);
+        row_end = std::min(rows, row_begin + 64 * rng.below((rows - row_begin) / 64 + 2));
+      }
+      ldy += rng.below(2) * rng.below(20);
+      has_bias = rng.below(3) != 0;
+    }
+
+    const auto w = c.input<uint8_t>("w", rows * w_bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
+      fill_blocks(bytes, format_, c.input_class(), rng);
+    });
+    const auto x = c.input<uint8_t>("x", tokens * x_bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
+      fill_blocks(bytes, activations_, c.input_class(), rng);
+    });
+    const auto bias = c.input<float>("bias", has_bias ? rows : 0);
+    auto* y = c.output<float>("y", tokens == 0 ? 0 : (tokens - 1) * ldy + rows);
+    auto* scratch = c.scratch<uint8_t>("scratch", 64);
+
+    const size_t bytes = pack(nullptr, nullptr, rows, cols);
+    size_t bytes_again = bytes;
+    const void* packed = c.packed("packed", bytes, [&](void* to) {
+      std::memset(to, 0xff, bytes);  // NaN: what pack leaves out must not reach a result
+      bytes_again = pack(to, w.data, rows, cols);
+    });
+
+    const matmul_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, scratch, ldy, rows, cols,
+                              tokens, row_begin, row_end};
+    c.call(kernel, &args);
+    if (c.timing()) {
+      return;
+    }
+
+    c.expect_equal("pack's size", 0, static_cast<int64_t>(bytes_again), static_cast<int64_t>(bytes));
+    c.expect_equal("w after pack", 0, w.count == 0 ? 0 : std::memcmp(w.data, w.ref, w.count), 0);
+    const double groups = static_cast<double>(cols) / static_cast<double>(group_);
+    for (size_t t = 0; t < tokens; ++t) {
+      float* row = y + t * ldy;
+      c.expect_untouched("y before row_begin", row, row_begin);
+      c.expect_untouched("y from row_end on", row + row_end, (t + 1 < tokens ? ldy : rows) - row_end);
+      for (size_t r = row_begin; r < row_end; ++r) {
+        const reference::MatmulRow want =
+            reference::matmul(reference_w_, w.ref + r * w_bytes, reference_x_, x.ref + t * x_bytes, cols, group_);
+        const double b = has_bias ? static_cast<double>(bias.ref[r]) : 0;
+        const double value = want.special ? NAN : want.sum + b;
+        const double sum_abs = want.sum_abs + (std::isfinite(b) ? std::fabs(b) : 0);
+        // Scales of 0.5 and over and integers: no sum under 2^22 is rounded.
+        const bool exact = c.exact_inputs() && sum_abs < 0x1p22;
+        const double bound = exact ? 0 : (groups + 8) * 0x1p-24 * sum_abs + 0x1p-140;
+        // A NaN that no NaN went into is Inf * 0 or Inf - Inf: Inf is right too.
+        const bool inf_too = std::isnan(value) && !want.has_nan && !std::isnan(b);
+        c.expect("y", t * ldy + r, row[r], {value, bound, inf_too || sum_abs * (1 + 0x1p-16) > FLT_MAX});
+      }
+    }
+  }
+
+  // Decode: one token; prefill: bound by arithmetic. Sizes of a small model's layers and of a large one's.
+  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
+    // Weights that no cache holds: 4096 columns, 64 to 256 MiB.
+    const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
+    const size_t row_bytes = 4096 / format_.elements * format_.bytes;
+    const size_t memory_rows = std::clamp(4 * l3, size_t{64} << 20, size_t{256} << 20) / row_bytes / 64 * 64;
+    return {{"decode-256", {256, 256, 1}},   {"decode-768", {768, 768, 1}},
+            {"decode-3072", {3072, 768, 1}}, {"decode-mem", {memory_rows, 4096, 1}},
+            {"prefill-768", {768, 768, 64}}, {"prefill-4096", {4096, 4096, 64}}};
+  }
+
+  Work work(const Shape& shape) const override {
+    const auto rows = static_cast<double>(shape[0]);
+    const auto cols = static_cast<double>(shape[1]);
+    const auto tokens = static_cast<double>(shape[2]);
+    const auto bytes = [&](const weight_format& f) {
+      return cols / static_cast<double>(f.elements) * static_cast<double>(f.bytes);
+    };
+    return {2 * rows * cols * tokens, rows * (bytes(format_) + 4) + tokens * bytes(activations_), 4 * tokens * rows,
+            true};
+  }
+
+ private:
+  const weight_format& format_;
+  const weight_format& activations_;
+  size_t group_;  ///< columns that share a scale of both
+  const reference::Format& reference_w_;
+  const reference::Format& reference_x_;
+};
+
+}  // namespace
+
+extern const Trial& matmul_trial(const char* format);
+const Trial& matmul_trial(const char* format) {
+  static std::map<std::string, std::unique_ptr<MatmulTrial>> trials;
+  auto& trial = trials[format];
+  if (!trial) {
+    trial = std::make_unique<MatmulTrial>(find_format(format));
+  }
+  return *trial;
+}
+
+}  // namespace assay
