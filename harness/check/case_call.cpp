@@ -28,8 +28,14 @@ constexpr uint64_t kThreadedOneIn = 64;
 constexpr uint64_t kMappingsOneIn = 32;
 
 /// Of a stepped call: 2500 instructions (about 2 us each, 5 us on a virtual CPU), but mostly fewer, since most that goes
-/// wrong does so early.
-uint64_t step_limit(uint64_t seed) { return 2500 >> mix_seed(seed, 0x6c696d6974) % 4; }
+/// wrong does so early; and mostly no more rounds of a loop than two and what 256 further instructions make: what is wrong
+/// in one round is wrong in each, and where it is not, as state may have grown, one call in eight goes on.
+StepLimits step_limits(uint64_t seed) {
+  constexpr uint64_t kMost = 2500;
+  constexpr uint64_t kMostOld = 256;
+  const uint64_t draw = mix_seed(seed, 0x6c696d6974);
+  return draw / 4 % 8 == 0 ? StepLimits{kMost} : StepLimits{kMost >> draw % 4, kMostOld};
+}
 
 /// Entry points of the variants that have one: a step onto another's is a call of it.
 const std::unordered_map<uint64_t, const Variant*>& entries() {
@@ -120,13 +126,17 @@ void Case::reset(uint8_t poison) {
 }
 
 void Case::check_canaries() {
+  static const std::vector<uint8_t> page(4096, kCanary);
   for (auto& buffer : buffers_) {
     buffer->visit_slack([&](const uint8_t* from, const uint8_t* to) {
-      for (const uint8_t* p = from; p != to; ++p) {
-        if (*p != kCanary) {
+      for (; from != to;) {
+        const size_t n = std::min(page.size(), static_cast<size_t>(to - from));
+        if (std::memcmp(from, page.data(), n) != 0) {
+          const uint8_t* p = std::find_if(from, to, [](uint8_t byte) { return byte != kCanary; });
           throw Mismatch("canary", fmt::format("{}: byte at offset {} of the buffer ({} bytes) was overwritten",
                                                buffer->name, p - buffer->data, buffer->bytes));
         }
+        from += n;
       }
     });
   }
@@ -150,7 +160,7 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
     const Case* const outer = std::exchange(current, this);
     if (step_ != nullptr) {
       single_step(
-          step_limit(id_.seed), [&] { call(true); }, *step_);
+          step_limits(id_.seed), [&] { call(true); }, *step_);
     } else {
       call(false);
     }
@@ -220,7 +230,7 @@ void Case::run_checked(const void* target, const std::function<void(bool)>& call
       // Where it is wrong without company as well, the interruptions are to blame.
       reset(kPoison);
       single_step(
-          step_limit(id_.seed), [&] { call(true); }, [](uint64_t, uint64_t) {});
+          step_limits(id_.seed), [&] { call(true); }, [](const Step&) { return true; });
       compare(kPoison, "interrupt",
               "interrupted after each instruction (signals overwrite what lies below the red zone)");
       throw;
@@ -279,28 +289,24 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
   Rng rng(mix_seed(id_.seed, 0x73746570));
   const std::string& isa = variant_.isa;
   const auto own = reinterpret_cast<uint64_t>(target);
-  single_step(step_limit(id_.seed), call, [&](uint64_t rip, uint64_t rsp) {
-    if (wrong) {
-      return;
-    }
-    if (const auto it = entries().find(rip); it != entries().end() && rip != own) {
-      wrong.emplace("foreign-call",
-                    fmt::format("it runs {}, another variant, instead of code of its own", it->second->name()));
-      return;
-    }
+  single_step(step_limits(id_.seed), call, [&](const Step& step) {
+    const uint64_t rip = step.rip;
     const bool generated = code_ && code_->contains(rip);
-    if (const std::string why = foreign_instruction(isa, rip, generated); !why.empty()) {
-      wrong.emplace("isa", why);
-      return;
+    if (step.is_new) {
+      if (const auto it = entries().find(rip); it != entries().end() && rip != own) {
+        wrong.emplace("foreign-call",
+                      fmt::format("it runs {}, another variant, instead of code of its own", it->second->name()));
+      } else if (const std::string why = foreign_instruction(isa, rip, generated); !why.empty()) {
+        wrong.emplace("isa", why);
+      }
     }
     // What a compiler wrote may call its own local functions from any stack: GCC aligns it only as they need it.
-    if ((generated || isa == "x87") && is_call(rip, generated) && rsp % 16 != 0) {
+    if (!wrong && (generated || isa == "x87") && is_call(rip, generated) && step.rsp % 16 != 0) {
       wrong.emplace("stack-alignment",
                     fmt::format("it calls a function{} with the stack pointer at {:#x}, which is no multiple of 16",
-                                offset_text(rip), rsp));
-      return;
+                                offset_text(rip), step.rsp));
     }
-    if (let_others_in(rng, steps++)) {
+    if (!wrong && let_others_in(rng, steps++)) {
       ++reentries;
       try {
         run_on_other_data(1 + reentries);
@@ -308,6 +314,7 @@ void Case::step_through(const void* target, const std::function<void()>& call) {
         wrong.emplace(m);
       }
     }
+    return !wrong;
   });
   if (wrong) {
     throw *wrong;
@@ -337,16 +344,16 @@ void Case::interleave_with_a_thread(const std::function<void()>& call) {
   CaseId id = id_;
   id.input_class = InputClass::normal;
   const auto stepper = [&](size_t me) {
-    return
-        [&turns, me, rng = Rng(mix_seed(id_.seed, 0x7475726e + me)), steps = uint64_t{0}](uint64_t, uint64_t) mutable {
-          if (let_others_in(rng, steps++)) {
-            turns.pass(me);
-          }
-        };
+    return [&turns, me, rng = Rng(mix_seed(id_.seed, 0x7475726e + me)), steps = uint64_t{0}](const Step&) mutable {
+      if (let_others_in(rng, steps++)) {
+        turns.pass(me);
+      }
+      return !turns.is_done(1 - me);
+    };
   };
+  GuardedPool& pool = pool_->of_other_thread();
   std::thread other([&] {
     turns.wait_for(1);
-    GuardedPool pool;
     try {
       for (uint64_t round = 0; !turns.is_done(0); ++round) {
         id.seed = mix_seed(id_.seed, 0x726f756e64 + round);
@@ -360,7 +367,7 @@ void Case::interleave_with_a_thread(const std::function<void()>& call) {
     turns.done(1);
   });
   single_step(
-      step_limit(id_.seed),
+      step_limits(id_.seed),
       [&] {
         call();
         turns.done(0);
@@ -376,8 +383,8 @@ void Case::run_beside_a_thread(const std::function<void()>& call_and_compare) {
   std::optional<Mismatch> wrong;
   CaseId id = id_;
   id.input_class = InputClass::normal;
+  GuardedPool& pool = pool_->of_other_thread();
   std::thread other([&] {
-    GuardedPool pool;
     try {
       while (!stop) {
         id.seed = mix_seed(id_.seed, 0x746872656164 + static_cast<uint64_t>(rounds));

@@ -20,26 +20,38 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Runs one case in this process. False: it failed, as progress tells.
-bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, SampleLog& progress) {
-  const std::string text = to_string(id);
-  copy_text(progress.current, sizeof progress.current, fmt::format("assay check --case '{}'", text));
-  const double worst_before = progress.errors.worst_over_bound;
+/// Runs one case in this process. False: it failed, as the log tells.
+bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, SampleLog& log) {
+  log.begin(id);
   try {
-    Case c(variant, id, pool, progress.errors);
+    ErrorStats errors;
+    Case c(variant, id, pool, errors);
     trial_of(find_kernel(variant.kernel)).run(c);
+    log.done(errors);
+    return true;
   } catch (const Mismatch& m) {
-    progress.fail(m.check, m.what());
-    return false;
+    log.fail(m.check, m.what());
   } catch (const MachineError& e) {
-    progress.fail("machine", e.what());
-    return false;
+    log.fail("machine", e.what());
   }
-  if (progress.errors.worst_over_bound > worst_before) {
-    copy_text(progress.worst, sizeof progress.worst, text);
+  return false;
+}
+
+/// All samples that the options ask for, in this process.
+void run_samples(const Kernel& kernel, const Variant& variant, const CheckOptions& options, SampleLog& log) {
+  GuardedPool pool;
+  const auto begin = Clock::now();
+  const auto more = [&](uint64_t i) {
+    return options.seconds > 0 ? std::chrono::duration<double>(Clock::now() - begin).count() < options.seconds
+                               : i < options.samples;
+  };
+  for (uint64_t i = 0; more(i); ++i) {
+    const bool good = run_sample(variant, sample_case(kernel, variant, options.seed, i * options.stride), pool, log);
+    if (!good && (!options.keep_going || !log.keep_failure())) {
+      break;
+    }
   }
-  progress.samples.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  log.fail_as_kept();
 }
 
 uint64_t hash_name(std::string_view s) {
@@ -72,11 +84,13 @@ nlohmann::json to_json(const Verdict& v) {
           {"samples", v.samples},
           {"max_ulp", v.errors.max_ulp},
           {"worst_error_over_bound", v.errors.worst_over_bound},
-          {"worst_case", v.worst_case},
+          {"worst_case", v.worst},
           {"seed", v.seed},
           {"reproduce", v.reproduce},
           {"failures", v.failures}};
 }
+
+std::string command_of(const CaseId& id) { return fmt::format("assay check --case '{}'", to_string(id)); }
 
 Summary summarize(const std::vector<Verdict>& verdicts) {
   Summary s;
@@ -106,47 +120,40 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
   const auto selected = select(options, false);
   dirty_upper_is_exact();  // found out once here, not in each child
   single_step_available();
+  struct Running {
+    size_t index;  ///< of its verdict
+    std::unique_ptr<Job> job;
+  };
   std::vector<Verdict> verdicts;
-  std::vector<std::unique_ptr<Job>> running;
-  size_t next = 0;
-  while (next < selected.size() || !running.empty()) {
-    while (next < selected.size() && running.size() < job_count(options.jobs)) {
-      const auto& [kernel, variant] = selected[next];
+  std::vector<Running> running;
+  const auto tell = [&](const Verdict& verdict) {
+    if (options.on_verdict) {
+      options.on_verdict(verdict);
+    }
+  };
+  while (verdicts.size() < selected.size() || !running.empty()) {
+    while (verdicts.size() < selected.size() && running.size() < job_count(options.jobs)) {
+      const auto& [kernel, variant] = selected[verdicts.size()];
       verdicts.push_back(new_verdict(*variant, options.seed, cpu));
       if (verdicts.back().status == Status::not_runnable) {
-        if (options.on_verdict) {
-          options.on_verdict(verdicts.back());
-        }
+        tell(verdicts.back());
       } else {
-        running.push_back(std::make_unique<Job>(next, [&](SampleLog& progress) {
-          GuardedPool pool;
-          const auto begin = Clock::now();
-          for (uint64_t i = 0;; ++i) {
-            if (options.seconds > 0 ? std::chrono::duration<double>(Clock::now() - begin).count() >= options.seconds
-                                    : i >= options.samples) {
-              break;
-            }
-            if (!run_sample(*variant, sample_case(*kernel, *variant, options.seed, i * options.stride), pool,
-                            progress) &&
-                (!options.keep_going || !progress.keep_failure())) {
-              break;
-            }
-          }
-          progress.fail_as_kept();
-        }));
+        running.push_back({verdicts.size() - 1, std::make_unique<Job>([&](SampleLog& log) {
+                             run_samples(*kernel, *variant, options, log);
+                           })});
       }
-      ++next;
     }
-    std::erase_if(running, [&](const std::unique_ptr<Job>& job) {
-      if (!job->poll(options.timeout, verdicts[job->index])) {
+    std::erase_if(running, [&](const Running& r) {
+      if (!r.job->poll(options.timeout)) {
         return false;
       }
+      Verdict& verdict = verdicts[r.index];
+      add_log(verdict, r.job->log());
+      conclude(verdict);
       if (options.shrink) {
-        shrink_failure(cpu, verdicts[job->index]);
+        shrink_failure(cpu, verdict);
       }
-      if (options.on_verdict) {
-        options.on_verdict(verdicts[job->index]);
-      }
+      tell(verdict);
       return true;
     });
     if (!running.empty()) {
@@ -162,48 +169,26 @@ Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout) {
   if (verdict.status == Status::not_runnable) {
     return verdict;
   }
-  Job job(0, [&](SampleLog& progress) {
+  Job job([&](SampleLog& log) {
     GuardedPool pool;
-    run_sample(variant, id, pool, progress);
+    run_sample(variant, id, pool, log);
   });
   constexpr double kLargeTimeout = 300;
-  job.wait(is_large(id.shape) ? std::max(timeout, kLargeTimeout) : timeout, verdict);
+  job.wait(is_large(id.shape) ? std::max(timeout, kLargeTimeout) : timeout);
+  add_log(verdict, job.log());
+  conclude(verdict);
   return verdict;
 }
 
-namespace {
-
-class ProgressReporter : public SampleReporter {
- public:
-  explicit ProgressReporter(SampleLog& progress) : progress_(progress) {}
-  void begin(const std::string& reproduce) override {
-    copy_text(progress_.current, sizeof progress_.current, reproduce);
-  }
-  void done(double error_over_bound) override {
-    if (error_over_bound > progress_.errors.worst_over_bound) {
-      progress_.errors.worst_over_bound = error_over_bound;
-      std::memcpy(progress_.worst, progress_.current, sizeof progress_.worst);
-    }
-    progress_.samples.fetch_add(1, std::memory_order_relaxed);
-  }
-  void fail(const std::string& message) override { progress_.fail("value", message); }
-
- private:
-  SampleLog& progress_;
-};
-
-}  // namespace
-
 Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,
-                     const std::function<void(SampleReporter&)>& work) {
+                     const std::function<void(SampleLog&)>& work) {
   Verdict verdict;
   verdict.kernel = kernel;
   verdict.variant = variant;
-  Job job(0, [&](SampleLog& progress) {
-    ProgressReporter reporter(progress);
-    work(reporter);
-  });
-  job.wait(timeout, verdict);
+  Job job(work);
+  job.wait(timeout);
+  add_log(verdict, job.log());
+  conclude(verdict);
   return verdict;
 }
 

@@ -2,10 +2,12 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/check/case.h"
+#include "harness/check/sample_log.h"
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/registry.h"
 
@@ -18,16 +20,21 @@ std::string to_string(Status s);
 struct Verdict {
   std::string kernel, variant;
   Status status = Status::not_runnable;
-  std::string reason;     ///< why it is not runnable, or what went wrong
-  std::string caught_by;  ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
-  std::string reproduce;  ///< the command that fails again
+  std::string reason;                  ///< why it is not runnable, or what went wrong
+  std::string caught_by;               ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
+  std::optional<CaseId> failing_case;  ///< what failed, where that was a case
+  std::string reproduce;  ///< the command that fails again, for people: of failing_case, where there is one
   uint64_t samples = 0;
   ErrorStats errors;
-  std::string worst_case;  ///< the case with the worst error over bound
+  std::optional<CaseId> worst_case;  ///< the case with the worst error over bound, where that was a case
+  std::string worst;                 ///< the same for people: the case, the input, the command
   uint64_t seed = 0;
   std::vector<std::string> failures;  ///< of a check that keeps going: what went wrong in each failed sample
 };
 nlohmann::json to_json(const Verdict& v);
+
+/// What repeats a case: "assay check --case '...'".
+std::string command_of(const CaseId& id);
 
 /// What `assay check` prints last and exits with.
 struct Summary {
@@ -66,19 +73,9 @@ std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& opti
 /// not-runnable. Kernels without such a shape are left out; InputError if none is left.
 std::vector<Verdict> check_large(const Cpu& cpu, const CheckOptions& options);
 
-/// What a child process tells its parent, sample by sample; it survives the child's crash.
-class SampleReporter {
- public:
-  virtual ~SampleReporter() = default;
-  /// A sample begins. `reproduce` is the command that repeats it.
-  virtual void begin(const std::string& reproduce) = 0;
-  virtual void done(double error_over_bound) = 0;
-  virtual void fail(const std::string& message) = 0;
-};
-
 /// Runs `work` in a child process: a crash, a hang or no sample at all is a failed verdict.
 Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,
-                     const std::function<void(SampleReporter&)>& work);
+                     const std::function<void(SampleLog&)>& work);
 
 /// The case that sample number `index` tries.
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index);

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <limits>
 
-#include "harness/check/job.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
 
@@ -56,10 +55,10 @@ TEST(Samples, EveryLengthPastFourVectorsComesFirst) {
 }
 
 // Defects that a child process meets: each is a failed verdict, none harms this process.
-Verdict child(const std::function<void(SampleReporter&)>& work) { return run_in_child("kernel", "variant", 0.5, work); }
+Verdict child(const std::function<void(SampleLog&)>& work) { return run_in_child("kernel", "variant", 0.5, work); }
 
 TEST(ChildProcess, ACrashFailsTheVariantAlone) {
-  const Verdict v = child([](SampleReporter& r) {
+  const Verdict v = child([](SampleLog& r) {
     r.begin("the case");
     raise(SIGILL);
   });
@@ -69,43 +68,69 @@ TEST(ChildProcess, ACrashFailsTheVariantAlone) {
 }
 
 TEST(ChildProcess, AHangIsCutOff) {
-  const Verdict v = child([](SampleReporter&) { pause(); });
+  const Verdict v = child([](SampleLog&) { pause(); });
   EXPECT_EQ(v.status, Status::fail);
   EXPECT_NE(v.reason.find("hang"), std::string::npos);
 }
 
 TEST(ChildProcess, AnExitIsAFailure) {
-  EXPECT_EQ(child([](SampleReporter&) { _exit(3); }).status, Status::fail);
+  EXPECT_EQ(child([](SampleLog&) { _exit(3); }).status, Status::fail);
+}
+
+TEST(ChildProcess, AnExitInTheMidstOfASampleIsAFailure) {
+  const Verdict v = child([](SampleLog& log) {
+    log.begin("a");
+    log.done(0);
+    log.begin("b");
+    _exit(0);
+  });
+  EXPECT_EQ(v.status, Status::fail);
+  EXPECT_EQ(v.reproduce, "b");
+}
+
+TEST(ChildProcess, ACaseComesBackWhole) {
+  const CaseId id =
+      case_from("dot_f32/scalar:n=17,class=special,alias=y=x,seed=0x1f,place=end,keep_from=3,keep_to=4,values=small");
+  const Verdict v = child([&](SampleLog& log) {
+    log.begin(id);
+    log.done(0.5);
+    log.begin(id);
+    log.fail("canary", "what went wrong");
+  });
+  ASSERT_TRUE(v.failing_case && v.worst_case);
+  EXPECT_EQ(to_string(*v.failing_case), to_string(id));
+  EXPECT_EQ(to_string(*v.worst_case), to_string(id));
+  EXPECT_EQ(v.worst, to_string(id));
+  EXPECT_EQ(v.reproduce, "assay check --case '" + to_string(id) + "'");
 }
 
 TEST(ChildProcess, NoSampleIsNoPass) {
-  const Verdict v = child([](SampleReporter&) {});
+  const Verdict v = child([](SampleLog&) {});
   EXPECT_EQ(v.status, Status::fail);
   EXPECT_EQ(v.reason, "no sample was run");
 }
 
 TEST(ChildProcess, OneThatKeepsGoingTellsAllFailures) {
-  Job job(0, [](SampleLog& log) {
+  const Verdict v = child([](SampleLog& log) {
     for (const char* check : {"canary", "value", "value"}) {
-      copy_text(log.current, sizeof log.current, fmt::format("case {}", log.failure_count));
-      log.fail(check, fmt::format("failure {}", log.failure_count));
+      log.begin(fmt::format("case {}", log.kept_count()));
+      log.fail(check, fmt::format("failure {}", log.kept_count()));
       log.keep_failure();
-      ++log.samples;
     }
+    log.begin("case 3");
+    log.done(0);
     log.fail_as_kept();
   });
-  Verdict v;
-  job.wait(30, v);
   EXPECT_EQ(v.status, Status::fail);
   EXPECT_EQ(v.caught_by, "canary");
   EXPECT_EQ(v.reason, "failure 0");
   EXPECT_EQ(v.reproduce, "case 0");
-  EXPECT_EQ(v.samples, 3u);
+  EXPECT_EQ(v.samples, 1u);
   EXPECT_EQ(v.failures, (std::vector<std::string>{"failure 0", "failure 1", "failure 2"}));
 }
 
 TEST(ChildProcess, SamplesAreCounted) {
-  const Verdict v = child([](SampleReporter& r) {
+  const Verdict v = child([](SampleLog& r) {
     r.begin("a");
     r.done(0.25);
     r.begin("b");
@@ -114,7 +139,8 @@ TEST(ChildProcess, SamplesAreCounted) {
   EXPECT_EQ(v.status, Status::pass);
   EXPECT_EQ(v.samples, 2u);
   EXPECT_EQ(v.errors.worst_over_bound, 0.5);
-  EXPECT_EQ(v.worst_case, "b");
+  EXPECT_EQ(v.worst, "b");
+  EXPECT_FALSE(v.worst_case) << "a command is no case";
 }
 
 // The judge itself, over a variant that is never called.
@@ -163,7 +189,7 @@ TEST_F(JudgeTest, AWriteBesideTheBufferIsSeen) {
   const auto write_before = [](float* p) { reinterpret_cast<volatile unsigned char*>(p)[-1] = 0; };
   const auto write_after = [](float* p) { reinterpret_cast<volatile unsigned char*>(p)[16] = 0; };
   // One of the two sides may be the guard page itself: that is a SIGSEGV, seen by the parent process.
-  const Verdict before = child([&](SampleReporter& r) {
+  const Verdict before = child([&](SampleLog& r) {
     r.begin("before");
     try {
       case_.call(+write_before, out);
@@ -172,7 +198,7 @@ TEST_F(JudgeTest, AWriteBesideTheBufferIsSeen) {
       r.fail(m.what());
     }
   });
-  const Verdict after = child([&](SampleReporter& r) {
+  const Verdict after = child([&](SampleLog& r) {
     r.begin("after");
     try {
       case_.call(+write_after, out);
@@ -188,7 +214,7 @@ TEST_F(JudgeTest, AWriteBesideTheBufferIsSeen) {
 TEST_F(JudgeTest, InputsAreReadOnly) {
   const auto x = case_.input<float>("x", 4);
   const auto write = [](const float* p) { *const_cast<volatile float*>(p) = 1; };
-  const Verdict v = child([&](SampleReporter& r) {
+  const Verdict v = child([&](SampleLog& r) {
     r.begin("write");
     case_.call(+write, x.data);
     r.done(0);

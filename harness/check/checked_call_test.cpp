@@ -27,6 +27,9 @@ __attribute__((naked)) void leaves_upper_dirty() {
 __attribute__((naked)) float below_the_red_zone(float) {
   asm("movss %xmm0, -512(%rsp); nop; nop; movss -512(%rsp), %xmm0; ret");
 }
+__attribute__((naked)) void loops_a_hundred_times() {
+  asm("movl $100, %eax; 1: nop; nop; decl %eax; jnz 1b; movl $5, %eax; 2: decl %eax; jnz 2b; ret");
+}
 __attribute__((naked)) float in_the_red_zone(float) {
   asm("movss %xmm0, -8(%rsp); nop; nop; movss -8(%rsp), %xmm0; ret");
 }
@@ -81,12 +84,38 @@ TEST(SingleStep, VisitsInstructionsAndDestroysWhatLiesBelowTheRedZone) {
     float result = 0;
     uint64_t steps = 0;
     single_step(
-        100, [&] { result = checked_call(f, true, rng, 1.5f); }, [&](uint64_t, uint64_t) { ++steps; });
+        {100}, [&] { result = checked_call(f, true, rng, 1.5f); }, [&](const Step&) { return ++steps > 0; });
     EXPECT_EQ(steps, 5u);  // four instructions and RET
     return result;
   };
   EXPECT_EQ(stepped(in_the_red_zone), 1.5f);
   EXPECT_NE(stepped(below_the_red_zone), 1.5f);
+}
+
+TEST(SingleStep, EndsWhereALoopShowsNothingNew) {
+  if (!single_step_available()) {
+    GTEST_SKIP() << "the trap flag raises no signal here";
+  }
+  Rng rng(1);
+  const auto steps = [&](const StepLimits& limits, uint64_t most_new) {
+    uint64_t all = 0;
+    uint64_t fresh = 0;
+    single_step(
+        limits, [&] { checked_call(loops_a_hundred_times, true, rng); },
+        [&](const Step& step) {
+          ++all;
+          fresh += step.is_new;
+          return fresh < most_new;
+        });
+    EXPECT_LE(fresh, 9u);
+    return all;
+  };
+  EXPECT_EQ(steps({1000}, 100), 1 + 400 + 1 + 10 + 1u);
+  EXPECT_EQ(steps({20}, 100), 20u);
+  EXPECT_EQ(steps({1000, 30}, 100), 1 + 8 + 30u) << "two rounds, and 30 instructions that show nothing new";
+  EXPECT_EQ(steps({1000, 391}, 100), 1 + 8 + 391u);
+  EXPECT_EQ(steps({1000, 392}, 100), 1 + 400 + 1 + 10 + 1u) << "new instructions come in time";
+  EXPECT_EQ(steps({1000}, 4), 4u) << "the visitor ends it";
 }
 
 #ifdef ASSAY_HAS_ZYDIS

@@ -10,13 +10,12 @@
 
 #include "harness/check/case.h"
 #include "harness/check/instructions.h"
-#include "harness/check/job.h"
+#include "harness/check/sample_log.h"
 
 namespace assay {
 namespace {
 
 constexpr std::array kSignals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
-SampleLog* progress_of_this_process = nullptr;
 
 // qemu-user 7.2 calls handlers with a stack that is 8 bytes off: aligned SSE code would fault in here.
 __attribute__((force_align_arg_pointer)) void on_crash(int signal, siginfo_t* info, void* context) {
@@ -52,15 +51,14 @@ __attribute__((force_align_arg_pointer)) void on_crash(int signal, siginfo_t* in
       text += "\n    the generated code around it:\n" + block;
     }
   }
-  progress_of_this_process->fail(check, text);
+  SampleLog::of_this_process->fail(check, text);
   ::signal(signal, SIG_DFL);
   raise(signal);
 }
 
 }  // namespace
 
-void report_crashes_to(SampleLog& progress) {
-  progress_of_this_process = &progress;
+void report_crashes() {
   constexpr size_t kStack = size_t{256} << 10;
   stack_t stack{};
   stack.ss_sp = std::malloc(kStack);

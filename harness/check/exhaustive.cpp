@@ -1,12 +1,12 @@
 // All 2^32 inputs of an elementwise function of one float.
 #include <fmt/format.h>
 
-#include <atomic>
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cmath>
 #include <memory>
-#include <optional>
+#include <span>
 #include <thread>
 
 #include "harness/check/job.h"
@@ -15,82 +15,113 @@
 namespace assay {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr uint64_t kChunk = 1 << 16;
-
-/// The worst of one variant in one exhaustive worker.
-struct ExhaustiveResult {
-  uint64_t samples;
-  ErrorStats errors;
-  uint32_t worst_input;
-  bool failed;
-  uint32_t failing_input;
-  float got;
-  double want;
-};
-struct ExhaustiveShared {
-  std::atomic<uint64_t> chunks;
-  std::atomic<uint32_t> current;  ///< index of the variant that runs: to blame it for a crash
-  ExhaustiveResult results[32];
-};
+constexpr uint64_t kInputs = uint64_t{1} << 32;
 
 using Unary = void(float*, const float*, size_t);
 
-void judge_exhaustively(ExhaustiveResult& r, float x, float got, double want, double limit) {
-  ++r.samples;
+/// Whether one result is right; its error goes into `errors`.
+bool judge(float got, double want, double limit, ErrorStats& errors) {
   const double ulp = std::isfinite(want) ? float_ulp(want) : 0;
-  bool good = false;
   if (std::isnan(want) || std::isnan(got)) {
-    good = std::isnan(want) && std::isnan(got);
-  } else if (std::isinf(got)) {
-    good = std::signbit(got) == std::signbit(want) && std::fabs(want) + limit * ulp >= 0x1.ffffffp127;
-  } else if (std::isfinite(want)) {
-    const double error = std::fabs(got - want) / ulp;
-    // Under half of the least float the result is 0; zeros have the sign of the exact result.
-    good = error <= limit && (got != 0 || std::signbit(got) == std::signbit(want)) &&
-           (std::fabs(want) >= 0x1p-150 || got == 0);
-    if (error > r.errors.max_ulp) {
-      r.errors.max_ulp = error;
-      r.errors.worst_over_bound = error / limit;
-      r.worst_input = std::bit_cast<uint32_t>(x);
+    return std::isnan(want) && std::isnan(got);
+  }
+  if (std::isinf(got)) {
+    return std::signbit(got) == std::signbit(want) && std::fabs(want) + limit * ulp >= 0x1.ffffffp127;
+  }
+  if (!std::isfinite(want)) {
+    return false;
+  }
+  const double error = std::fabs(got - want) / ulp;
+  errors.max_ulp = std::max(errors.max_ulp, error);
+  errors.worst_over_bound = std::max(errors.worst_over_bound, error / limit);
+  // Under half of the least float the result is 0; zeros have the sign of the exact result.
+  return error <= limit && (got != 0 || std::signbit(got) == std::signbit(want)) &&
+         (std::fabs(want) >= 0x1p-150 || got == 0);
+}
+
+/// The inputs of one chunk with the reference's results, and those of the variant that has just run.
+struct Chunk {
+  std::vector<float> x = std::vector<float>(kChunk);
+  std::vector<float> y = std::vector<float>(kChunk);
+  std::vector<double> want = std::vector<double>(kChunk);
+};
+
+/// One variant's results of one chunk. The first wrong one of all chunks is its failure.
+void judge_chunk(const Chunk& chunk, double limit, SampleLog& log) {
+  ErrorStats errors;
+  size_t worst = 0;
+  for (size_t i = 0; i < kChunk; ++i) {
+    const double before = errors.max_ulp;
+    if (!judge(chunk.y[i], chunk.want[i], limit, errors) && log.failure() == nullptr) {
+      log.fail(
+          fmt::format("f({:a}) is {:a}, expected {:a} within {} ULP", chunk.x[i], chunk.y[i], chunk.want[i], limit));
     }
+    worst = errors.max_ulp > before ? i : worst;
   }
-  if (!good && !r.failed) {
-    r.failed = true;
-    r.failing_input = std::bit_cast<uint32_t>(x);
-    r.got = got;
-    r.want = want;
-  }
+  log.done(errors, kChunk, fmt::format("x={:a}", chunk.x[worst]));
 }
 
 void exhaustive_worker(const Trial& trial, const std::vector<const Variant*>& variants, uint64_t first, uint64_t step,
-                       ExhaustiveShared& shared) {
-  std::vector<float> x(kChunk);
-  std::vector<float> y(kChunk);
-  std::vector<double> want(kChunk);
+                       std::span<SampleLog> logs) {
   std::vector<std::unique_ptr<JitCode>> code;
   std::vector<Unary*> functions;
-  for (const Variant* v : variants) {
-    AnyFn f = v->run;
-    if (v->jit) {
-      code.push_back(std::make_unique<JitCode>(*v, Key{kChunk}));
+  std::vector<std::string> commands;
+  for (size_t v = 0; v < variants.size(); ++v) {
+    const Variant& variant = *variants[v];
+    commands.push_back(
+        fmt::format("assay check --exhaustive --kernel {} --variant '{}'", variant.kernel, variant.label()));
+    logs[v].begin(commands[v]);
+    AnyFn f = variant.run;
+    if (variant.jit) {
+      code.push_back(std::make_unique<JitCode>(variant, Key{kChunk}));
       f = code.back()->entry();
     }
     functions.push_back(reinterpret_cast<Unary*>(f));
   }
-  for (uint64_t chunk = first; chunk < (uint64_t{1} << 32) / kChunk; chunk += step) {
+  Chunk chunk;
+  for (uint64_t number = first; number < kInputs / kChunk; number += step) {
     for (uint64_t i = 0; i < kChunk; ++i) {
-      x[i] = std::bit_cast<float>(static_cast<uint32_t>(chunk * kChunk + i));
-      want[i] = trial.unary_reference()(static_cast<double>(x[i]));
+      chunk.x[i] = std::bit_cast<float>(static_cast<uint32_t>(number * kChunk + i));
+      chunk.want[i] = trial.unary_reference()(static_cast<double>(chunk.x[i]));
     }
-    for (uint32_t v = 0; v < functions.size(); ++v) {
-      shared.current = v;
-      functions[v](y.data(), x.data(), kChunk);
-      for (uint64_t i = 0; i < kChunk; ++i) {
-        judge_exhaustively(shared.results[v], x[i], y[i], want[i], trial.unary_ulp_limit());
-      }
+    for (size_t v = 0; v < functions.size(); ++v) {
+      logs[v].begin(commands[v]);
+      functions[v](chunk.y.data(), chunk.x.data(), kChunk);
+      judge_chunk(chunk, trial.unary_ulp_limit(), logs[v]);
     }
-    shared.chunks.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+/// The verdicts of one kernel's variants, all runnable.
+void check_all_inputs(const Kernel& kernel, const std::vector<Verdict*>& verdicts, const CheckOptions& options) {
+  std::vector<const Variant*> variants;
+  for (const Verdict* v : verdicts) {
+    variants.push_back(kernel.find(v->variant));
+  }
+  const unsigned count = job_count(options.jobs);
+  std::vector<std::unique_ptr<Job>> jobs;
+  for (unsigned j = 0; j < count; ++j) {
+    jobs.push_back(std::make_unique<Job>(variants.size(), [&](std::span<SampleLog> logs) {
+      exhaustive_worker(trial_of(kernel), variants, j, count, logs);
+    }));
+  }
+  while (!std::ranges::all_of(jobs, [&](auto& job) { return job->poll(options.timeout); })) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  for (size_t v = 0; v < verdicts.size(); ++v) {
+    Verdict& verdict = *verdicts[v];
+    for (const auto& job : jobs) {
+      add_log(verdict, job->log(v));
+    }
+    if (verdict.reason.empty() && verdict.samples != kInputs) {
+      verdict.reason =
+          fmt::format("only {} of 2^32 inputs were run: another variant crashed the worker", verdict.samples);
+    }
+    conclude(verdict);
+    if (options.on_verdict) {
+      options.on_verdict(verdict);
+    }
   }
 }
 
@@ -99,82 +130,19 @@ void exhaustive_worker(const Trial& trial, const std::vector<const Variant*>& va
 std::vector<Verdict> check_exhaustively(const Cpu& cpu, const CheckOptions& options) {
   std::vector<Verdict> verdicts;
   const auto selected = select(options, true);
-  for (auto begin = selected.begin(); begin != selected.end();) {
-    const Kernel& kernel = *begin->kernel;
-    const auto end = std::find_if(begin, selected.end(), [&](const Selected& s) { return s.kernel != &kernel; });
-    std::vector<const Variant*> variants;
-    const size_t first_verdict = verdicts.size();
-    for (auto it = begin; it != end; ++it) {
-      verdicts.push_back(new_verdict(*it->variant, 0, cpu));
-      if (verdicts.back().status != Status::not_runnable) {
-        variants.push_back(it->variant);
+  for (const auto& [kernel, variant] : selected) {
+    verdicts.push_back(new_verdict(*variant, 0, cpu));
+  }
+  for (size_t begin = 0, end = 0; begin < selected.size(); begin = end) {
+    const Kernel& kernel = *selected[begin].kernel;
+    std::vector<Verdict*> runnable;
+    for (end = begin; end < selected.size() && selected[end].kernel == &kernel; ++end) {
+      if (verdicts[end].status != Status::not_runnable) {
+        runnable.push_back(&verdicts[end]);
       }
     }
-    begin = end;
-    if (variants.empty()) {
-      continue;
-    }
-    const unsigned jobs = job_count(options.jobs);
-    std::vector<SharedMemory> memory;
-    std::vector<std::unique_ptr<Child>> children;
-    for (unsigned j = 0; j < jobs; ++j) {
-      memory.emplace_back(sizeof(ExhaustiveShared));
-      auto& shared = *static_cast<ExhaustiveShared*>(memory.back().get());
-      children.push_back(
-          std::make_unique<Child>([&] { exhaustive_worker(trial_of(kernel), variants, j, jobs, shared); }));
-    }
-    std::vector<std::string> crashes(variants.size());
-    for (unsigned j = 0; j < jobs; ++j) {
-      auto& shared = *static_cast<ExhaustiveShared*>(memory[j].get());
-      uint64_t seen = 0;
-      auto sign = Clock::now();
-      while (!children[j]->poll()) {
-        if (shared.chunks != seen) {
-          seen = shared.chunks;
-          sign = Clock::now();
-        } else if (std::chrono::duration<double>(Clock::now() - sign).count() > options.timeout) {
-          children[j]->kill();
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      }
-      if (!children[j]->end().empty()) {
-        crashes[shared.current] = children[j]->end();
-      }
-    }
-    size_t index = 0;
-    for (size_t v = first_verdict; v < verdicts.size(); ++v) {
-      Verdict& verdict = verdicts[v];
-      if (verdict.status == Status::not_runnable) {
-        continue;
-      }
-      std::optional<ExhaustiveResult> failure;
-      for (const auto& m : memory) {
-        const auto& r = static_cast<ExhaustiveShared*>(m.get())->results[index];
-        verdict.samples += r.samples;
-        if (r.errors.max_ulp > verdict.errors.max_ulp) {
-          verdict.errors = r.errors;
-          verdict.worst_case = fmt::format("x={:a}", std::bit_cast<float>(r.worst_input));
-        }
-        if (r.failed) {
-          failure = r;
-        }
-      }
-      if (!crashes[index].empty()) {
-        verdict.reason = crashes[index];
-      } else if (failure) {
-        verdict.reason =
-            fmt::format("f({:a}) is {:a}, expected {:a} within {} ULP", std::bit_cast<float>(failure->failing_input),
-                        failure->got, failure->want, trial_of(kernel).unary_ulp_limit());
-      } else if (verdict.samples != uint64_t{1} << 32) {
-        verdict.reason =
-            fmt::format("only {} of 2^32 inputs were run: another variant crashed the worker", verdict.samples);
-      } else {
-        verdict.status = Status::pass;
-      }
-      if (options.on_verdict) {
-        options.on_verdict(verdict);
-      }
-      ++index;
+    if (!runnable.empty()) {
+      check_all_inputs(kernel, runnable, options);
     }
   }
   return verdicts;

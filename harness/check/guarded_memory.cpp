@@ -74,13 +74,17 @@ const uint8_t* GuardedPages::find(const void* p) const {
 }
 
 GuardedPages GuardedPool::take(size_t bytes, bool writable) {
-  auto& list = free_[{usable_bytes(bytes), writable}];
-  if (list.empty()) {
-    return GuardedPages(bytes, writable);
+  const size_t size = usable_bytes(bytes);
+  for (const bool as_it_is : {true, false}) {  // to change what others left is still cheaper than to map anew
+    auto& list = free_[{size, writable == as_it_is}];
+    if (!list.empty()) {
+      GuardedPages pages = std::move(list.back());
+      list.pop_back();
+      pages.set_writable(writable);
+      return pages;
+    }
   }
-  GuardedPages pages = std::move(list.back());
-  list.pop_back();
-  return pages;
+  return GuardedPages(bytes, writable);
 }
 
 void GuardedPool::give_back(GuardedPages pages) {
@@ -88,6 +92,13 @@ void GuardedPool::give_back(GuardedPages pages) {
   if (pages.size() <= kKeepUpTo) {
     free_[{pages.size(), pages.writable()}].push_back(std::move(pages));
   }
+}
+
+GuardedPool& GuardedPool::of_other_thread() {
+  if (!other_) {
+    other_ = std::make_unique<GuardedPool>();
+  }
+  return *other_;
 }
 
 }  // namespace assay

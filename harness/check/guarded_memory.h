@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -41,7 +42,11 @@ class GuardedPool {
   GuardedPages take(size_t bytes, bool writable);
   void give_back(GuardedPages pages);
 
+  /// A pool for another thread, which lives as long as this one.
+  GuardedPool& of_other_thread();
+
  private:
+  std::unique_ptr<GuardedPool> other_;
   std::map<std::pair<size_t, bool>, std::vector<GuardedPages>> free_;
 };
 

@@ -118,7 +118,7 @@ TEST(JitGeneration, TheLargestShapesAreGenerated) {
   size_t generated = 0;
   for_each_jit_variant([&](const Kernel& kernel, const Variant& variant) {
     const auto shapes = largest_shapes(kernel);
-    const Verdict v = run_in_child(variant.kernel, variant.label(), 60, [&](SampleReporter& report) {
+    const Verdict v = run_in_child(variant.kernel, variant.label(), 60, [&](SampleLog& report) {
       // A trial asks for the code first. Memory for its buffers, of gigabytes, is then refused.
       const size_t limit = mapped_bytes() + (size_t{64} << 20);
       const rlimit few{limit, limit};

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <thread>
 
 #include "harness/check/crash.h"
@@ -11,34 +10,6 @@
 #include "harness/runtime/error.h"
 
 namespace assay {
-
-void copy_text(char* to, size_t size, const std::string& from) {
-  const size_t n = std::min(size - 1, from.size());
-  std::memcpy(to, from.data(), n);
-  to[n] = '\0';
-}
-
-void SampleLog::fail(const std::string& which_check, const std::string& text) {
-  copy_text(check, sizeof check, which_check);
-  copy_text(message, sizeof message, text);
-  failed = true;
-}
-
-bool SampleLog::keep_failure() {
-  Failure& f = failures[failure_count++];
-  copy_text(f.check, sizeof f.check, check);
-  copy_text(f.reason, sizeof f.reason, message);
-  copy_text(f.reproduce, sizeof f.reproduce, current);
-  failed = false;
-  return failure_count < kMostFailures;
-}
-
-void SampleLog::fail_as_kept() {
-  if (failure_count > 0) {
-    fail(failures[0].check, failures[0].reason);
-    copy_text(current, sizeof current, failures[0].reproduce);
-  }
-}
 
 std::vector<Selected> select(const CheckOptions& options, bool only_unary) {
   std::vector<Selected> selected;
@@ -77,62 +48,94 @@ Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu) {
 
 unsigned job_count(unsigned asked) { return asked != 0 ? asked : std::max(1u, std::thread::hardware_concurrency()); }
 
-Job::Job(size_t result_index, const std::function<void(SampleLog&)>& work)
-    : index(result_index), memory(sizeof(SampleLog)), progress(*static_cast<SampleLog*>(memory.get())), child([&] {
-        report_crashes_to(progress);
-        work(progress);
+Job::Job(const std::function<void(SampleLog&)>& work) : Job(1, [&](std::span<SampleLog> logs) { work(logs[0]); }) {}
+
+Job::Job(size_t logs, const std::function<void(std::span<SampleLog>)>& work)
+    : memory_(logs * sizeof(SampleLog)), logs_(static_cast<SampleLog*>(memory_.get()), logs), child_([&] {
+        SampleLog::of_this_process = logs_.data();
+        report_crashes();
+        work(logs_);
       }) {}
 
-bool Job::poll(double timeout, Verdict& verdict) {
-  const uint64_t samples = progress.samples.load(std::memory_order_relaxed);
-  std::string problem;
-  std::string caught_by;
-  if (child.poll()) {
-    problem = progress.failed ? progress.message : child.end();
-    caught_by = progress.failed ? progress.check : problem.empty() ? "" : "crash";
-  } else {
-    const auto now = std::chrono::steady_clock::now();
-    const double cpu = child.cpu_seconds();
-    if (samples != last_samples) {
-      last_samples = samples;
-      last_sign = now;
-      last_cpu = cpu;
-      return false;
+uint64_t Job::samples() const {
+  uint64_t sum = 0;
+  for (const SampleLog& log : logs_) {
+    sum += log.samples();
+  }
+  return sum;
+}
+
+SampleLog& Job::log_at_work() const {
+  const auto it = std::ranges::find_if(logs_, &SampleLog::at_work);
+  return it == logs_.end() ? logs_.front() : *it;
+}
+
+bool Job::poll(double timeout) {
+  if (ended_) {
+    return true;
+  }
+  if (child_.poll()) {
+    ended_ = true;
+    SampleLog& log = log_at_work();
+    if (!child_.end().empty()) {
+      log.fail("crash", child_.end());  // unless it has said more itself
+    } else if (log.at_work()) {
+      log.fail("crash", "the process was ended in the midst of a sample: exit status 0");
     }
-    // In time of its own: on a busy machine a child may wait for a processor for longer than the limit. One that sleeps
-    // for good uses none, hence the second limit.
-    constexpr double kIdleLimits = 20;
-    const double idle = std::chrono::duration<double>(now - last_sign).count();
-    if (cpu - last_cpu < timeout && idle < kIdleLimits * timeout) {
-      return false;
-    }
-    child.kill();
-    problem = fmt::format("hang: no sample finished within {} s", timeout);
-    caught_by = "hang";
+    return true;
   }
-  verdict.samples = progress.samples;
-  verdict.errors = progress.errors;
-  verdict.worst_case = progress.worst;
-  for (size_t i = 0; i < progress.failure_count; ++i) {
-    verdict.failures.emplace_back(progress.failures[i].reason);
+  const auto now = std::chrono::steady_clock::now();
+  const double cpu = child_.cpu_seconds();
+  if (const uint64_t finished = samples(); finished != last_samples_) {
+    last_samples_ = finished;
+    last_sign_ = now;
+    last_cpu_ = cpu;
+    return false;
   }
-  if (problem.empty() && verdict.samples == 0) {
-    problem = "no sample was run";  // nothing run is never a pass
-    caught_by = "no-sample";
+  // In time of its own: on a busy machine a child may wait for a processor for longer than the limit. One that sleeps
+  // for good uses none, hence the second limit.
+  constexpr double kIdleLimits = 20;
+  const double idle = std::chrono::duration<double>(now - last_sign_).count();
+  if (cpu - last_cpu_ < timeout && idle < kIdleLimits * timeout) {
+    return false;
   }
-  verdict.status = problem.empty() ? Status::pass : Status::fail;
-  if (!problem.empty()) {
-    verdict.reason = problem;
-    verdict.caught_by = caught_by;
-    verdict.reproduce = progress.current;
-  }
+  child_.kill();
+  ended_ = true;
+  log_at_work().fail("hang", fmt::format("hang: no sample finished within {} s", timeout));
   return true;
 }
 
-void Job::wait(double timeout, Verdict& verdict) {
-  while (!poll(timeout, verdict)) {
+void Job::wait(double timeout) {
+  while (!poll(timeout)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+}
+
+void add_log(Verdict& verdict, const SampleLog& log) {
+  verdict.samples += log.samples();
+  verdict.errors.max_ulp = std::max(verdict.errors.max_ulp, log.errors().max_ulp);
+  if (log.worst() != nullptr && log.errors().worst_over_bound > verdict.errors.worst_over_bound) {
+    verdict.errors.worst_over_bound = log.errors().worst_over_bound;
+    verdict.worst_case = log.worst()->to_case();
+    verdict.worst = log.worst()->text();
+  }
+  for (size_t i = 0; i < log.kept_count(); ++i) {
+    verdict.failures.emplace_back(log.kept(i).message);
+  }
+  if (const SampleLog::Failure* failure = log.failure(); failure != nullptr && verdict.reason.empty()) {
+    verdict.reason = failure->message;
+    verdict.caught_by = failure->check;
+    verdict.failing_case = failure->sample.to_case();
+    verdict.reproduce = failure->sample.command();
+  }
+}
+
+void conclude(Verdict& verdict) {
+  if (verdict.reason.empty() && verdict.samples == 0) {
+    verdict.reason = "no sample was run";  // nothing run is never a pass
+    verdict.caught_by = "no-sample";
+  }
+  verdict.status = verdict.reason.empty() ? Status::pass : Status::fail;
 }
 
 }  // namespace assay

@@ -1,44 +1,14 @@
 #pragma once
-#include <atomic>
 #include <chrono>
 #include <functional>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "harness/check/check.h"
 #include "harness/check/child.h"
+#include "harness/check/sample_log.h"
 
 namespace assay {
-
-/// What a child process tells its parent, in shared memory: readable also after a crash.
-struct SampleLog {
-  std::atomic<uint64_t> samples;  ///< finished ones; also the sign of life
-  ErrorStats errors;
-  bool failed;
-  char check[32];     ///< which check failed: "value", "memory", ...
-  char current[512];  ///< the case at work
-  char worst[512];
-  char message[2048];
-
-  /// Failed samples of a check that keeps going.
-  struct Failure {
-    char check[32];
-    char reason[512];
-    char reproduce[512];
-  };
-  static constexpr size_t kMostFailures = 64;
-  Failure failures[kMostFailures];
-  size_t failure_count;
-
-  void fail(const std::string& which_check, const std::string& text);
-  /// Puts the failure aside, to go on with the next sample. False: no room for another after this one.
-  bool keep_failure();
-  /// The end of a check that kept going: the first failure is the verdict's.
-  void fail_as_kept();
-};
-
-/// Copies text into a fixed buffer, cut to fit.
-void copy_text(char* to, size_t size, const std::string& from);
 
 /// A variant that was asked for.
 struct Selected {
@@ -54,23 +24,37 @@ Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu);
 /// 0: one for each logical CPU.
 unsigned job_count(unsigned asked);
 
-/// A child at work and what is known of it.
-struct Job {
-  Job(size_t result_index, const std::function<void(SampleLog&)>& work);
+/// A child at work and its logs: one for each variant that it tries.
+class Job {
+ public:
+  explicit Job(const std::function<void(SampleLog&)>& work);
+  Job(size_t logs, const std::function<void(std::span<SampleLog>)>& work);
 
-  /// True once there is a verdict: the child has ended, or no sample finished in `timeout` seconds of its CPU time or in
-  /// 20 times as many by the clock.
-  bool poll(double timeout, Verdict& verdict);
+  /// True once the child has ended, or was killed since no sample finished in `timeout` seconds of its CPU time or in 20
+  /// times as many by the clock. A crash, a hang, or an exit in the midst of a sample is then in the log at work.
+  bool poll(double timeout);
   /// Polls until then.
-  void wait(double timeout, Verdict& verdict);
+  void wait(double timeout);
 
-  size_t index;
-  SharedMemory memory;
-  SampleLog& progress;
-  Child child;
-  uint64_t last_samples = 0;
-  double last_cpu = 0;
-  std::chrono::steady_clock::time_point last_sign = std::chrono::steady_clock::now();
+  const SampleLog& log(size_t i = 0) const { return logs_[i]; }
+
+ private:
+  uint64_t samples() const;
+  SampleLog& log_at_work() const;
+
+  SharedMemory memory_;
+  std::span<SampleLog> logs_;
+  Child child_;
+  bool ended_ = false;
+  uint64_t last_samples_ = 0;
+  double last_cpu_ = 0;
+  std::chrono::steady_clock::time_point last_sign_ = std::chrono::steady_clock::now();
 };
+
+/// Adds what a child says of the verdict's variant. Several children may share the work.
+void add_log(Verdict& verdict, const SampleLog& log);
+
+/// After the last log: a pass, unless something failed or nothing was run.
+void conclude(Verdict& verdict);
 
 }  // namespace assay

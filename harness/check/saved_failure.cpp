@@ -16,7 +16,6 @@ namespace assay {
 namespace {
 
 constexpr int kSchemaVersion = 1;
-constexpr std::string_view kCommand = "assay check --case '";
 
 }  // namespace
 
@@ -26,14 +25,13 @@ std::string save_failure(const std::string& folder, const Cpu& cpu, const Verdic
   if (error) {
     throw InputError(fmt::format("--save {}: {}; name a folder that can be written", folder, error.message()));
   }
-  const std::string& line = failure.reproduce;
-  const bool is_case = line.starts_with(kCommand);
   nlohmann::json json = to_json(failure);
   json["assay_failure"] = kSchemaVersion;
-  json["case"] = is_case ? line.substr(kCommand.size(), line.size() - kCommand.size() - 1) : "";
+  json["case"] = failure.failing_case ? to_string(*failure.failing_case) : "";
   json["cpu"] = cpu_identity(cpu);
   json["build"] = build_id();
-  std::string name = fmt::format("{}-{}-{:x}.json", failure.kernel, failure.variant, std::hash<std::string>{}(line));
+  std::string name =
+      fmt::format("{}-{}-{:x}.json", failure.kernel, failure.variant, std::hash<std::string>{}(failure.reproduce));
   std::ranges::replace(name, '/', '-');
   const std::string path = std::filesystem::path(folder) / name;
   write_file_atomically(path, json.dump(2) + "\n");

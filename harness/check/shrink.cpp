@@ -1,10 +1,7 @@
 #include "harness/check/shrink.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
-#include <string_view>
 
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
@@ -109,17 +106,15 @@ class Shrinker {
 CaseId shrink(const Cpu& cpu, const CaseId& failing, size_t budget) { return Shrinker(cpu, failing, budget).run(); }
 
 void shrink_failure(const Cpu& cpu, Verdict& verdict) {
-  constexpr std::string_view kCommand = "assay check --case '";
-  if (verdict.status != Status::fail || !verdict.reproduce.starts_with(kCommand)) {
+  if (verdict.status != Status::fail || !verdict.failing_case) {
     return;
   }
-  const CaseId found = case_from(
-      std::string_view(verdict.reproduce).substr(kCommand.size(), verdict.reproduce.size() - kCommand.size() - 1));
-  const CaseId small = shrink(cpu, found);
+  const CaseId small = shrink(cpu, *verdict.failing_case);
   const Verdict again = check_case(cpu, small, kTimeout);
   if (again.status == Status::fail) {
     verdict.reason = again.reason;
     verdict.caught_by = again.caught_by;
+    verdict.failing_case = again.failing_case;
     verdict.reproduce = again.reproduce;
   } else {
     verdict.reason += " (it does not repeat in a process of its own: the result depends on earlier calls or on timing)";

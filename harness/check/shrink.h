@@ -8,7 +8,7 @@ namespace assay {
 /// candidate runs in a child process; at most `budget` of them.
 CaseId shrink(const Cpu& cpu, const CaseId& failing, size_t budget = 300);
 
-/// Shrinks the case that `verdict.reproduce` names, if it names one: reason, reproduction and check become the shrunk case's.
+/// Shrinks the verdict's failing case, if it has one: reason, reproduction and check become the shrunk case's.
 void shrink_failure(const Cpu& cpu, Verdict& verdict);
 
 }  // namespace assay

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include <array>
 #include <cstring>
 
 #include "harness/check/checked_call.h"
@@ -10,10 +11,37 @@
 namespace assay {
 namespace {
 
+/// How often each instruction of one call was executed, up to `kOften` times. No allocation: it works in a signal handler.
+class Executions {
+ public:
+  static constexpr uint8_t kOften = 2;
+
+  /// Counts one more; how many there were before. What finds no place is always new.
+  uint8_t count(uint64_t rip) {
+    const size_t home = rip * 0x9e3779b97f4a7c15u >> 52;
+    for (size_t i = 0; i < kProbes; ++i) {
+      const size_t at = (home + i) % kEntries;
+      if (rips_[at] == 0 || rips_[at] == rip) {
+        rips_[at] = rip;
+        return counts_[at] < kOften ? counts_[at]++ : counts_[at];
+      }
+    }
+    return 0;
+  }
+
+ private:
+  static constexpr size_t kEntries = 4096;
+  static constexpr size_t kProbes = 16;
+  std::array<uint64_t, kEntries> rips_{};
+  std::array<uint8_t, kEntries> counts_{};
+};
+
 struct Session {
-  uint64_t limit;
-  uint64_t steps = 0;
+  StepLimits limits;
   const StepVisitor* visit;
+  uint64_t steps = 0;
+  uint64_t old = 0;  ///< in a row
+  Executions executions{};
 };
 thread_local Session* session = nullptr;
 bool forbidden = false;
@@ -36,24 +64,29 @@ void fill_gap_below_red_zone(const mcontext_t& machine) {
   }
 }
 
+/// Whether to step on.
+bool visit_step(Session& mine, const mcontext_t& machine, uint64_t rip) {
+  const uint8_t before = mine.executions.count(rip);
+  mine.old = before == Executions::kOften ? mine.old + 1 : 0;
+  if (++mine.steps > mine.limits.most || mine.old > mine.limits.most_old) {
+    return false;
+  }
+  fill_gap_below_red_zone(machine);
+  session = nullptr;  // a call made by visit is not stepped
+  const bool go_on = (*mine.visit)({rip, static_cast<uint64_t>(machine.gregs[REG_RSP]), before == 0});
+  session = &mine;
+  return go_on;
+}
+
 void on_trap(int, siginfo_t*, void* context) {
-  const mcontext_t& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
-  auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
-  const auto rip = static_cast<uint64_t>(registers[REG_RIP]);
+  mcontext_t& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+  const auto rip = static_cast<uint64_t>(machine.gregs[REG_RIP]);
   const auto begin = reinterpret_cast<uint64_t>(assay_checked_call);
-  constexpr uint64_t kTrampolineBytes = 1024;  // its own instructions before and behind the call are stepped too
-  if (session == nullptr) {
-    registers[REG_EFL] &= ~kTrapFlag;
-  } else if (rip - begin >= kTrampolineBytes) {
-    if (++session->steps > session->limit) {
-      registers[REG_EFL] &= ~kTrapFlag;
-      return;
-    }
-    fill_gap_below_red_zone(machine);
-    Session* const mine = session;
-    session = nullptr;  // a call made by visit is not stepped
-    (*mine->visit)(rip, static_cast<uint64_t>(registers[REG_RSP]));
-    session = mine;
+  constexpr uint64_t kTrampolineBytes = 1024;  // its own instructions before the call are stepped too
+  const bool returned = rip == reinterpret_cast<uint64_t>(assay_checked_call_return);
+  const bool in_kernel = rip - begin >= kTrampolineBytes;
+  if (session == nullptr || returned || (in_kernel && !visit_step(*session, machine, rip))) {
+    machine.gregs[REG_EFL] &= ~kTrapFlag;
   }
 }
 
@@ -61,13 +94,13 @@ void nothing() {}
 
 }  // namespace
 
-void single_step(uint64_t limit, const std::function<void()>& call, const StepVisitor& visit) {
+void single_step(const StepLimits& limits, const std::function<void()>& call, const StepVisitor& visit) {
   struct sigaction action {};
   struct sigaction before {};
   action.sa_sigaction = on_trap;
   action.sa_flags = SA_SIGINFO | SA_NODEFER;  // on the kernel's stack: that is the point
   sigaction(SIGTRAP, &action, &before);
-  Session mine{limit, 0, &visit};
+  Session mine{.limits = limits, .visit = &visit};
   session = &mine;
   call();
   session = nullptr;
@@ -87,7 +120,7 @@ bool single_step_available() {
     uint64_t steps = 0;
     Rng rng(1);
     single_step(
-        100, [&] { checked_call(&nothing, true, rng); }, [&](uint64_t, uint64_t) { ++steps; });
+        {100}, [&] { checked_call(&nothing, true, rng); }, [&](const Step&) { return ++steps > 0; });
     return steps >= 1;
   }();
   return available;
