@@ -108,6 +108,16 @@ std::string old_question(const BenchResult& result) {
   return text;
 }
 
+void shorten_numbers(nlohmann::json& value) {
+  if (value.is_number_float()) {
+    value = std::stod(fmt::format("{:.5g}", value.get<double>()));
+  } else if (value.is_structured()) {
+    for (auto& part : value) {
+      shorten_numbers(part);
+    }
+  }
+}
+
 }  // namespace
 
 std::string bench_text(const ShapeTimings& s) {
@@ -176,6 +186,29 @@ nlohmann::json bench_json(const Cpu& cpu, const BenchResult& result, const std::
           {"peak", to_json(result.peak)},
           {"shapes", shapes},
           {"google_benchmark", result.google}};
+}
+
+std::string bench_summary(const Cpu& cpu, const BenchResult& result, const std::string& date) {
+  nlohmann::json whole = bench_json(cpu, result, date);
+  whole.erase("google_benchmark");
+  for (auto& shape : whole["shapes"]) {
+    shape.erase("probe_ns");
+    for (auto& timing : shape["timings"]) {
+      timing.erase("samples_ns");
+    }
+  }
+  shorten_numbers(whole);
+  std::string text = "{";
+  for (const auto& [key, value] : whole.items()) {
+    if (key != "shapes") {
+      text += fmt::format("\"{}\": {},\n", key, value.dump());
+    }
+  }
+  text += "\"shapes\": [";
+  for (const auto& shape : whole["shapes"]) {
+    text += (text.ends_with('[') ? "\n" : ",\n") + shape.dump();
+  }
+  return text + "\n]}\n";
 }
 
 }  // namespace assay

@@ -13,6 +13,10 @@ std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std:
 /// The same for programs; `google` holds Google Benchmark's own JSON.
 nlohmann::json bench_json(const Cpu& cpu, const BenchResult& result, const std::string& date);
 
+/// That without samples, probes and Google Benchmark's own, numbers to five digits, a shape a line: under 300 KB a CPU, to be
+/// kept in reports/.
+std::string bench_summary(const Cpu& cpu, const BenchResult& result, const std::string& date);
+
 /// One kernel at one shape as lines of text, for the terminal.
 std::string bench_text(const ShapeTimings& shape);
 

@@ -27,7 +27,7 @@ struct BenchArguments {
   uint64_t seed = 1;
   bool json = false;
   bool selftest = false;
-  std::string json_file, markdown_file;
+  std::string json_file, markdown_file, summary_file;
 };
 
 struct TuneArguments {
@@ -67,7 +67,7 @@ size_t count_failed(const std::vector<Verdict>& verdicts) {
 }
 
 int run_bench(const BenchArguments& a) {
-  for (const auto& path : {a.json_file, a.markdown_file}) {
+  for (const auto& path : {a.json_file, a.markdown_file, a.summary_file}) {
     if (!path.empty()) {
       check_writable(path);
     }
@@ -102,6 +102,9 @@ int run_bench(const BenchArguments& a) {
   }
   if (!a.json_file.empty()) {
     write_file_atomically(a.json_file, bench_json(cpu, result, date).dump(1) + "\n");
+  }
+  if (!a.summary_file.empty()) {
+    write_file_atomically(a.summary_file, bench_summary(cpu, result, date));
   }
   if (!a.markdown_file.empty()) {
     write_file_atomically(a.markdown_file, bench_markdown(cpu, result, date));
@@ -197,7 +200,8 @@ void add_bench_command(CLI::App& app, int& status) {
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   command->add_option("--seed", a->seed, "of the check before")->capture_default_str();
-  command->add_option("--out", a->json_file, "write the JSON report to this file");
+  command->add_option("--out", a->json_file, "write the JSON report, with every sample, to this file");
+  command->add_option("--summary", a->summary_file, "write the JSON report without samples to this file, to be kept");
   command->add_option("--markdown", a->markdown_file, "write the report for people to this file");
   command->add_flag("--json", a->json, "the JSON report on stdout");
   command->add_flag("--selftest", a->selftest,
