@@ -1,28 +1,10 @@
 #include "reference/matmul_q1_0.h"
 
 #include <cmath>
-#include <limits>
+
+#include "reference/formats/f16.h"
 
 namespace reference {
-namespace {
-
-// IEEE 754 binary16, little endian.
-double half_at(const uint8_t* p) {
-  const int bits = p[0] | p[1] << 8;
-  const int exponent = bits >> 10 & 31;
-  const int fraction = bits & 1023;
-  double magnitude;
-  if (exponent == 31) {
-    magnitude = fraction != 0 ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
-  } else if (exponent == 0) {
-    magnitude = std::ldexp(fraction, -24);
-  } else {
-    magnitude = std::ldexp(1024 + fraction, exponent - 25);
-  }
-  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
-}  // namespace
 
 MatmulQ1 matmul_q1_0(const uint8_t* w_row, const uint8_t* x_token, size_t cols) {
   MatmulQ1 result{0, 0, false};
