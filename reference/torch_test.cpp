@@ -12,10 +12,10 @@
 #include "reference/dot_f32.h"
 #include "reference/exp_f32.h"
 #include "reference/gelu_f32.h"
-#include "reference/gpt2.h"
 #include "reference/layer_norm_f32.h"
 #include "reference/rms_norm_f32.h"
 #include "reference/softmax_f32.h"
+#include "reference/transformer.h"
 
 namespace {
 

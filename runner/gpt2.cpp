@@ -21,21 +21,6 @@ size_t batch_of(size_t left, size_t largest) {
   return batch;
 }
 
-reference::Linear reference_linear(const Linear& linear) {
-  reference::Linear out;
-  out.rows = linear.rows();
-  out.cols = linear.cols();
-  out.q8_activations = linear.is_q1();
-  const auto w = tensor_floats("", linear.tensor());
-  out.w.assign(w.begin(), w.end());
-  out.b.assign(linear.bias().begin(), linear.bias().end());
-  return out;
-}
-
-reference::LayerNorm reference_norm(const std::vector<float>& w, const std::vector<float>& b, float eps) {
-  return {{w.begin(), w.end()}, {b.begin(), b.end()}, static_cast<double>(eps)};
-}
-
 /// All weights become floats or a packing of at least their size. Linux grants more memory than there is and then ends a
 /// process that uses it, so this is found out before.
 void check_memory(const GgufFile& file) {
@@ -171,19 +156,6 @@ void Gpt2Layer::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) 
   add_delta();
 }
 
-reference::Gpt2Block Gpt2Layer::reference_block() const {
-  reference::Gpt2Block block;
-  block.n_embd = sizes_.n_embd;
-  block.n_head = sizes_.n_head;
-  block.ln1 = reference_norm(ln1_.w, ln1_.b, sizes_.eps);
-  block.ln2 = reference_norm(ln2_.w, ln2_.b, sizes_.eps);
-  block.qkv = reference_linear(qkv_);
-  block.proj = reference_linear(proj_);
-  block.up = reference_linear(up_);
-  block.down = reference_linear(down_);
-  return block;
-}
-
 Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
     : file_(&file), sizes_(Gpt2Sizes::read(file)), pool_(threads) {
   const Gpt2Sizes& s = sizes_;
@@ -246,21 +218,6 @@ std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
   }
   output_->run(logits_.data(), sizes_.n_vocab, normed_.data(), 1, pool_);
   return logits_;
-}
-
-reference::Gpt2 Gpt2::reference_model() const {
-  reference::Gpt2 model;
-  model.n_vocab = sizes_.n_vocab;
-  model.n_ctx = sizes_.n_ctx;
-  model.n_embd = sizes_.n_embd;
-  model.token_embd.assign(token_embd_.begin(), token_embd_.end());
-  model.position_embd.assign(position_embd_.begin(), position_embd_.end());
-  for (const auto& layer : layers_) {
-    model.blocks.push_back(layer->reference_block());
-  }
-  model.output_norm = reference_norm(norm_w_, norm_b_, sizes_.eps);
-  model.output = reference_linear(*output_);
-  return model;
 }
 
 }  // namespace assay

@@ -11,7 +11,6 @@
 #include "kernels/attention_f32/kernel.h"
 #include "kernels/gelu_f32/kernel.h"
 #include "kernels/layer_norm_f32/kernel.h"
-#include "reference/gpt2.h"
 #include "runner/gguf.h"
 #include "runner/linear.h"
 #include "runner/thread_pool.h"
@@ -42,9 +41,6 @@ class Gpt2Layer {
 
   /// x: `tokens` rows of n_embd floats, updated in place; `past` tokens are in the cache.
   void forward(float* x, size_t tokens, size_t past, ThreadPool& pool);
-
-  /// The same block for the reference, from the same weights.
-  reference::Gpt2Block reference_block() const;
 
  private:
   struct Norm {
@@ -79,7 +75,6 @@ class Gpt2 {
 
   size_t past() const { return past_; }
   const Gpt2Sizes& sizes() const { return sizes_; }
-  reference::Gpt2 reference_model() const;
 
  private:
   // Tokens that run through the layers at once: JIT code is generated for each number of tokens, so there are few.

@@ -38,13 +38,8 @@ class Linear {
   /// y: tokens rows, ldy floats apart; x: tokens rows of cols floats, dense.
   void run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool& pool);
 
-  size_t rows() const { return rows_; }
-  size_t cols() const { return cols_; }
-  bool is_q1() const { return tensor_->type == TensorType::q1_0; }
-  const Tensor& tensor() const { return *tensor_; }
-  const std::vector<float>& bias() const { return bias_; }
-
  private:
+  bool is_q1() const { return tensor_->type == TensorType::q1_0; }
   template <class F>
   struct Step {
     Bound<F> run;

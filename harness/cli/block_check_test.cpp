@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "harness/cli/random_block.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/testing.h"
 
@@ -42,6 +46,163 @@ TEST(BlockCheck, TheWrongVariantIsBlamedAndNoOther) {
     ++blamed;
   }
   EXPECT_GE(blamed, 3u);
+}
+
+/// Tensors of a block as a runner has them that reads or maps some of them wrongly.
+class WrongBlock {
+ public:
+  explicit WrongBlock(const RandomBlock& block) : block_(&block) {}
+
+  const Tensor& operator()(const std::string& name) const {
+    const auto changed = changed_.find(name);
+    return changed != changed_.end() ? changed->second : block_->source().tensor(name);
+  }
+
+  void exchange(const std::string& a, const std::string& b) {
+    const Tensor first = (*this)(a);
+    const Tensor second = (*this)(b);
+    changed_[a] = second;
+    changed_[b] = first;
+  }
+
+  /// Each byte of the tensor through `change`, which is told its place.
+  template <class F>
+  void change(const std::string& name, F change) {
+    Tensor t = (*this)(name);
+    auto& bytes = bytes_[name];
+    bytes.assign(t.data.begin(), t.data.end());
+    change(std::span(bytes));
+    t.data = bytes;
+    changed_[name] = t;
+  }
+
+  /// What the block check makes of it.
+  BlockOutcome outcome() const {
+    BlockInput input{3, 2, {}};
+    Rng rng(5);
+    input.x.resize(5 * block_->sizes().n_embd);
+    std::ranges::generate(input.x, [&] { return rng.normal(); });
+    Dispatch::Options options;
+    options.force = "*=scalar";
+    Dispatch dispatch(detect_cpu(), options);
+    return compare_block({"wrong block", *this}, block_->raw_tensors(), block_->sizes(), input, dispatch);
+  }
+
+ private:
+  const RandomBlock* block_;
+  std::map<std::string, Tensor> changed_;
+  std::map<std::string, std::vector<std::byte>> bytes_;
+};
+
+constexpr std::array kMatrices = {"attn_qkv.weight", "attn_output.weight", "ffn_up.weight", "ffn_down.weight"};
+
+/// Calls f(block, name) for every matrix of the type in the blocks of 60 seeds; returns how many there were.
+template <class F>
+size_t each_matrix(TensorType type, F f) {
+  size_t found = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    Rng rng(seed);
+    const RandomBlock block(rng);
+    for (const char* name : kMatrices) {
+      if (block.sizes().n_embd >= 4 && block.source().tensor(name).type == type) {
+        f(block, name);
+        ++found;
+      }
+    }
+  }
+  return found;
+}
+
+TEST(BlockCheck, RandomBlocksHaveMatricesOfEachTypeThatTheRunnerReads) {
+  for (const TensorType type : {TensorType::f32, TensorType::f16, TensorType::q1_0}) {
+    const size_t found = each_matrix(type, [](const RandomBlock& block, const char* name) {
+      const BlockOutcome right = WrongBlock(block).outcome();
+      EXPECT_EQ(right.failure, "") << name;
+    });
+    EXPECT_GE(found, 20u) << tensor_type_info(type).name;
+  }
+}
+
+TEST(BlockCheck, HalvesReadWrongByTheRunnerAloneAreCaught) {
+  each_matrix(TensorType::f16, [](const RandomBlock& block, const char* name) {
+    WrongBlock exchanged(block);
+    exchanged.change(name, [](std::span<std::byte> bytes) {
+      for (size_t i = 0; i < bytes.size(); i += 2) {
+        std::swap(bytes[i], bytes[i + 1]);
+      }
+    });
+    EXPECT_NE(exchanged.outcome().failure, "") << name;
+    WrongBlock unsigned_halves(block);
+    unsigned_halves.change(name, [](std::span<std::byte> bytes) {
+      for (size_t i = 1; i < bytes.size(); i += 2) {
+        bytes[i] &= std::byte{0x7f};
+      }
+    });
+    EXPECT_NE(unsigned_halves.outcome().failure, "") << name;
+    if (std::ranges::any_of(kMatrices,
+                            [&](const char* m) { return block.source().tensor(m).type == TensorType::q1_0; })) {
+      return;  // the bound of Q1_0, 2^-6, hides the last bits of a matrix beside it
+    }
+    WrongBlock bfloat(block);
+    bfloat.change(name, [](std::span<std::byte> bytes) {
+      for (size_t i = 0; i < bytes.size(); i += 2) {
+        bytes[i] &= std::byte{0xf8};
+      }
+    });
+    EXPECT_NE(bfloat.outcome().failure, "") << name;
+  });
+}
+
+TEST(BlockCheck, Q1ReadWrongByTheRunnerAloneIsCaught) {
+  each_matrix(TensorType::q1_0, [](const RandomBlock& block, const char* name) {
+    WrongBlock reversed(block);
+    reversed.change(name, [](std::span<std::byte> bytes) {
+      for (size_t i = 0; i < bytes.size(); ++i) {
+        if (i % 18 >= 2) {  // nibbles exchanged
+          bytes[i] = bytes[i] << 4 | bytes[i] >> 4;
+        }
+      }
+    });
+    EXPECT_NE(reversed.outcome().failure, "") << name;
+    WrongBlock negated(block);
+    negated.change(name, [](std::span<std::byte> bytes) {
+      for (size_t i = 1; i < bytes.size(); i += 18) {
+        bytes[i] ^= std::byte{0x80};
+      }
+    });
+    EXPECT_NE(negated.outcome().failure, "") << name;
+    WrongBlock neighbour(block);
+    neighbour.change(name, [](std::span<std::byte> bytes) {
+      for (size_t i = 0; i + 19 < bytes.size(); i += 18) {
+        bytes[i] = bytes[i + 18];
+        bytes[i + 1] = bytes[i + 19];
+      }
+    });
+    EXPECT_NE(neighbour.outcome().failure, "") << name;
+  });
+}
+
+TEST(BlockCheck, TensorsExchangedByTheRunnerAloneAreCaught) {
+  size_t tried = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    Rng rng(seed);
+    const RandomBlock block(rng);
+    if (block.sizes().n_embd < 4) {
+      continue;  // one or two elements are 0 or +-1 after a norm, whatever they were
+    }
+    for (const auto& [a, b] : std::vector<std::pair<std::string, std::string>>{
+             {"attn_norm.weight", "ffn_norm.weight"},
+             {"attn_norm.bias", "ffn_norm.bias"},
+             {"attn_norm.weight", "attn_norm.bias"},
+             {"attn_output.bias", "ffn_down.bias"},
+         }) {
+      WrongBlock wrong(block);
+      wrong.exchange(a, b);
+      EXPECT_NE(wrong.outcome().failure, "") << "seed " << seed << ": " << a << " for " << b;
+      ++tried;
+    }
+  }
+  EXPECT_GE(tried, 100u);
 }
 
 TEST(BlockCheck, ForcingAKernelThatTheBlockHasNotIsAnError) {

@@ -9,9 +9,10 @@ namespace {
 void decode_q4_0(const uint8_t* block, double* out) {
   const double d = half_at(block);
   for (int i = 0; i < 16; ++i) {
-    const int byte = block[2 + i];
-    out[i] = d * (byte % 16 - 8);
-    out[i + 16] = d * (byte / 16 - 8);
+    const int low = block[2 + i] & 15;
+    const int high = block[2 + i] >> 4;
+    out[i] = d * (low - 8);
+    out[i + 16] = d * (high - 8);
   }
 }
 

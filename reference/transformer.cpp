@@ -1,4 +1,4 @@
-#include "reference/gpt2.h"
+#include "reference/transformer.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace reference {
@@ -10,8 +13,8 @@ struct Linear {
   size_t rows = 0, cols = 0;
   std::vector<double> w;
   std::vector<double> b;
-  /// The activations are first rounded to Q8_0, in float, as the contract of quantize_q8_0 says: part of what a Q1_0
-  /// matrix product means.
+  /// The activations are first rounded to Q8_0, in float, as the contract of quantize_q8_0 says: part of what a matrix
+  /// product with weights of some formats means.
   bool q8_activations = false;
 
   std::vector<double> apply(const double* x) const;
@@ -29,6 +32,10 @@ struct Gpt2Block {
   size_t n_embd = 0, n_head = 0;
   LayerNorm ln1, ln2;
   Linear qkv, proj, up, down;  ///< qkv: rows are q, k, v, n_embd each
+
+  bool rounds_activations() const {
+    return qkv.q8_activations || proj.q8_activations || up.q8_activations || down.q8_activations;
+  }
 };
 
 /// Keys and values of the positions seen so far, n_embd doubles each.
@@ -51,5 +58,27 @@ struct Gpt2 {
 /// Logits after the last of `tokens`; `caches` (one for each block) hold the earlier ones, `past` of them.
 std::vector<double> forward(const Gpt2& model, const std::vector<int32_t>& tokens, size_t past,
                             std::vector<KvCache>& caches);
+
+/// A tensor as it lies in a model file.
+struct RawTensor {
+  uint32_t type;             ///< GGUF's number; see reference/formats.h
+  std::vector<uint64_t> ne;  ///< elements in each dimension, ne[0]: of a row
+  std::span<const std::byte> bytes;
+};
+
+/// By name, as GGUF's files of GPT-2 models have them: "token_embd.weight", "blk.0.attn_qkv.weight" and so on.
+using RawTensors = std::map<std::string, RawTensor>;
+
+/// What the tensors do not say themselves.
+struct Gpt2Hyperparameters {
+  size_t n_ctx = 0, n_embd = 0, n_head = 0, n_ff = 0, n_layer = 0;
+  double eps = 0;
+};
+
+/// The block whose tensors' names begin with `prefix` ("blk.0."), and the whole model: names mapped, weights decoded and
+/// shapes checked here, by nothing of what is judged. Throws std::invalid_argument naming the tensor that is missing or does
+/// not fit.
+Gpt2Block gpt2_block(const RawTensors& tensors, const std::string& prefix, const Gpt2Hyperparameters& sizes);
+Gpt2 gpt2(const RawTensors& tensors, const Gpt2Hyperparameters& sizes);
 
 }  // namespace reference

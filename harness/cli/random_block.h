@@ -1,0 +1,41 @@
+#pragma once
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "harness/runtime/rng.h"
+#include "reference/transformer.h"
+#include "runner/gpt2.h"
+
+namespace assay {
+
+/// The weights of one random GPT-2 block, owned here and seen as tensors: by the runner, and by the reference. A block in
+/// four is one of Q1_0; in it three matrices of four are. All others are F32 or F16.
+class RandomBlock {
+ public:
+  explicit RandomBlock(Rng& rng);
+  RandomBlock(const RandomBlock&) = delete;  // tensors point into the data
+  RandomBlock& operator=(const RandomBlock&) = delete;
+
+  const Gpt2Sizes& sizes() const { return sizes_; }
+
+  /// As the runner wants them. The block must outlive what is made of it, both times.
+  TensorSource source() const;
+
+  /// As the reference wants them.
+  reference::RawTensors raw_tensors() const;
+
+ private:
+  std::vector<std::byte>& bytes_of(const std::string& name, TensorType type, std::vector<uint64_t> ne);
+  void floats(const std::string& name, TensorType type, std::vector<uint64_t> ne, Rng& rng, float mean,
+              float deviation);
+  void vector(const std::string& name, size_t n, Rng& rng, float mean);
+  void linear(const std::string& name, size_t rows, size_t cols, bool may_be_q1, Rng& rng);
+
+  Gpt2Sizes sizes_{};
+  std::map<std::string, Tensor> tensors_;
+  std::map<std::string, std::vector<std::byte>> data_;
+};
+
+}  // namespace assay

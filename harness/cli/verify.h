@@ -1,0 +1,51 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "reference/transformer.h"
+#include "runner/gguf.h"
+
+namespace assay {
+
+/// The tensor as it lies in the file.
+reference::RawTensor raw_tensor(const Tensor& tensor);
+
+/// A model beside the reference, which makes its own model of the file: it shares the reader of the container with the
+/// runner, which finds keys and tensors by name, but neither the sizes, nor the mapping of names, nor a decoder.
+class Verification {
+ public:
+  /// Throws InputError naming the file if the reference cannot make a GPT-2 of it.
+  explicit Verification(const GgufFile& file);
+
+  /// The same tokens through the reference: `logits` are what the runner says after the last of them.
+  void compare(std::span<const int32_t> tokens, std::span<const float> logits);
+
+  /// Whether in every step the most probable token agreed, and every logit was within the bound.
+  ///
+  /// The bound is calibrated, not derived: with M = the largest |logit| of the step,
+  /// (n_layer + 1) * (8 sqrt(n_embd) * 2^-24 + 2^-6 if activations are rounded to Q8_0) * M, since a difference in the last bit
+  /// can move such an activation to the next of 127 steps. The shipped model, its F16 and its Q1_0 form reach 0.04 of it on
+  /// scalar, x87, SSE and AVX2 variants; the most probable token alone is a poor judge: with attn_norm and ffn_norm of a block
+  /// exchanged it is the same in all steps, and the logits are 4,000 bounds off.
+  bool passed() const { return agreed_ == steps_ && worst_over_bound_ <= 1; }
+
+  /// One line for people.
+  std::string summary() const;
+
+  double worst_over_bound() const { return worst_over_bound_; }
+  size_t steps() const { return steps_; }
+  size_t agreed() const { return agreed_; }
+
+ private:
+  reference::Gpt2 model_;
+  std::vector<reference::KvCache> caches_;
+  double bound_over_largest_;
+  size_t past_ = 0;
+  double worst_ = 0, worst_over_bound_ = 0, largest_ = 0;
+  size_t steps_ = 0, agreed_ = 0;
+};
+
+}  // namespace assay
