@@ -44,7 +44,7 @@ static inline float add_up(float (&sums)[32]) {
 
 // 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for NaN. z = n ln 2 + r
 // with |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact (Cody and Waite 1980; the parts are those
-// of Cephes' expf). The polynomial is the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most.
+// of Cephes' expf). The polynomial is the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off.
 // 2^64 keeps every result normal: the caller's last product, by 2^-64 over the sum, is the one that may be subnormal.
 static inline float exp64(float z) {
   z = z < -110.0f ? -110.0f : z;
