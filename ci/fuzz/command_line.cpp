@@ -1,6 +1,6 @@
 // The command line, one argument a line, parsed but not run; then what the options --case and --force hold, in the small
 // languages that assay reads itself.
-// Covers: harness/cli/command_line.cpp harness/check/case.cpp harness/runtime/dispatch.cpp
+// Covers: harness/cli/command_line.cpp harness/check/case_id.cpp harness/runtime/dispatch.cpp
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "harness/bench/bench.h"
+#include "harness/bench/timed_case.h"
 #include "harness/runtime/error.h"
 
 namespace assay {
@@ -169,7 +170,7 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
       GoogleTimer warm(state, batch, variant.defect == kSlowed);
       ColdTimer cold(state, store);
       CallTimer& timer = job.shape_class.cold ? static_cast<CallTimer&>(cold) : warm;
-      Case c(variant, job.shape_class.shape, store, timer);
+      TimedCase c(variant, job.shape_class.shape, store, timer);
       trial_of(*job.kernel).run(c);
     });
     if (job.shape_class.cold) {

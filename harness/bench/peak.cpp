@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "harness/check/case.h"
+#include "harness/bench/timed_case.h"
 
 namespace assay {
 namespace {

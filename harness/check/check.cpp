@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "harness/check/checked_call.h"
+#include "harness/check/fuzzed_case.h"
 #include "harness/check/job.h"
 #include "harness/check/shrink.h"
 #include "harness/check/single_step.h"
@@ -24,10 +25,9 @@ using Clock = std::chrono::steady_clock;
 bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, SampleLog& log) {
   log.begin(id);
   try {
-    ErrorStats errors;
-    Case c(variant, id, pool, errors);
+    FuzzedCase c(variant, id, pool);
     trial_of(find_kernel(variant.kernel)).run(c);
-    log.done(errors);
+    log.done(c.errors());
     return true;
   } catch (const Mismatch& m) {
     log.fail(m.check, m.what());

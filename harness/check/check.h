@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/check/case.h"
+#include "harness/check/case_id.h"
+#include "harness/check/judge.h"
 #include "harness/check/sample_log.h"
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/registry.h"

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "harness/check/fuzzed_case.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
 
@@ -147,11 +148,9 @@ TEST(ChildProcess, SamplesAreCounted) {
 class JudgeTest : public testing::Test {
  protected:
   JudgeTest()
-      : case_(*find_kernel("dot_f32").find("scalar"), CaseId{"dot_f32/scalar", {4}, InputClass::normal, 0, 1}, pool_,
-              stats_) {}
+      : case_(*find_kernel("dot_f32").find("scalar"), CaseId{"dot_f32/scalar", {4}, InputClass::normal, 0, 1}, pool_) {}
   GuardedPool pool_;
-  ErrorStats stats_;
-  Case case_;
+  FuzzedCase case_;
 };
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
@@ -162,7 +161,7 @@ TEST_F(JudgeTest, Values) {
   EXPECT_THROW(case_.expect("x", 0, std::nextafter(1.0f, 2.0f), {1.0, 0}), Mismatch);
   EXPECT_NO_THROW(case_.expect("x", 0, 1.5f, {1.0, 0.5}));
   EXPECT_THROW(case_.expect("x", 0, 1.51f, {1.0, 0.5}), Mismatch);
-  EXPECT_EQ(stats_.worst_over_bound, 1.0);
+  EXPECT_EQ(case_.errors().worst_over_bound, 1.0);
 }
 
 TEST_F(JudgeTest, NanAndInf) {

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "harness/check/case.h"
+#include "harness/check/caller.h"
 #include "harness/check/instructions.h"
 #include "harness/check/sample_log.h"
 
@@ -24,7 +24,7 @@ __attribute__((force_align_arg_pointer)) void on_crash(int signal, siginfo_t* in
   const auto rip = static_cast<uint64_t>(registers[REG_RIP]);
   std::string text = fmt::format("SIG{}", sigabbrev_np(signal));
   std::string check = signal == SIGILL ? "illegal-instruction" : "crash";
-  const Case* at_work = Case::at_work();
+  const FuzzedCase* at_work = Caller::case_at_work();
   const bool memory_fault = signal == SIGSEGV || signal == SIGBUS;
   // A jump to nowhere: the instruction itself cannot be read.
   const bool readable = !memory_fault || rip != reinterpret_cast<uint64_t>(info->si_addr);

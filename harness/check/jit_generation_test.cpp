@@ -7,6 +7,7 @@
 #include <fstream>
 #include <new>
 
+#include "harness/bench/timed_case.h"
 #include "harness/check/check.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
@@ -129,7 +130,7 @@ TEST(JitGeneration, TheLargestShapesAreGenerated) {
         NoTimer timer;
         std::string why = "no code was asked for";
         try {
-          Case c(variant, shape, store, timer);
+          TimedCase c(variant, shape, store, timer);
           trial_of(kernel).run(c);
         } catch (const MachineError& e) {
           why = e.what();

@@ -4,7 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "harness/check/case.h"
+#include "harness/check/case_id.h"
+#include "harness/check/judge.h"
 
 namespace assay {
 

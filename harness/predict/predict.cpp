@@ -12,7 +12,7 @@
 #include <memory>
 #include <span>
 
-#include "harness/check/case.h"
+#include "harness/bench/timed_case.h"
 #include "harness/check/child.h"
 #include "harness/predict/tool.h"
 #include "harness/predict/trace.h"
@@ -149,7 +149,7 @@ Code generated_code(const Kernel& kernel, const Variant& variant, const Shape& s
                     BenchStore& store) {
   StoppingTimer timer;
   try {
-    Case c(variant, shape, store, timer);
+    TimedCase c(variant, shape, store, timer);
     trial_of(kernel).run(c);
   } catch (const BeforeTheCall&) {
   }
@@ -170,7 +170,7 @@ std::string count(const Kernel& kernel, const Variant& variant, const Shape& sha
   Child child([&] {
     Trace trace;
     TracingTimer timer(ranges, trace);
-    Case c(variant, shape, store, timer);
+    TimedCase c(variant, shape, store, timer);
     trial_of(kernel).run(c);
     shared->steps = trace.steps;
     shared->complete = trace.complete;

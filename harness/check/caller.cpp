@@ -1,0 +1,75 @@
+#include "harness/check/caller.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace assay {
+namespace {
+
+thread_local const FuzzedCase* current_case = nullptr;
+
+}  // namespace
+
+const FuzzedCase* Caller::case_at_work() { return current_case; }
+
+void Caller::make(bool step) {
+  const FuzzedCase* const outer = std::exchange(current_case, &case_);
+  call_.checked(step, case_.garbage());
+  current_case = outer;
+}
+
+void Caller::call(uint8_t poison) {
+  case_.buffers().reset(poison);
+  make(false);
+}
+
+void Caller::call_stepped(uint8_t poison, const StepVisitor& visit, const std::function<void()>& and_then) {
+  case_.buffers().reset(poison);
+  const auto call = [&] {
+    make(true);
+    if (and_then) {
+      and_then();
+    }
+  };
+  single_step(case_.plan().step_limits, call, visit);
+}
+
+void Caller::check_state() const {
+  if (const StateFault fault = fault_of_call(); !fault.check.empty()) {
+    throw Mismatch(fault.check, fault.text);
+  }
+  case_.buffers().check_canaries();
+}
+
+std::vector<uint8_t> Caller::written() const {
+  std::vector<uint8_t> all = case_.buffers().written();
+  const auto* result = static_cast<const uint8_t*>(call_.result);
+  all.insert(all.begin(), result, result + call_.result_bytes);
+  return all;
+}
+
+void Caller::call_first() {
+  call(kFirstPoison);
+  check_state();
+  first_ = written();
+}
+
+void Caller::call_again(const char* check, const char* how) {
+  call(kPoison);
+  check_state();
+  compare(check, how);
+}
+
+void Caller::compare(const char* check, const char* how) const {
+  const std::vector<uint8_t> again = written();
+  for (size_t i = 0; i < first_.size(); ++i) {
+    // What is never written holds each call's own poison.
+    if (first_[i] != again[i] && !(first_[i] == kFirstPoison && again[i] == kPoison)) {
+      throw Mismatch(
+          check, fmt::format("{}: byte {} of what it wrote is {:#04x}, it was {:#04x}", how, i, again[i], first_[i]));
+    }
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,119 @@
+#include "harness/check/fuzzed_case.h"
+
+#include <fmt/format.h>
+
+#include "harness/check/caller.h"
+#include "harness/check/instructions.h"
+#include "harness/check/interrupt.h"
+#include "harness/check/threads.h"
+#include "harness/check/trial.h"
+
+namespace assay {
+
+FuzzedCase::FuzzedCase(const Variant& variant, const CaseId& id, GuardedPool& pool)
+    : Case(variant, id),
+      plan_(plan_of(id.seed)),
+      pool_(pool),
+      buffers_(pool),
+      garbage_(mix_seed(id.seed, salt("call"))) {}
+
+AnyFn FuzzedCase::resolve(const Key& key) {
+  if (!variant().jit) {
+    return variant().run;
+  }
+  // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
+  code_ = std::make_unique<JitCode>(variant(), key, [this] { check_mappings(); });
+  return code_->entry();
+}
+
+Case::NewBuffer FuzzedCase::make_buffer(const char* name, size_t bytes, size_t alignment, BufferRole role) {
+  const size_t index = buffers_.make(name, bytes, alignment, role, id(), rng());
+  return {index, buffers_.data(index), buffers_.to_fill(index)};
+}
+
+const uint8_t* FuzzedCase::keep_contents(const NewBuffer& buffer) {
+  // Of a large case only what the kernel may overwrite: it cannot write to inputs otherwise.
+  return is_large(id().shape) && alias() == 0 ? buffer.data : buffers_.keep_contents(buffer.id);
+}
+
+void FuzzedCase::run(const Call& call) {
+  Caller caller(*this, call);
+  if (nested_ || is_large(id().shape)) {
+    step_ != nullptr ? caller.call_stepped(kPoison, *step_) : caller.call(kPoison);
+    caller.check_state();
+    return;
+  }
+  if (plan_.other_contents_before) {
+    buffers_.reverse_inputs(true);
+    caller.call(kPoison);
+    caller.check_state();
+    buffers_.reverse_inputs(false);
+  }
+  caller.call_first();
+  if (plan_.other_data_between) {
+    run_on_other_data(1);
+  }
+  caller.call_again("determinism",
+                    "called again with the same inputs, from other garbage in registers, stack, outputs and scratch");
+  if (plan_.stepped && single_step_available()) {
+    check_interrupted(*this, caller);
+  }
+  if (plan_.threaded) {
+    if (single_step_available()) {
+      check_interleaved(*this, caller);
+    }
+    check_beside_a_thread(*this, caller);
+  }
+  if (code_) {
+    check_mappings();
+  }
+}
+
+void FuzzedCase::check_mappings() const {
+  if (nested_ || !plan_.mappings) {
+    return;
+  }
+  if (const std::string line = writable_and_executable(); !line.empty()) {
+    throw Mismatch("wx", fmt::format("memory is both writable and executable: {}", line));
+  }
+}
+
+void FuzzedCase::run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const {
+  FuzzedCase nested(variant(), id, pool);
+  nested.nested_ = true;
+  nested.step_ = step;
+  trial_of(find_kernel(variant().kernel)).run(nested);
+}
+
+void FuzzedCase::run_on_other_data(uint64_t number) const {
+  CaseId other = id();
+  other.seed = mix_seed(other.seed, salt("other") + number);
+  other.input_class = InputClass::normal;
+  const CallState mine = assay_call_state;
+  try {
+    run_nested(other, pool_, nullptr);
+  } catch (const Mismatch& m) {
+    assay_call_state = mine;
+    throw Mismatch(m.check, fmt::format("on other data, in between: {}", m.what()));
+  }
+  assay_call_state = mine;
+}
+
+std::string FuzzedCase::offset_text(uint64_t address) const {
+  const uint64_t offset = address - reinterpret_cast<uint64_t>(code_ ? code_->entry() : variant().run);
+  constexpr uint64_t kLargest = 1 << 16;  // beyond, it is another function
+  return offset < kLargest ? fmt::format(" ({}+{:#x})", variant().name(), offset) : "";
+}
+
+std::string FuzzedCase::jit_disassembly(uint64_t address) const {
+  if (!is_generated(address)) {
+    return "";
+  }
+  const auto base = reinterpret_cast<uint64_t>(code_->entry());
+  // From the start: x86 code cannot be read backwards.
+  const std::string all = disassemble_block(base, address - base + 32, base, 100000);
+  constexpr size_t kLast = 1200;
+  return all.size() <= kLast ? all : all.substr(all.find('\n', all.size() - kLast) + 1);
+}
+
+}  // namespace assay

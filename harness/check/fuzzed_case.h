@@ -1,0 +1,60 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "harness/check/buffers.h"
+#include "harness/check/case.h"
+#include "harness/check/plan.h"
+#include "harness/runtime/jit_code.h"
+
+namespace assay {
+
+/// A sample that is checked: guarded buffers, and a call made twice or more, each time from other garbage in registers,
+/// stack, outputs and scratch, through checked_call: the machine state is checked each time, and the results must be the
+/// same bits. What there is more, the plan says, which follows from the seed.
+class FuzzedCase : public Case {
+ public:
+  FuzzedCase(const Variant& variant, const CaseId& id, GuardedPool& pool);
+
+  bool timing() const override { return false; }
+
+  // For the checks that its call consists of.
+  const CheckPlan& plan() const { return plan_; }
+  Buffers& buffers() { return buffers_; }
+  GuardedPool& pool() const { return pool_; }
+  /// Garbage of the calls: apart, so that it does not move the inputs.
+  Rng& garbage() { return garbage_; }
+  /// Whether this is an address in code generated for this case.
+  bool is_generated(uint64_t address) const { return code_ && code_->contains(address); }
+  /// The same variant on the data of `id`, called once, with nothing on top but `step`, which may be nullptr: it visits each
+  /// instruction. Throws Mismatch.
+  void run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const;
+  /// The same variant on other data, which follows from `number`: called once, in the midst of another call or not.
+  void run_on_other_data(uint64_t number) const;
+
+  // For the text of a crash.
+  /// " (dot_f32/avx2+0x1f)" for an address in the variant's code.
+  std::string offset_text(uint64_t address) const;
+  /// The generated code around `address`, disassembled; "" if it lies elsewhere.
+  std::string jit_disassembly(uint64_t address) const;
+  std::string locate(const void* address) const { return buffers_.locate(address); }
+
+ private:
+  AnyFn resolve(const Key& key) override;
+  NewBuffer make_buffer(const char* name, size_t bytes, size_t alignment, BufferRole role) override;
+  const uint8_t* keep_contents(const NewBuffer& buffer) override;
+  void work_in_place(size_t index) override { buffers_.work_in_place(index); }
+  void run(const Call& call) override;
+  void check_mappings() const;  ///< Throws Mismatch
+
+  CheckPlan plan_;
+  GuardedPool& pool_;
+  Buffers buffers_;
+  Rng garbage_;
+  std::unique_ptr<JitCode> code_;
+  bool nested_ = false;                ///< made by another case's check: called once, with nothing on top
+  const StepVisitor* step_ = nullptr;  ///< if nested
+};
+
+}  // namespace assay

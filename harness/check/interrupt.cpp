@@ -1,0 +1,78 @@
+#include "harness/check/interrupt.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <unordered_map>
+
+#include "harness/check/instructions.h"
+
+namespace assay {
+namespace {
+
+/// Entry points of the variants that have one: a step onto another's is a call of it.
+const std::unordered_map<uint64_t, const Variant*>& entries() {
+  static const auto map = [] {
+    std::unordered_map<uint64_t, const Variant*> m;
+    for (const auto& kernel : kernels()) {
+      for (const auto& v : kernel.variants) {
+        m[reinterpret_cast<uint64_t>(v.run)] = &v;
+      }
+    }
+    return m;
+  }();
+  return map;
+}
+
+std::optional<Mismatch> judge_step(const FuzzedCase& c, uint64_t own, const Step& step) {
+  const std::string& isa = c.variant().isa;
+  const bool generated = c.is_generated(step.rip);
+  if (step.is_new) {
+    if (const auto it = entries().find(step.rip); it != entries().end() && step.rip != own) {
+      return Mismatch("foreign-call",
+                      fmt::format("it runs {}, another variant, instead of code of its own", it->second->name()));
+    }
+    if (const std::string why = foreign_instruction(isa, step.rip, generated); !why.empty()) {
+      return Mismatch("isa", why);
+    }
+  }
+  // What a compiler wrote may call its own local functions from any stack: GCC aligns it only as they need it.
+  if ((generated || isa == "x87") && is_call(step.rip, generated) && step.rsp % 16 != 0) {
+    return Mismatch("stack-alignment",
+                    fmt::format("it calls a function{} with the stack pointer at {:#x}, which is no multiple of 16",
+                                c.offset_text(step.rip), step.rsp));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void check_interrupted(FuzzedCase& c, Caller& caller) {
+  std::optional<Mismatch> wrong;
+  uint64_t steps = 0;
+  uint64_t reentries = 0;
+  Rng rng(mix_seed(c.id().seed, salt("step")));
+  const auto visit = [&](const Step& step) {
+    wrong = judge_step(c, caller.target(), step);
+    if (!wrong && let_others_in(rng, steps++)) {
+      ++reentries;
+      try {
+        c.run_on_other_data(1 + reentries);
+      } catch (const Mismatch& m) {
+        wrong.emplace(m);
+      }
+    }
+    return !wrong;
+  };
+  caller.call_stepped(kPoison, visit);
+  if (wrong) {
+    throw *wrong;
+  }
+  caller.check_state();
+  caller.compare(
+      "interrupt",
+      "interrupted after each instruction (signals overwrite what lies below the red zone) and re-entered on "
+      "other data");
+}
+
+}  // namespace assay

@@ -1,0 +1,78 @@
+#include "harness/check/judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace assay {
+
+double float_ulp(double value) { return std::ldexp(1.0, std::max(std::ilogb(value), -126) - 23); }
+
+void Judge::expect(const char* what, size_t index, float got, const Expected& want) {
+  const double value = want.value;
+  const double bound = want.bound;
+  if (want.overflow && !std::isfinite(got)) {
+    return;
+  }
+  if (std::isnan(value) || std::isnan(got)) {
+    if (std::isnan(value) && std::isnan(got)) {
+      return;
+    }
+    throw Mismatch("value",
+                   fmt::format("{}[{}] is {} ({:a}), expected {} ({:a})", what, index, got, got, value, value));
+  }
+  // Halfway between FLT_MAX and 2^128 rounds to Inf (IEEE 754, section 4.3.1).
+  constexpr double kOverflow = 0x1.ffffffp127;
+  if (std::isinf(got)) {
+    if (std::signbit(value) == std::signbit(got) && std::fabs(value) + bound >= kOverflow) {
+      return;
+    }
+    throw Mismatch(
+        "value", fmt::format("{}[{}] is {}, expected {} ({:a}) within {:.3g}", what, index, got, value, value, bound));
+  }
+  if (std::isinf(value)) {
+    throw Mismatch("value", fmt::format("{}[{}] is {} ({:a}), expected {}", what, index, got, got, value));
+  }
+  const double error = std::fabs(static_cast<double>(got) - value);
+  if (!(error <= bound)) {
+    throw Mismatch(
+        "value", fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) within {:.3g}: error {:.3g}, {:.3g} x the bound",
+                             what, index, got, got, value, value, bound, error, error / bound));
+  }
+  if (bound > 0) {
+    errors_.worst_over_bound = std::max(errors_.worst_over_bound, error / bound);
+    // Where the bound is far from relative (cancellation), ULPs of what is left say nothing.
+    if (bound <= std::fabs(value) * 0x1p-10) {
+      errors_.max_ulp = std::max(errors_.max_ulp, error / float_ulp(value));
+    }
+  }
+}
+
+void Judge::expect_bits(const char* what, size_t index, float got, float want) const {
+  if ((std::isnan(got) && std::isnan(want)) || std::bit_cast<uint32_t>(got) == std::bit_cast<uint32_t>(want)) {
+    return;
+  }
+  throw Mismatch("value",
+                 fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) exactly", what, index, got, got, want, want));
+}
+
+void Judge::expect_equal(const char* what, size_t index, int64_t got, int64_t want) const {
+  if (got != want) {
+    throw Mismatch("value",
+                   fmt::format("{}[{}] is {} ({:#x}), expected {} ({:#x})", what, index, got, got, want, want));
+  }
+}
+
+void Judge::expect_untouched(const char* what, const float* p, size_t count) const {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(p);
+  for (size_t i = 0; i < count * sizeof(float); ++i) {
+    if (bytes[i] != kPoison) {
+      throw Mismatch("gap", fmt::format("{}: element {} of a part that is not the kernel's to write was written", what,
+                                        i / sizeof(float)));
+    }
+  }
+}
+
+}  // namespace assay

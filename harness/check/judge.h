@@ -1,0 +1,55 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace assay {
+
+/// The variant broke its contract.
+struct Mismatch : std::runtime_error {
+  explicit Mismatch(const std::string& text) : Mismatch("value", text) {}
+  Mismatch(std::string which, const std::string& text) : std::runtime_error(text), check(std::move(which)) {}
+  std::string check;  ///< which check saw it: "value", "canary", "determinism", "register", ...
+};
+
+/// The largest errors seen so far. max_ulp counts only finite nonzero-bound comparisons of floats.
+struct ErrorStats {
+  double max_ulp = 0;
+  double worst_over_bound = 0;
+};
+
+/// The distance between floats at `value`, which is finite: 2^-149 for subnormals and 0.
+double float_ulp(double value);
+
+/// What one element should be.
+struct Expected {
+  double value;           ///< the reference's result; NaN: any NaN is right
+  double bound;           ///< allowed |got - value|; 0: exact
+  bool overflow = false;  ///< an intermediate may overflow: NaN and Inf are allowed too
+};
+
+// What a call finds in its outputs and scratch. As floats numbers, so that they never pass for an expected NaN.
+inline constexpr uint8_t kPoison = 0xA5;       ///< of the last call, which is judged: -2.9e-16
+inline constexpr uint8_t kFirstPoison = 0x5B;  ///< of the first: 6.2e16
+
+/// Compares what a kernel wrote with what it should be, and remembers the largest errors. Each function throws Mismatch.
+class Judge {
+ public:
+  /// One float.
+  void expect(const char* what, size_t index, float got, const Expected& want);
+  /// Bit for bit, any NaN for a NaN.
+  void expect_bits(const char* what, size_t index, float got, float want) const;
+  /// Integers and bytes.
+  void expect_equal(const char* what, size_t index, int64_t got, int64_t want) const;
+  /// Elements that the kernel must not write still hold the poison.
+  void expect_untouched(const char* what, const float* p, size_t count) const;
+
+  const ErrorStats& errors() const { return errors_; }
+
+ private:
+  ErrorStats errors_;
+};
+
+}  // namespace assay

@@ -1,0 +1,41 @@
+#include "harness/check/plan.h"
+
+namespace assay {
+namespace {
+
+// The dearer checks: one sample in so many.
+constexpr uint64_t kOtherContentsOneIn = 8;
+constexpr uint64_t kOtherDataOneIn = 8;
+constexpr uint64_t kSteppedOneIn = 24;
+constexpr uint64_t kThreadedOneIn = 64;
+constexpr uint64_t kMappingsOneIn = 32;
+
+// A stepped instruction costs about 2 us, 5 us on a virtual CPU: calls are stepped up to a limit, but mostly up to a half, a
+// quarter or an eighth of it, since most that goes wrong does so early. And mostly through no more rounds of a loop than two
+// and what further instructions make: what is wrong in one round is wrong in each. Where it is not, as state may have grown,
+// one call in eight goes on to the limit.
+constexpr uint64_t kMostSteps = 2500;
+constexpr uint64_t kMostOldSteps = 256;
+constexpr uint64_t kToTheLimitOneIn = 8;
+
+StepLimits step_limits(uint64_t seed) {
+  const uint64_t draw = mix_seed(seed, salt("limit"));
+  return draw / 4 % kToTheLimitOneIn == 0 ? StepLimits{kMostSteps} : StepLimits{kMostSteps >> draw % 4, kMostOldSteps};
+}
+
+}  // namespace
+
+CheckPlan plan_of(uint64_t seed) {
+  const auto drawn = [&](std::string_view name, uint64_t one_in) { return mix_seed(seed, salt(name)) % one_in == 0; };
+  CheckPlan plan;
+  plan.other_contents_before = drawn("contents", kOtherContentsOneIn);
+  // What an earlier call left behind shows best where the contents changed as well.
+  plan.other_data_between = plan.other_contents_before || drawn("between", kOtherDataOneIn);
+  plan.stepped = drawn("stepped", kSteppedOneIn);
+  plan.threaded = drawn("threaded", kThreadedOneIn);
+  plan.mappings = drawn("maps", kMappingsOneIn);
+  plan.step_limits = step_limits(seed);
+  return plan;
+}
+
+}  // namespace assay

@@ -1,0 +1,39 @@
+#include "harness/check/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+namespace assay {
+namespace {
+
+TEST(CheckPlan, FollowsFromTheSeedAtTheStatedRates) {
+  constexpr uint64_t kSeeds = 96000;
+  std::map<std::string, size_t> count;
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    const CheckPlan plan = plan_of(seed);
+    count["contents"] += plan.other_contents_before;
+    count["between"] += plan.other_data_between;
+    count["stepped"] += plan.stepped;
+    count["threaded"] += plan.threaded;
+    count["both"] += plan.stepped && plan.threaded;
+    count["mappings"] += plan.mappings;
+    count["to the limit"] += plan.step_limits.most_old == UINT64_MAX;
+    EXPECT_TRUE(plan.other_data_between || !plan.other_contents_before);
+    EXPECT_LE(plan.step_limits.most, 2500u);
+    EXPECT_GE(plan.step_limits.most, 312u);
+  }
+  // Each within five standard deviations of a binomial distribution.
+  EXPECT_NEAR(count["contents"], kSeeds / 8.0, kSeeds / 8.0 * 0.05);
+  EXPECT_NEAR(count["between"], kSeeds * 15 / 64.0, kSeeds * 15 / 64.0 * 0.05);
+  EXPECT_NEAR(count["stepped"], kSeeds / 24.0, kSeeds / 24.0 * 0.1);
+  EXPECT_NEAR(count["threaded"], kSeeds / 64.0, kSeeds / 64.0 * 0.15);
+  EXPECT_NEAR(count["both"], kSeeds / 1536.0, kSeeds / 1536.0 * 0.65) << "drawn apart from each other";
+  EXPECT_NEAR(count["mappings"], kSeeds / 32.0, kSeeds / 32.0 * 0.15);
+  EXPECT_NEAR(count["to the limit"], kSeeds / 8.0, kSeeds / 8.0 * 0.05);
+}
+
+}  // namespace
+}  // namespace assay

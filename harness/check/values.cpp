@@ -1,0 +1,130 @@
+#include "harness/check/values.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace assay {
+namespace {
+
+/// True: all of it is filled, a first part as fill_class does it, again and again. Its length is odd: what lies a power
+/// of two away is something else.
+template <class T>
+bool fill_repeating(std::span<T> x, InputClass c, Rng& rng) {
+  constexpr size_t kPeriod = 1000003;
+  if (x.size() <= kLargestCopied) {
+    return false;
+  }
+  if (c == InputClass::integers) {
+    for (T& v : x.first(kPeriod)) {
+      v = static_cast<T>(rng.between(-1, 1));
+    }
+  } else {
+    fill_class(x.first(kPeriod), c, rng);
+  }
+  for (size_t i = kPeriod; i < x.size(); ++i) {
+    x[i] = x[i - kPeriod];
+  }
+  return true;
+}
+
+}  // namespace
+
+void fill_class(std::span<float> x, InputClass c, Rng& rng) {
+  if (fill_repeating(x, c, rng)) {
+    return;
+  }
+  const float sign = (rng.next() & 1) != 0 ? -1.0f : 1.0f;
+  const float one_value = rng.normal();
+  const uint64_t specials = rng.next();  // which special values this buffer may hold
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  constexpr std::array<float, 8> kSpecials = {std::numeric_limits<float>::quiet_NaN(),  kInf, -kInf, 0.0f, -0.0f,
+                                              std::numeric_limits<float>::denorm_min(), 1.0f, -1.0f};
+  float previous = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    switch (c) {
+      case InputClass::normal:
+        x[i] = rng.normal();
+        break;
+      case InputClass::wide:
+        x[i] = rng.with_exponent(127 - 40, 127 + 40);
+        break;
+      case InputClass::integers:
+        x[i] = static_cast<float>(rng.between(-8, 8));
+        break;
+      case InputClass::cancellation:
+        if (i % 2 == 0) {
+          previous = 1e4f * (1.0f + rng.uniform());
+          x[i] = previous;
+        } else {
+          x[i] = -previous * (1.0f + static_cast<float>(rng.between(-4, 4)) * 0x1p-23f);
+        }
+        break;
+      case InputClass::subnormals:
+        x[i] = rng.with_exponent(0, 2);
+        break;
+      case InputClass::zeros: {
+        const uint64_t r = rng.below(8);
+        x[i] = r == 0 ? 1.0f : r % 2 == 0 ? 0.0f : -0.0f;
+        break;
+      }
+      case InputClass::huge:
+        x[i] = rng.with_exponent(250, 254);
+        break;
+      case InputClass::special: {
+        const uint64_t r = rng.below(64);
+        x[i] = r < kSpecials.size() && ((specials >> r) & 1) != 0 ? kSpecials[r] : rng.normal();
+        break;
+      }
+      case InputClass::extreme:
+        x[i] = sign * 16777215.0f;
+        break;
+      case InputClass::constant:
+        x[i] = one_value;
+        break;
+    }
+  }
+}
+
+void fill_class(std::span<int32_t> x, InputClass c, Rng& rng) {
+  if (fill_repeating(x, c, rng)) {
+    return;
+  }
+  const int32_t end = (rng.next() & 1) != 0 ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int32_t>::max();
+  const auto one_value = static_cast<int32_t>(rng.next());
+  for (auto& v : x) {
+    switch (c) {
+      case InputClass::integers:
+        v = static_cast<int32_t>(rng.between(-8, 8));
+        break;
+      case InputClass::zeros:
+        v = 0;
+        break;
+      case InputClass::extreme:
+        v = end;
+        break;
+      case InputClass::constant:
+        v = one_value;
+        break;
+      default:
+        v = static_cast<int32_t>(rng.next());
+        break;
+    }
+  }
+}
+
+void simplify(std::span<float> x, const CaseId& id) {
+  if (id.keep_from == 0 && id.keep_to >= x.size() && !id.small_integers) {
+    return;
+  }
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (i < id.keep_from || i >= id.keep_to) {
+      x[i] = 0;
+    } else if (id.small_integers && std::isfinite(x[i])) {
+      x[i] = std::clamp(std::nearbyint(x[i]), -8.0f, 8.0f);
+    }
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,18 @@
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "harness/check/case_id.h"
+#include "harness/runtime/rng.h"
+
+namespace assay {
+
+/// Fills the elements for the class of the case. Of large cases the first million are drawn and then repeated, and integers
+/// are of -1 .. 1, so that their sums stay exact.
+void fill_class(std::span<float> x, InputClass c, Rng& rng);
+void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
+
+/// Makes drawn values as simple as the shrinker asks of the case.
+void simplify(std::span<float> x, const CaseId& id);
+
+}  // namespace assay
