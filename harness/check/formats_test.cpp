@@ -1,0 +1,98 @@
+// The formats as pack, the runner and the trials know them (kernels/formats/) against the reference's own decoders.
+#include "harness/runtime/formats.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "harness/runtime/rng.h"
+#include "reference/formats.h"
+
+namespace assay {
+namespace {
+
+TEST(WeightFormats, DecodeAsTheReferenceDoes) {
+  ASSERT_FALSE(weight_formats().empty());
+  for (const weight_format* format : weight_formats()) {
+    const reference::Format* other = reference::find_format(format->gguf_type);
+    ASSERT_NE(other, nullptr) << format->name;
+    EXPECT_EQ(other->elements, format->elements);
+    EXPECT_EQ(other->bytes, format->bytes);
+    Rng rng(7);
+    for (int i = 0; i < 1000; ++i) {
+      std::vector<uint8_t> block(format->bytes);
+      for (auto& byte : block) {
+        byte = static_cast<uint8_t>(rng.next());
+      }
+      for (size_t g = 0; g < format->elements / format->group; ++g) {  // finite
+        block[format->scale_at(g) + 1] &= 0xbb;
+      }
+      std::vector<uint8_t> codes(format->elements);
+      format->codes(codes.data(), block.data());
+      const std::vector<double> want = reference::decode(*other, block.data(), 1);
+      for (size_t e = 0; e < format->elements; ++e) {
+        const double scale = half_to_float(read_u16(&block[format->scale_at(e / format->group)]));
+        ASSERT_EQ(scale * (codes[e] - (1 << (format->code_bits - 1))), want[e]) << format->name << " element " << e;
+      }
+    }
+  }
+}
+
+TEST(WeightFormats, EncodeComesNear) {
+  for (const weight_format* format : weight_formats()) {
+    const reference::Format* other = reference::find_format(format->gguf_type);
+    Rng rng(8);
+    for (int i = 0; i < 1000; ++i) {
+      std::vector<float> x(format->elements);
+      float most = 0;
+      for (float& v : x) {
+        v = rng.normal();
+        most = std::max(most, std::fabs(v));
+      }
+      std::vector<uint8_t> block(format->bytes);
+      ASSERT_EQ(format->encode(block.data(), x.data()), 1);
+      const std::vector<double> got = reference::decode(*other, block.data(), 1);
+      // Half a step, a whole one at the end that has no code, and the scale's own rounding.
+      const double step = most / ((1 << (format->code_bits - 1)) - (format->code_bits == 8 ? 1 : 0));
+      for (size_t e = 0; e < x.size(); ++e) {
+        ASSERT_LE(std::fabs(got[e] - static_cast<double>(x[e])), 1.01 * step) << format->name << " element " << e;
+      }
+    }
+  }
+}
+
+TEST(WeightFormats, EncodeRefusesWhatItCannotHold) {
+  for (const weight_format* format : weight_formats()) {
+    std::vector<uint8_t> block(format->bytes);
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 3e38f}) {
+      std::vector<float> x(format->elements, 1.0f);
+      x.back() = bad;
+      EXPECT_EQ(format->encode(block.data(), x.data()), 0) << format->name << " " << bad;
+    }
+    const std::vector<float> zeros(format->elements, 0.0f);
+    EXPECT_EQ(format->encode(block.data(), zeros.data()), 1);
+    for (const double v : reference::decode(*reference::find_format(format->gguf_type), block.data(), 1)) {
+      EXPECT_EQ(v, 0);
+    }
+  }
+}
+
+TEST(Halves, AllOfThemSurvive) {
+  for (uint32_t h = 0; h < 0x10000; ++h) {
+    const auto half = static_cast<uint16_t>(h);
+    const float value = half_to_float(half);
+    if ((h & 0x7fff) > 0x7c00) {
+      EXPECT_TRUE(std::isnan(value));
+    } else {
+      ASSERT_EQ(float_to_half(value), half);
+      if ((h & 0x7fff) < 0x7bff) {  // between two halves: to the even one
+        const float middle = (value + half_to_float(static_cast<uint16_t>(half + 1))) / 2;
+        ASSERT_EQ(float_to_half(middle), (h & 1) != 0 ? half + 1 : half);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace assay
