@@ -54,7 +54,8 @@ TEST(WeightFormats, EncodeComesNear) {
       ASSERT_EQ(format->encode(block.data(), x.data()), 1);
       const std::vector<double> got = reference::decode(*other, block.data(), 1);
       // Half a step, a whole one at the end that has no code, and the scale's own rounding.
-      const double step = most / ((1 << (format->code_bits - 1)) - (format->code_bits == 8 ? 1 : 0));
+      const double step =
+          static_cast<double>(most) / ((1 << (format->code_bits - 1)) - (format->code_bits == 8 ? 1 : 0));
       for (size_t e = 0; e < x.size(); ++e) {
         ASSERT_LE(std::fabs(got[e] - static_cast<double>(x[e])), 1.01 * step) << format->name << " element " << e;
       }

@@ -11,7 +11,7 @@ namespace {
 
 TEST(CheckPlan, FollowsFromTheSeedAtTheStatedRates) {
   constexpr uint64_t kSeeds = 96000;
-  std::map<std::string, size_t> count;
+  std::map<std::string, double> count;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     const CheckPlan plan = plan_of(seed);
     count["contents"] += plan.other_contents_before;

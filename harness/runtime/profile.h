@@ -17,7 +17,7 @@ struct Choice {
   nlohmann::json verdict;  ///< samples, errors, seed
   nlohmann::json timing;   ///< median, interval, runner-up, tie
   bool cold = false;       ///< for data that lies in no cache, whatever its size
-  std::string code;        ///< Variant::code when it was measured
+  std::string code = {};   ///< Variant::code when it was measured
 };
 
 /// The file of choices for one CPU.

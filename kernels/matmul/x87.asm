@@ -168,3 +168,5 @@ matmul_x87:
         pop     rbp
         pop     rbx
         ret
+
+section .note.GNU-stack noalloc noexec nowrite progbits
