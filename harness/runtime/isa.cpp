@@ -12,7 +12,7 @@ namespace {
 
 struct Level {
   std::string name;
-  std::set<std::string> features;
+  std::vector<std::string> features;
   uint64_t xcr0;
   std::set<std::string> executes;
 };
@@ -20,7 +20,8 @@ struct Row {
   std::string name;
   IsaKind kind;
   std::string level;
-  std::set<std::string> features, executes;
+  std::vector<std::string> features;
+  std::set<std::string> executes;
   bool unmeasured;
   IsaPeak peak;
 };
@@ -40,7 +41,7 @@ Level whole_level(std::string_view name) {
   Level whole;
   for (const Level& level : table().kLevels) {
     whole.name = level.name;
-    whole.features.insert(level.features.begin(), level.features.end());
+    whole.features.insert(whole.features.end(), level.features.begin(), level.features.end());
     whole.xcr0 = level.xcr0;
     whole.executes.insert(level.executes.begin(), level.executes.end());
     if (level.name == name) {
@@ -74,7 +75,7 @@ const std::vector<Isa>& isas() {
     for (const Row& row : table().kRows) {
       const Level level = whole_level(row.level);
       Isa isa{row.name, row.kind, row.level, level.features, level.xcr0, level.executes, row.unmeasured, row.peak};
-      isa.features.insert(row.features.begin(), row.features.end());
+      isa.features.insert(isa.features.end(), row.features.begin(), row.features.end());
       isa.executes.insert(row.executes.begin(), row.executes.end());
       list.push_back(std::move(isa));
     }
@@ -91,7 +92,10 @@ const Isa& find_isa(std::string_view name) {
   return *it;
 }
 
-std::set<std::string> features_of_level(std::string_view level) { return whole_level(level).features; }
+std::set<std::string> features_of_level(std::string_view level) {
+  const auto features = whole_level(level).features;
+  return {features.begin(), features.end()};
+}
 
 const std::vector<std::string>& isa_names() {
   static const std::vector<std::string> all = [] {

@@ -20,9 +20,9 @@ struct IsaPeak {
 struct Isa {
   std::string name;
   IsaKind kind;
-  std::string level;               ///< of x86-64: "v1" to "v4"
-  std::set<std::string> features;  ///< those of its level too, as `assay cpu --json` names them
-  uint64_t xcr0;                   ///< the register state that the operating system must have enabled
+  std::string level;                  ///< of x86-64: "v1" to "v4"
+  std::vector<std::string> features;  ///< those of its level too, the older first, as `assay cpu --json` names them
+  uint64_t xcr0;                      ///< the register state that the operating system must have enabled
   /// What a variant may execute: names of Zydis's instruction-set extensions, or of instruction sets (one that ends in _
   /// begins those that it means).
   std::set<std::string> executes;
