@@ -7,25 +7,24 @@
 
 extern "C" matmul_fn matmul_scalar;
 
-// Rows in the innermost loops, so that the compiler (auto_v2 .. auto_v4) can keep a panel's in the lanes of vectors and needs
-// no horizontal sums.
+// The innermost loops run over the 64 bytes of a step, with the activations repeated for each row: neighbours in memory, so that
+// the compiler (auto_v2 .. auto_v4) can keep them in the lanes of vectors, and the four sums of a row meet once a block.
 namespace {
 
-/// The integers of one block: the products of a panel's 16 rows with 32 activations.
+/// The integers of one block, four for each row: the products of a panel's codes with 32 activations.
 inline void add_products(int32_t* sums, const uint8_t* codes, const int8_t* x) {
   for (size_t step = 0; step < kSteps; ++step, codes += kStep) {
-    for (size_t k = 0; k < 4; ++k) {
+    int8_t first[kStep];
+    int8_t second[kStep];
+    for (size_t r = 0; r < kPanel; ++r) {
+      memcpy(first + 4 * r, x + 4 * step, 4);
+      memcpy(second + 4 * r, x + (16 + 4 * step) % kBlock, 4);
+    }
+    for (size_t i = 0; i < kStep; ++i) {
       if (LAYOUT_BITS == 8) {
-        const int32_t factor = x[4 * step + k];
-        for (size_t r = 0; r < kPanel; ++r) {
-          sums[r] += codes[4 * r + k] * factor;
-        }
+        sums[i] += codes[i] * first[i];
       } else {
-        const int32_t low = x[4 * step + k];
-        const int32_t high = x[16 + 4 * step + k];
-        for (size_t r = 0; r < kPanel; ++r) {
-          sums[r] += (codes[4 * r + k] & 15) * low + (codes[4 * r + k] >> 4) * high;
-        }
+        sums[i] += (codes[i] & 15) * first[i] + (codes[i] >> 4) * second[i];
       }
     }
   }
@@ -42,11 +41,12 @@ void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t 
     for (size_t i = 0; i < kBlock; ++i) {
       start -= kZero * activations[i];
     }
+    int32_t products[kStep] = {};
+    add_products(products, panel + b * kBlockCodes, activations);
     int32_t sums[kPanel];
     for (size_t r = 0; r < kPanel; ++r) {
-      sums[r] = start;
+      sums[r] = start + products[4 * r] + products[4 * r + 1] + products[4 * r + 2] + products[4 * r + 3];
     }
-    add_products(sums, panel + b * kBlockCodes, activations);
     const float d = half_to_float(read_u16(x));
     for (size_t r = 0; r < kPanel; ++r) {
       y[r] += static_cast<float>(sums[r]) * (d * half_to_float(read_u16(scales + b * kBlockScales + 2 * r)));
