@@ -28,7 +28,7 @@ const struct weight_format* const assay_weight_formats[] = {
 ")
 
 function(add_family family)
-  # labels: of its files; sources_<isa>
+  # labels: of its files; file_<label>
   file(GLOB files CONFIGURE_DEPENDS ${kernel_root}/${family}/*.cpp ${kernel_root}/${family}/*.asm)
   set(labels "")
   foreach(file ${files})
@@ -49,10 +49,10 @@ function(add_family family)
     if(NOT kernel MATCHES "^(${ASSAY_KERNELS})$")
       continue()
     endif()
+    set(defines LAYOUT_BITS=${bits_${format}} FORMAT=${format} "FORMAT_HEADER=\"kernels/formats/${format}.h\"")
     add_library(${kernel}_format OBJECT ${kernel_root}/${family}/pack.c ${kernel_root}/${family}/contract.c)
     target_compile_options(${kernel}_format PRIVATE -O2)
-    target_compile_definitions(${kernel}_format PRIVATE ${family}_pack=${kernel}_pack ${family}_contract=${kernel}_contract FORMAT=${format}
-                               FORMAT_HEADER="kernels/formats/${format}.h" LAYOUT_BITS=${bits_${format}})
+    target_compile_definitions(${kernel}_format PRIVATE ${family}_pack=${kernel}_pack ${family}_contract=${kernel}_contract ${defines})
     target_sources(assay_variants INTERFACE $<TARGET_OBJECTS:${kernel}_format>)
     set(variant_objects ${variant_objects} $<TARGET_OBJECTS:${kernel}_format>)
     foreach(label ${labels})
@@ -73,6 +73,7 @@ function(add_family family)
     set(layout_${kernel} ${layout} PARENT_SCOPE)
     set(family_${kernel} ${family} PARENT_SCOPE)
     set(format_${kernel} ${format} PARENT_SCOPE)
+    set(defines_${kernel} "${defines}" PARENT_SCOPE)  # what its pack and variants are compiled with
     list(APPEND kernels ${kernel})
   endforeach()
   if(built_layouts)

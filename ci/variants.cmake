@@ -53,7 +53,7 @@ function(variants_of_file file out)
 endfunction()
 
 # For each variant: labels_<kernel>, and for <kernel>/<label> source_, symbol_ (its function) and pack_ (or nothing).
-# files_<isa>: what is compiled for an ISA.
+# files_<isa>: what is compiled for an ISA, with the definitions renames_<isa>.
 set(assay_trials "")
 foreach(file ${variant_files})
   cmake_path(GET file STEM stem)
@@ -78,17 +78,11 @@ foreach(file ${variant_files})
     if(pack_lines)
       set(pack_${kernel}/${label} ${kernel}_pack_${symbol})
     endif()
+    if(kind_${isa} STREQUAL "compiler")  # macros rename what scalar.cpp defines
+      string(REPLACE "-" "_" defined ${stem})
+      list(APPEND renames_${isa} ${kernel}_${defined}=${kernel}_${symbol} ${kernel}_pack_${defined}=${kernel}_pack_${symbol})
+    endif()
   endforeach()
-endforeach()
-
-# scalar.cpp defines <kernel>_scalar; for the others that are made of it a macro renames what it defines.
-foreach(isa ${isas})
-  set(renames_${isa} "")
-  if(kind_${isa} STREQUAL "compiler")
-    foreach(kernel ${kernels})
-      list(APPEND renames_${isa} ${kernel}_scalar=${kernel}_${isa} ${kernel}_pack_scalar=${kernel}_pack_${isa})
-    endforeach()
-  endif()
 endforeach()
 
 # Sanitizers do not instrument variants: code in intrinsics, assembly and generated code is tried between guard pages, and

@@ -152,7 +152,7 @@ void Linear::run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool
     quantize(q8_.data() + t * row_bytes, x + t * cols_, cols_);
   }
   while (scratch_.size() < pool.size()) {
-    scratch_.emplace_back(16 * cols_);
+    scratch_.emplace_back(find_kernel("matmul_q1_0").scratch_bytes({rows_, cols_, tokens}));
   }
   const auto& step = step_for<matmul_q1_0_fn, matmul_q1_0_pack_fn>(q1_steps_, "matmul_q1_0", tokens);
   pool.run(chunks, [&](size_t chunk, unsigned thread) {

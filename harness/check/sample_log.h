@@ -93,7 +93,4 @@ class SampleLog {
   Failure kept_[kMostKept];
 };
 
-/// The name that a check outside this folder knows it by.
-using SampleReporter = SampleLog;
-
 }  // namespace assay

@@ -127,4 +127,30 @@ void simplify(std::span<float> x, const CaseId& id) {
   }
 }
 
+uint64_t draw_scale(InputClass c, Rng& rng) {
+  const uint64_t sign = rng.below(4) == 0 ? 0x8000 : 0;  // quantizers give d >= 0, the contracts take any
+  switch (c) {
+    case InputClass::wide:
+      return sign | rng.below(0x7c00);  // every finite magnitude, subnormal ones too
+    case InputClass::integers:
+      return sign | (0x3800 + 0x400 * rng.below(3));  // 0.5, 1, 2
+    case InputClass::subnormals:
+      return sign | rng.below(0x401);  // up to the smallest normal value
+    case InputClass::zeros:
+      return sign | (rng.below(8) == 0 ? 0x3c00u : 0u);
+    case InputClass::huge:
+    case InputClass::extreme:
+      return sign | (0x7bff - rng.below(4));  // 65504 and just below
+    case InputClass::constant:
+      return 0x2e66;
+    default:
+      return sign | (0x2000 + rng.below(0x1c00));  // 2^-7 .. 1
+  }
+}
+
+void put_half(uint8_t* to, uint64_t bits) {
+  to[0] = static_cast<uint8_t>(bits);
+  to[1] = static_cast<uint8_t>(bits >> 8);
+}
+
 }  // namespace assay

@@ -91,7 +91,7 @@ std::string blame(const Cpu& cpu, uint64_t seed, const Table& table) {
     Table swapped = table;
     swapped[kernel] = "scalar";
     constexpr double kTimeout = 5;
-    const Verdict v = run_in_child("block", "gpt2", kTimeout, [&](SampleReporter& report) {
+    const Verdict v = run_in_child("block", "gpt2", kTimeout, [&](SampleLog& report) {
       const BlockOutcome outcome = Sample(seed).run(cpu, swapped);
       outcome.failure.empty() ? report.done(outcome.error_over_bound) : report.fail(outcome.failure);
     });
@@ -179,7 +179,7 @@ BlockOutcome compare_block(const TensorSource& runner, const reference::RawTenso
 
 Verdict check_gpt2_block(const Cpu& cpu, const BlockCheckOptions& options) {
   table_of(cpu, options, options.seed);  // an empty choice is the caller's error, not a verdict
-  Verdict verdict = run_in_child("block", "gpt2", options.timeout, [&](SampleReporter& report) {
+  Verdict verdict = run_in_child("block", "gpt2", options.timeout, [&](SampleLog& report) {
     for (uint64_t i = 0; i < options.samples; ++i) {
       const uint64_t seed = options.seed + i;
       report.begin(fmt::format("assay check --block gpt2 --variant '{}'{} --seed {} --samples 1", options.variant_glob,

@@ -10,10 +10,10 @@
 #include "harness/cli/commands.h"
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
+#include "kernels/formats/format.h"
 #include "kernels/quantize_q1_0/kernel.h"
 #include "runner/gguf.h"
 #include "runner/gguf_writer.h"
-#include "runner/half.h"
 #include "runner/linear.h"
 
 namespace assay {

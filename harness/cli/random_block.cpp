@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "harness/cli/verify.h"
-#include "runner/half.h"
+#include "kernels/formats/format.h"
 
 namespace assay {
 

@@ -25,17 +25,6 @@ double distance(const Shape& a, const Shape& b) {
   return sum;
 }
 
-/// What was chosen and has other code now: "dot_f32/avx2, exp_f32/jit_avx2".
-std::string stale_names(const std::vector<Choice>& choices) {
-  std::set<std::string> names;
-  for (const Choice& c : choices) {
-    if (is_stale(c)) {
-      names.insert(c.kernel + "/" + c.variant);
-    }
-  }
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
 }  // namespace
 
 Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
@@ -60,13 +49,22 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
         notice(fmt::format("profile {} is refused: {}; using the best ISA unmeasured; `assay tune` makes a new one",
                            path, why));
       } else {
-        if (const std::string names = stale_names(profile.choices); !names.empty()) {
+        std::set<std::string> changed;
+        for (Choice& choice : profile.choices) {
+          const Variant& variant = find_variant(choice.kernel + "/" + choice.variant);
+          if (isa_status(cpu, variant.isa).runnable) {  // a profile is a file: what it names must still run here
+            choices_.push_back({std::move(choice), &variant});
+            if (choices_.back().stale()) {
+              changed.insert(variant.name());
+            }
+          }
+        }
+        if (!changed.empty()) {
           notice(
               fmt::format("profile {}: the code of {} has changed since it was measured: there the best ISA is used, "
                           "unmeasured; `assay tune` makes a new one",
-                          path, names));
+                          path, fmt::join(changed, ", ")));
         }
-        choices_ = std::make_shared<const std::vector<Choice>>(std::move(profile.choices));
       }
     } catch (const InputError& e) {
       if (!options.profile.empty()) {
@@ -135,25 +133,23 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool col
   if (const auto it = forced_.find(kernel.name); it != forced_.end()) {
     return {kernel.name, shape, it->second.first, "forced by " + it->second.second};
   }
-  const Choice* best = nullptr;
+  const Known* best = nullptr;
   double nearest = std::numeric_limits<double>::infinity();
-  static const std::vector<Choice> kNone;
-  for (const auto& c : choices_ ? *choices_ : kNone) {
-    if (c.kernel != kernel.name) {
+  for (const Known& known : choices_) {
+    if (known.choice.kernel != kernel.name) {
       continue;  // shapes of other kernels have other dimensions
     }
     // The other kind of caches only where the profile has nothing else: `tune --quick` leaves the cold ones out.
     constexpr double kOtherCaches = 1000;
-    const double far = distance(c.shape, shape) + (c.cold == cold ? 0 : kOtherCaches);
-    // A profile is a file: what it names must still run here.
-    const Variant* variant = kernel.find(c.variant);
-    if (far < nearest && variant != nullptr && isa_status(cpu_, variant->isa).runnable) {
+    const double far = distance(known.choice.shape, shape) + (known.choice.cold == cold ? 0 : kOtherCaches);
+    if (far < nearest) {
       nearest = far;
-      best = &c;
+      best = &known;
     }
   }
-  if (best != nullptr && !is_stale(*best)) {
-    return {kernel.name, shape, best->variant, fmt::format("profile, class {}: {}", best->label, best->why)};
+  if (best != nullptr && !best->stale()) {
+    return {kernel.name, shape, best->choice.variant,
+            fmt::format("profile, class {}: {}", best->choice.label, best->choice.why)};
   }
   for (const Isa& isa : std::views::reverse(isas())) {
     if (isa.unmeasured && kernel.find(isa.name) != nullptr && isa_status(cpu_, isa.name).runnable) {
@@ -172,10 +168,11 @@ const Variant& Dispatch::choose_variant(const std::string& name, const Shape& sh
   return variant;
 }
 
-AnyFn Dispatch::entry(const Variant& variant, const Key& key) {
+AnyFn Dispatch::entry(const Variant& variant, const Shape& shape) {
   if (!variant.jit) {
     return variant.run;
   }
+  const Key key = find_kernel(variant.kernel).key(shape);
   const std::scoped_lock lock(mutex_);
   auto& code = code_[fmt::format("{} {}", variant.name(), fmt::join(key, ","))];
   if (!code) {

@@ -9,11 +9,10 @@
 
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/jit_code.h"
+#include "harness/runtime/profile.h"
 #include "harness/runtime/registry.h"
 
 namespace assay {
-
-struct Choice;
 
 /// A function that dispatch chose. Calling it counts, so that tests can ask what really ran.
 template <class F>
@@ -70,8 +69,7 @@ class Dispatch {
   /// The function of one given variant.
   template <class F>
   Bound<F> bind(const Variant& variant, const Shape& shape) {
-    return Bound<F>(reinterpret_cast<F*>(entry(variant, find_kernel(variant.kernel).key(shape))), &variant,
-                    &calls_.at(variant.name()));
+    return Bound<F>(reinterpret_cast<F*>(entry(variant, shape)), &variant, &calls_.at(variant.name()));
   }
 
   /// The variant for `kernel` at `shape`: the forced one, else the profile's nearest shape (the least sum of
@@ -85,11 +83,17 @@ class Dispatch {
 
  private:
   Decision decide_for(const Kernel& kernel, const Shape& shape, bool cold) const;
-  AnyFn entry(const Variant& variant, const Key& key);
+  AnyFn entry(const Variant& variant, const Shape& shape);
   void apply_force(const std::string& force, const std::string& origin);
 
   Cpu cpu_;
-  std::shared_ptr<const std::vector<Choice>> choices_;                 // of the profile; nullptr: none
+  /// A choice of the profile that this CPU runs.
+  struct Known {
+    Choice choice;
+    const Variant* variant;
+    bool stale() const { return variant->code != choice.code; }  ///< its code is no longer what was measured
+  };
+  std::vector<Known> choices_;
   std::map<std::string, std::pair<std::string, std::string>> forced_;  // kernel -> (variant, origin)
   mutable std::mutex mutex_;
   std::map<std::string, Decision> decisions_;

@@ -174,8 +174,6 @@ void write_profile(const std::string& path, const Profile& profile) {
   write_file_atomically(path, profile_text(profile));
 }
 
-bool is_stale(const Choice& choice) { return find_variant(choice.kernel + "/" + choice.variant).code != choice.code; }
-
 std::string refusal(const Profile& profile, const Cpu& cpu) {
   if (profile.cpu != cpu_identity(cpu)) {
     return fmt::format("it was measured on another CPU ({})", profile.cpu.value("brand", "of unknown name"));

@@ -50,9 +50,6 @@ std::string profile_text(const Profile& profile);
 /// Written whole or not at all.
 void write_profile(const std::string& path, const Profile& profile);
 
-/// Whether the code of what was chosen is no longer what was measured.
-bool is_stale(const Choice& choice);
-
 /// Why `profile` may not be used here; "" if it may.
 std::string refusal(const Profile& profile, const Cpu& cpu);
 

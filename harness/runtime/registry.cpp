@@ -38,10 +38,13 @@ std::vector<std::string> Kernel::dims() const {
 }
 
 Key Kernel::key(const Shape& shape) const {
-  const auto names = dims();
   Key key;
   for (const char* const* dim = contract->key; *dim != nullptr; ++dim) {
-    key.push_back(shape.at(static_cast<size_t>(std::ranges::find(names, *dim) - names.begin())));
+    size_t i = 0;
+    while (std::string_view(contract->dims[i]) != *dim) {
+      ++i;
+    }
+    key.push_back(shape.at(i));
   }
   for (const auto* parameter = contract->parameters; parameter->name != nullptr; ++parameter) {
     key.push_back(parameter->value);

@@ -2,36 +2,11 @@
 #include <stdint.h>
 
 #include "kernels/attention_f32/kernel.h"
+#include "kernels/shared/avx512.h"
 
 extern "C" attention_f32_fn attention_f32_avx512;
 
 static const size_t kKeys = 16;  // keys summed before they are added to out: running sums would grow the error with m
-
-static inline __mmask16 mask_of(size_t n) { return static_cast<__mmask16>((1u << n) - 1); }
-
-// 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for
-// NaN. z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact
-// (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is the minimax of (e^r
-// - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most. 2^64 keeps every result normal:
-// the caller's last product, by 2^-64 over the sum, is the one that may be subnormal.
-static inline __m512 exp64(__m512 z) {
-  z = _mm512_max_ps(_mm512_set1_ps(-110.0f), z);  // in this order a NaN in z stays
-  // 1.5 * 2^23 rounds to an integer n; with n + 64 + 127 in the low bits of the sum, a shift gives
-  // 2^(n + 64).
-  const __m512 shift = _mm512_set1_ps(0x1.8p23f + 191);
-  const __m512 shifted = _mm512_fmadd_ps(z, _mm512_set1_ps(0x1.715476p0f), shift);
-  const __m512 n = _mm512_sub_ps(shifted, shift);
-  const __m512 power = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(shifted), 23));
-  const __m512 high = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), z);
-  const __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), high);
-  __m512 p = _mm512_set1_ps(0x1.6a23d0p-10f);
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.123a20p-7f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.5558f2p-5f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.555492p-3f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.fffffcp-2f));
-  p = _mm512_fmadd_ps(_mm512_mul_ps(r, r), p, r);
-  return _mm512_mul_ps(_mm512_add_ps(p, _mm512_set1_ps(1.0f)), power);
-}
 
 // q . k for 8 keys at once, so that the sums across lanes are shared.
 static inline __m256 dots(const float* q, const float* const (&k)[8], size_t d) {
@@ -224,7 +199,7 @@ static inline void weigh(float* out, const float* w, const float* v, size_t ldv,
 
 static const size_t kLanes = 16;
 static const size_t kMost = 2 * kLanes;  // queries of a tile: with 2 vectors of them, 10 loads go with 16 FMAs
-static const size_t kTogether = 8;       // keys whose scores are
+static const size_t kKeysTogether = 8;   // keys whose scores are made together
 static const size_t kFew = 5;            // queries that are faster one by one than in a tile
 static const size_t kGroup = 8;          // queries whose weighted sums are in registers together
 
@@ -471,14 +446,14 @@ static void attend(const Tile& t) {
   for (size_t v = 0; v < V; ++v) {
     max[v] = _mm512_set1_ps(-__builtin_inff());
   }
-  for (size_t j = 0; j < m; j += kTogether) {
+  for (size_t j = 0; j < m; j += kKeysTogether) {
     // At the end some keys are done once more.
-    if (j + kTogether <= m) {
-      score_keys<V, kTogether>(t, j, max);
-    } else if (j + kTogether / 2 < m) {
-      score_keys<V, kTogether>(t, m - kTogether, max);
+    if (j + kKeysTogether <= m) {
+      score_keys<V, kKeysTogether>(t, j, max);
+    } else if (j + kKeysTogether / 2 < m) {
+      score_keys<V, kKeysTogether>(t, m - kKeysTogether, max);
     } else {
-      score_keys<V, kTogether / 2>(t, m - kTogether / 2, max);
+      score_keys<V, kKeysTogether / 2>(t, m - kKeysTogether / 2, max);
     }
   }
   __m512 factor[V];
@@ -505,7 +480,7 @@ extern "C" void attention_f32_avx512(const attention_f32_args* args) {
   float* const scratch = a.scratch + (-reinterpret_cast<uintptr_t>(a.scratch) / sizeof(float)) % kLanes;
   for (size_t i = 0; i < a.n_q;) {
     const size_t left = a.n_q - i;
-    if (left > kFew && a.pos + i + left >= kTogether) {
+    if (left > kFew && a.pos + i + left >= kKeysTogether) {
       const size_t n = left < kMost ? left : kMost;
       const Tile tile = {a.q + i * a.ldq,
                          a.k,

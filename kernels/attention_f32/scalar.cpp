@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/attention_f32/kernel.h"
+#include "kernels/shared/scalar.h"
 
 extern "C" attention_f32_fn attention_f32_scalar;
 
@@ -65,31 +66,6 @@ inline void dots(float* out, const float* q, const float* k, size_t ldk, size_t 
     }
     out[r] = scale * ((sums[r][0] + sums[r][2]) + (sums[r][1] + sums[r][3]));
   }
-}
-
-// 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for
-// NaN. z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact
-// (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is the minimax of (e^r
-// - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most. 2^64 keeps every result normal:
-// the caller's last product, by 2^-64 over the sum, is the one that may be subnormal.
-inline float exp64(float z) {
-  z = z < -110.0f ? -110.0f : z;
-  // 1.5 * 2^23 rounds to an integer n; with n + 64 + 127 in the low bits of the sum, a shift gives
-  // 2^(n + 64).
-  const float shifted = z * 0x1.715476p0f + (0x1.8p23f + 191);
-  const float n = shifted - (0x1.8p23f + 191);
-  int32_t bits;
-  memcpy(&bits, &shifted, 4);
-  bits = static_cast<int32_t>(static_cast<uint32_t>(bits) << 23);
-  float power;
-  memcpy(&power, &bits, 4);
-  const float r = (z - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 0x1.6a23d0p-10f;
-  p = p * r + 0x1.123a20p-7f;
-  p = p * r + 0x1.5558f2p-5f;
-  p = p * r + 0x1.555492p-3f;
-  p = p * r + 0x1.fffffcp-2f;
-  return ((r * r) * p + r + 1.0f) * power;
 }
 
 // In place: scores to weights.

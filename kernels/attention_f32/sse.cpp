@@ -2,34 +2,11 @@
 #include <stdint.h>
 
 #include "kernels/attention_f32/kernel.h"
+#include "kernels/shared/sse.h"
 
 extern "C" attention_f32_fn attention_f32_sse;
 
 static const size_t kKeys = 16;  // keys summed before they are added to out: running sums would grow the error with m
-
-// 2^64 * e^z for z <= 0, and e^-110, which is nothing to softmax, for all z under -110; NaN for
-// NaN. z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times the first is exact
-// (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is the minimax of (e^r
-// - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most. 2^64 keeps every result normal:
-// the caller's last product, by 2^-64 over the sum, is the one that may be subnormal.
-static inline __m128 exp64(__m128 z) {
-  z = _mm_max_ps(_mm_set1_ps(-110.0f), z);  // in this order a NaN in z stays
-  // 1.5 * 2^23 rounds to an integer n; with n + 64 + 127 in the low bits of the sum, a shift gives
-  // 2^(n + 64).
-  const __m128 shift = _mm_set1_ps(0x1.8p23f + 191);
-  const __m128 shifted = _mm_add_ps(_mm_mul_ps(z, _mm_set1_ps(0x1.715476p0f)), shift);
-  const __m128 n = _mm_sub_ps(shifted, shift);
-  const __m128 power = _mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(shifted), 23));
-  const __m128 high = _mm_sub_ps(z, _mm_mul_ps(n, _mm_set1_ps(0.693359375f)));
-  const __m128 r = _mm_sub_ps(high, _mm_mul_ps(n, _mm_set1_ps(-2.12194440e-4f)));
-  __m128 p = _mm_set1_ps(0x1.6a23d0p-10f);
-  p = _mm_add_ps(_mm_mul_ps(p, r), _mm_set1_ps(0x1.123a20p-7f));
-  p = _mm_add_ps(_mm_mul_ps(p, r), _mm_set1_ps(0x1.5558f2p-5f));
-  p = _mm_add_ps(_mm_mul_ps(p, r), _mm_set1_ps(0x1.555492p-3f));
-  p = _mm_add_ps(_mm_mul_ps(p, r), _mm_set1_ps(0x1.fffffcp-2f));
-  p = _mm_add_ps(_mm_mul_ps(_mm_mul_ps(r, r), p), r);
-  return _mm_mul_ps(_mm_add_ps(p, _mm_set1_ps(1.0f)), power);
-}
 
 // q . k for 4 keys at once, so that the sums across lanes are shared. Every 64 elements the sums of
 // 16 products are added to totals: that keeps the error of 16 partial sums with one register a key.
@@ -200,7 +177,7 @@ static inline void weigh(float* out, const float* w, const float* v, size_t ldv,
 
 static const size_t kLanes = 4;
 static const size_t kMost = 2 * kLanes;  // queries of a tile: with 2 vectors of them, 6 loads go with 8 products
-static const size_t kTogether = 4;       // keys whose scores are
+static const size_t kKeysTogether = 4;   // keys whose scores are made together
 static const size_t kFew = 3;            // queries that are faster one by one than in a tile
 static const size_t kGroup = 4;          // queries whose weighted sums are in registers together
 
@@ -453,14 +430,14 @@ static void attend(const Tile& t) {
   for (size_t v = 0; v < V; ++v) {
     max[v] = _mm_set1_ps(-__builtin_inff());
   }
-  for (size_t j = 0; j < m; j += kTogether) {
+  for (size_t j = 0; j < m; j += kKeysTogether) {
     // At the end some keys are done once more.
-    if (j + kTogether <= m) {
-      score_keys<V, kTogether>(t, j, max);
-    } else if (j + kTogether / 2 < m) {
-      score_keys<V, kTogether>(t, m - kTogether, max);
+    if (j + kKeysTogether <= m) {
+      score_keys<V, kKeysTogether>(t, j, max);
+    } else if (j + kKeysTogether / 2 < m) {
+      score_keys<V, kKeysTogether>(t, m - kKeysTogether, max);
     } else {
-      score_keys<V, kTogether / 2>(t, m - kTogether / 2, max);
+      score_keys<V, kKeysTogether / 2>(t, m - kKeysTogether / 2, max);
     }
   }
   __m128 factor[V];
@@ -487,7 +464,7 @@ extern "C" void attention_f32_sse(const attention_f32_args* args) {
   float* const scratch = a.scratch + (-reinterpret_cast<uintptr_t>(a.scratch) / sizeof(float)) % 16;
   for (size_t i = 0; i < a.n_q;) {
     const size_t left = a.n_q - i;
-    if (left > kFew && a.pos + i + left >= kTogether) {
+    if (left > kFew && a.pos + i + left >= kKeysTogether) {
       const size_t n = left < kMost ? left : kMost;
       const Tile tile = {a.q + i * a.ldq,
                          a.k,

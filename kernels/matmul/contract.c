@@ -1,12 +1,12 @@
 #include "assay/contract.h"
+#include "kernels/matmul/layout.h"
 
 #define STRING(x) #x
 #define NAME(x) STRING(x)
 
-// Of up to 64 tokens, each block of 32 columns takes 72 bytes (layout.h).
 static size_t scratch_bytes(const size_t* shape) {
-  const size_t batch = shape[2] < 64 ? shape[2] : 64;
-  return batch * (shape[1] / 32) * 72;
+  const size_t batch = shape[2] < kBatch ? shape[2] : (size_t)kBatch;
+  return batch * (shape[1] / kBlock) * kScratch;
 }
 
 // The build names the format, and renames what is defined after the kernel.

@@ -15,9 +15,7 @@ matmul_pack_fn matmul_pack;
 static void put_codes(uint8_t* to, const uint8_t* codes) {
   for (size_t c = 0; c < kBlock; ++c) {
     uint8_t* byte = to + c % 4;
-    if (LAYOUT_BITS == 8) {
-      byte[c / 4 * kStep] = codes[c];
-    } else if (c < 16) {
+    if (LAYOUT_BITS == 8 || c < 16) {
       byte[c / 4 * kStep] = codes[c];
     } else {
       byte[(c - 16) / 4 * kStep] |= (uint8_t)(codes[c] << 4);
@@ -38,20 +36,22 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
     memset(panel, 0, panel_bytes(blocks));
     for (size_t r = 0; r < kPanel; ++r) {
       const size_t row = p * kPanel + r;
-      for (size_t b = 0; b < blocks; ++b) {
-        uint8_t* to = panel + b * kBlockCodes + 4 * r;
-        if (row >= rows) {
-          put_codes(to, no_codes);
-          continue;
+      if (row >= rows) {
+        for (size_t b = 0; b < blocks; ++b) {
+          put_codes(panel + b * kBlockCodes + 4 * r, no_codes);
         }
-        // A file's block may hold several of the layout's.
-        const size_t column = b * kBlock;
-        const uint8_t* from = (const uint8_t*)w + row * row_bytes + column / format->elements * format->bytes;
+        continue;
+      }
+      // A file's block may hold several of the layout's.
+      const uint8_t* from = (const uint8_t*)w + row * row_bytes;
+      for (size_t column = 0; column < cols; column += format->elements, from += format->bytes) {
         uint8_t codes[256];
         format->codes(codes, from);
-        put_codes(to, codes + column % format->elements);
-        memcpy(scales + b * kBlockScales + 2 * r, from + format->scale_at(column % format->elements / format->group),
-               2);
+        for (size_t c = 0; c < format->elements; c += kBlock) {
+          const size_t b = (column + c) / kBlock;
+          put_codes(panel + b * kBlockCodes + 4 * r, codes + c);
+          memcpy(scales + b * kBlockScales + 2 * r, from + format->scale_at(c / format->group), 2);
+        }
       }
     }
   }

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "harness/check/trial.h"
+#include "harness/check/values.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "kernels/matmul/kernel.h"
@@ -15,33 +16,6 @@
 
 namespace assay {
 namespace {
-
-void put_half(uint8_t* to, uint64_t half) {
-  to[0] = static_cast<uint8_t>(half);
-  to[1] = static_cast<uint8_t>(half >> 8);
-}
-
-// One fp16 scale of the class.
-uint64_t draw_scale(InputClass c, Rng& rng) {
-  const uint64_t sign = rng.below(4) == 0 ? 0x8000 : 0;
-  switch (c) {
-    case InputClass::wide:
-      return sign | rng.below(0x7c00);  // every finite magnitude, subnormal ones too
-    case InputClass::integers:
-      return sign | (0x3800 + 0x400 * rng.below(3));  // 0.5, 1, 2
-    case InputClass::subnormals:
-      return sign | rng.below(0x401);  // up to the smallest normal value
-    case InputClass::zeros:
-      return sign | (rng.below(8) == 0 ? 0x3c00u : 0u);
-    case InputClass::huge:
-    case InputClass::extreme:
-      return sign | (0x7bff - rng.below(4));  // 65504 and just below
-    case InputClass::constant:
-      return 0x2e66;
-    default:
-      return sign | (0x2000 + rng.below(0x1c00));  // 2^-7 .. 1
-  }
-}
 
 /// Blocks of `format`: random bytes of the class, with scales where they lie.
 void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng) {

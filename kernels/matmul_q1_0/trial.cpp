@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "harness/check/trial.h"
+#include "harness/check/values.h"
 #include "harness/runtime/error.h"
 #include "kernels/matmul_q1_0/kernel.h"
 #include "reference/matmul_q1_0.h"
@@ -15,33 +16,6 @@ namespace {
 
 constexpr size_t kQ1Bytes = 18;  // fp16 and 128 bits
 constexpr size_t kQ8Bytes = 34;  // fp16 and 32 int8
-
-void put_half(uint8_t* to, uint64_t half) {
-  to[0] = static_cast<uint8_t>(half);
-  to[1] = static_cast<uint8_t>(half >> 8);
-}
-
-// One fp16 scale of the class.
-uint64_t draw_scale(InputClass c, Rng& rng) {
-  const uint64_t sign = rng.below(4) == 0 ? 0x8000 : 0;  // quantizers give d >= 0, the contract takes any
-  switch (c) {
-    case InputClass::wide:
-      return sign | rng.below(0x7c00);  // every finite magnitude, subnormal ones too
-    case InputClass::integers:
-      return sign | (0x3c00 + 0x400 * rng.below(3) - 0x400);  // 0.5, 1, 2
-    case InputClass::subnormals:
-      return sign | rng.below(0x401);  // up to the smallest normal value
-    case InputClass::zeros:
-      return sign | (rng.below(8) == 0 ? 0x3c00u : 0u);
-    case InputClass::huge:
-    case InputClass::extreme:
-      return sign | (0x7bff - rng.below(4));  // 65504 and just below
-    case InputClass::constant:
-      return 0x2e66;
-    default:
-      return sign | (0x2000 + rng.below(0x1c00));  // 2^-7 .. 1
-  }
-}
 
 // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result would be
 // NaN, and none would show that rows and tokens stay apart.
