@@ -1,19 +1,20 @@
-# A family is a folder of kernels/ with a pack.c: it is a kernel <family>_<format> for each format of kernels/formats/. Its variants
-# are compiled once for each layout of packed weights (u8, u4: the bits of a code), its pack and its contract once for each format;
-# macros rename what they define. Adds to what ci/variants.cmake knows of kernels.
-file(GLOB family_packs CONFIGURE_DEPENDS ${kernel_root}/*/pack.c)
+# A family is a folder of kernels/ with a family.cmake, which says its operation and layouts: it is a kernel <operation>_<format> for
+# each format of kernels/formats/ of such a layout. Its variants are compiled once for each layout of packed weights (u8, f16: LAYOUT_BITS
+# are the bits of a code), its pack and its contract once for each format; macros rename what they define. Adds to what
+# ci/variants.cmake knows of kernels.
+file(GLOB family_files CONFIGURE_DEPENDS ${kernel_root}/*/family.cmake)
 file(GLOB format_headers CONFIGURE_DEPENDS ${kernel_root}/formats/*.h)
 
-# formats: every one, bits_<format>.
+# formats: every one, layout_of_<format>.
 set(formats "")
 set(format_includes "")
 set(format_rows "")
 foreach(header ${format_headers})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
   cmake_path(GET header STEM format)
-  file(STRINGS ${header} bits REGEX "\\.code_bits = [0-9]+" LIMIT_COUNT 1)
-  if(bits)  # else it is what formats share
-    string(REGEX REPLACE "[^0-9]" "" bits_${format} "${bits}")
+  file(STRINGS ${header} layout REGEX "\\.layout = \"[a-z]+[0-9]+\"" LIMIT_COUNT 1)
+  if(layout)  # else it is what formats share
+    string(REGEX REPLACE ".*\"(.*)\".*" "\\1" layout_of_${format} "${layout}")
     list(APPEND formats ${format})
     string(APPEND format_includes "#include \"kernels/formats/${format}.h\"\n")
     string(APPEND format_rows "    &${format}_format,\n")
@@ -28,6 +29,8 @@ const struct weight_format* const assay_weight_formats[] = {
 ")
 
 function(add_family family)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${kernel_root}/${family}/family.cmake)
+  include(${kernel_root}/${family}/family.cmake)  # operation, layouts
   # labels: of its files; file_<label>
   file(GLOB files CONFIGURE_DEPENDS ${kernel_root}/${family}/*.cpp ${kernel_root}/${family}/*.asm)
   set(labels "")
@@ -44,12 +47,13 @@ function(add_family family)
 
   set(built_layouts "")
   foreach(format ${formats})
-    set(kernel ${family}_${format})
-    set(layout u${bits_${format}})
-    if(NOT kernel MATCHES "^(${ASSAY_KERNELS})$")
+    set(kernel ${operation}_${format})
+    set(layout ${layout_of_${format}})
+    if(NOT layout IN_LIST layouts OR NOT kernel MATCHES "^(${ASSAY_KERNELS})$")
       continue()
     endif()
-    set(defines LAYOUT_BITS=${bits_${format}} FORMAT=${format} "FORMAT_HEADER=\"kernels/formats/${format}.h\"")
+    string(REGEX REPLACE "[^0-9]" "" bits ${layout})
+    set(defines LAYOUT_BITS=${bits} FORMAT=${format} "FORMAT_HEADER=\"kernels/formats/${format}.h\"")
     add_library(${kernel}_format OBJECT ${kernel_root}/${family}/pack.c ${kernel_root}/${family}/contract.c)
     target_compile_options(${kernel}_format PRIVATE -O2)
     target_compile_definitions(${kernel}_format PRIVATE ${family}_pack=${kernel}_pack ${family}_contract=${kernel}_contract ${defines})
@@ -65,7 +69,7 @@ function(add_family family)
       if(NOT layout IN_LIST built_layouts)
         string(REGEX REPLACE "^auto_v." "scalar" defined ${symbol})
         add_variant_objects(variants_${isa}_${family}_${layout}_${symbol} ${isa} FILES ${file_${label}}
-                            DEFINES LAYOUT_BITS=${bits_${format}} ${family}_${defined}=${family}_${layout}_${symbol})
+                            DEFINES LAYOUT_BITS=${bits} ${family}_${defined}=${family}_${layout}_${symbol})
       endif()
     endforeach()
     list(APPEND built_layouts ${layout})
@@ -84,8 +88,8 @@ function(add_family family)
   set(variant_objects ${variant_objects} PARENT_SCOPE)
 endfunction()
 
-foreach(pack ${family_packs})
-  cmake_path(GET pack PARENT_PATH folder)
+foreach(file ${family_files})
+  cmake_path(GET file PARENT_PATH folder)
   cmake_path(GET folder FILENAME family)
   add_family(${family})
 endforeach()

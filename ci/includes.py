@@ -47,9 +47,10 @@ def wrong_includes(path, text):
         if not any(included.startswith(p + "/") for p in allowed):
             yield f"{path}:{number}: {part} may not include {match[1]}; it may include {', '.join(allowed)}"
         elif part == "kernels" and os.path.basename(path) != "trial.cpp":
-            # Its own folder, or what all share.
+            # Its own folder, that of the family that it is named for, or what all share.
             folder = os.path.dirname(path)
-            if included.startswith("kernels/") and os.path.dirname(included) not in (
+            other = os.path.dirname(included)
+            if included.startswith("kernels/") and not folder.startswith(other + "_") and other not in (
                 folder, os.path.dirname(folder), "kernels/shared", "kernels/formats"
             ):
                 yield f"{path}:{number}: a variant includes its own kernel's headers, not {match[1]}"

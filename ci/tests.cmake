@@ -37,13 +37,14 @@ add_test(NAME house/no_shared_symbols COMMAND ${CMAKE_SOURCE_DIR}/ci/no_shared_s
 add_test(NAME house/defects COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/defects_test.py)
 set_tests_properties(house/no_shared_symbols house/defects PROPERTIES LABELS house)
 
-# Which part may include which, and that running a model needs neither the fuzzer nor the reference.
+# Which part may include which; that running a model needs neither the fuzzer nor the reference, and leaves arithmetic to kernels.
 add_test(NAME house/includes COMMAND ${CMAKE_SOURCE_DIR}/ci/includes.py)
 add_executable(runner_alone ci/runner_alone.cpp)
 target_link_libraries(runner_alone PRIVATE assay_runner assay_runtime assay_variants)
 add_dependencies(assay_tests runner_alone)
 add_test(NAME house/runner_alone COMMAND runner_alone ${CMAKE_SOURCE_DIR}/models/sums.gguf 5+7=)
-set_tests_properties(house/includes house/runner_alone PROPERTIES LABELS house)
+add_test(NAME house/runner_arithmetic COMMAND ${CMAKE_SOURCE_DIR}/ci/runner_arithmetic.py $<TARGET_OBJECTS:assay_runner>)
+set_tests_properties(house/includes house/runner_alone house/runner_arithmetic PROPERTIES LABELS house)
 set_tests_properties(house/runner_alone PROPERTIES PASS_REGULAR_EXPRESSION "^12\n$")
 
 # Every variant on every CPU (ci/matrix.py): the static build runs on this one and on emulated ones, and the summary fails if a

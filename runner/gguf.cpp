@@ -235,6 +235,19 @@ GgufFile::Mapping::Mapping(const std::string& path) {
   bytes_ = {static_cast<const std::byte*>(map), size};
 }
 
+void GgufFile::release(std::span<const std::byte> bytes) const {
+  if (mapping_.bytes().empty()) {
+    return;  // the caller's memory
+  }
+  // The pages that these bytes have for themselves.
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  if (begin < end) {
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+}
+
 GgufFile::Mapping::~Mapping() {
   if (!bytes_.empty()) {
     munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());

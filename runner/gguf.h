@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/runtime/text.h"
+#include "kernels/formats/format.h"
 
 namespace assay {
 
@@ -34,26 +35,23 @@ inline constexpr uint32_t kGgufMaxDims = 4;
 /// bounds no memory; the header of a model with a vocabulary of 250'000 tokens is some 10 MiB.
 inline constexpr uint64_t kGgufMaxHeaderBytes = 128u << 20;
 
-/// The tensor types that the runner has kernels for; the numbers are ggml's (`enum ggml_type`).
-enum class TensorType : uint32_t {
-  f32 = 0,
-  f16 = 1,
-  q8_0 = 8,   ///< 32 weights in 34 bytes: fp16 scale d, then 32 int8; weight = d * q
-  q1_0 = 41,  ///< 128 weights in 18 bytes: fp16 d, then 16 bytes of bits, LSB first; weight = +-d
-};
+/// A tensor's type: ggml's number (`enum ggml_type`). The types that the runner reads are the formats of kernels/formats/; those
+/// that files are written in have a name here.
+enum class TensorType : uint32_t { f32 = 0, f16 = 1, q1_0 = 41 };
 
 /// How a type lies in a file: `block_bytes` bytes hold `block` consecutive elements of a row.
 struct TensorTypeInfo {
   TensorType type;
-  const char* name;
+  std::string name;  ///< as people write it: "Q8_0"
   uint32_t block;
   uint32_t block_bytes;
+  const weight_format* format;
 };
 
-/// Every TensorType.
+/// Every type that the runner reads.
 std::span<const TensorTypeInfo> tensor_types();
 
-/// nullptr for a number that is not a TensorType.
+/// nullptr for a number that is none of them.
 const TensorTypeInfo* find_tensor_type(uint32_t number);
 
 /// Layout of a known type.
@@ -114,6 +112,10 @@ class GgufFile {
   /// All of the metadata and the tensors, in the order of the file.
   const std::vector<GgufKeyValue>& metadata() const { return metadata_; }
   const std::vector<Tensor>& tensors() const { return tensors_; }
+
+  /// Lets go of the memory that holds these bytes of the mapped file, once nobody needs them soon. They can still be read: they come
+  /// from the file again.
+  void release(std::span<const std::byte> bytes) const;
 
   /// The tensor of that name: nullptr, or for `tensor` InputError, if there is none.
   const Tensor* find_tensor(std::string_view name) const;

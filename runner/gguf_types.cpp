@@ -2,28 +2,31 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
 
 #include "harness/runtime/error.h"
+#include "harness/runtime/formats.h"
 #include "runner/gguf.h"
 
 namespace assay {
-namespace {
-
-constexpr std::array<TensorTypeInfo, 4> kTensorTypes{{
-    {TensorType::f32, "F32", 1, 4},
-    {TensorType::f16, "F16", 1, 2},
-    {TensorType::q8_0, "Q8_0", 32, 34},
-    {TensorType::q1_0, "Q1_0", 128, 18},
-}};
-
-}  // namespace
-
-std::span<const TensorTypeInfo> tensor_types() { return kTensorTypes; }
+std::span<const TensorTypeInfo> tensor_types() {
+  static const std::vector<TensorTypeInfo> all = [] {
+    std::vector<TensorTypeInfo> list;
+    for (const weight_format* format : weight_formats()) {
+      std::string name = format->name;
+      std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
+      list.push_back({static_cast<TensorType>(format->gguf_type), std::move(name), static_cast<uint32_t>(format->elements),
+                      static_cast<uint32_t>(format->bytes), format});
+    }
+    return list;
+  }();
+  return all;
+}
 
 const TensorTypeInfo* find_tensor_type(uint32_t number) {
-  const auto it = std::find_if(kTensorTypes.begin(), kTensorTypes.end(),
-                               [&](const auto& info) { return static_cast<uint32_t>(info.type) == number; });
-  return it == kTensorTypes.end() ? nullptr : &*it;
+  const auto all = tensor_types();
+  const auto it = std::ranges::find(all, static_cast<TensorType>(number), &TensorTypeInfo::type);
+  return it == all.end() ? nullptr : &*it;
 }
 
 const TensorTypeInfo& tensor_type_info(TensorType type) {

@@ -62,7 +62,7 @@ const std::vector<GgufKeyValue> kMetadata{
 };
 
 const std::vector<GgufTensorInfo> kTensors{{"f16", TensorType::f16, {3, 5}},
-                                           {"q8_0", TensorType::q8_0, {64}},
+                                           {"q8_0", TensorType{8}, {64}},
                                            {"q1_0", TensorType::q1_0, {256, 2, 1, 1}},
                                            {"f32", TensorType::f32, {4, 2, 1}}};
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cmath>
+#include <bit>
 #include <cstring>
 
 #include "harness/runtime/error.h"
@@ -21,65 +21,39 @@ size_t batch_of(size_t left, size_t largest) {
   return batch;
 }
 
-/// All weights become floats or a packing of at least their size. Linux grants more memory than there is and then ends a
-/// process that uses it, so this is found out before.
-void check_memory(const GgufFile& file) {
-  double bytes = 0;
-  for (const Tensor& t : file.tensors()) {
-    bytes += t.type == TensorType::q1_0 ? static_cast<double>(t.data.size())
-                                        : static_cast<double>(t.n_elements) * sizeof(float);
-  }
-  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  if (bytes > memory) {
+/// Linux grants more memory than there is and then ends a process that uses it, so this is found out before.
+void check_memory(const std::string& file, size_t weights) {
+  const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  if (weights > memory) {
     throw MachineError(
-        fmt::format("{}: its weights take {:.1f} GiB, this machine has {:.1f} GiB of memory; use a smaller model, or "
+        fmt::format("{}: its weights take {} MiB, this machine has {} MiB of memory; use a smaller model, or "
                     "`assay quantize`",
-                    file.path(), bytes / (1 << 30), memory / (1 << 30)));
+                    file, weights >> 20, memory >> 20));
   }
 }
 
 }  // namespace
 
-Gpt2Sizes Gpt2Sizes::read(const GgufFile& file) {
-  if (const std::string& architecture = file.string("general.architecture"); architecture != "gpt2") {
-    throw InputError(
-        fmt::format("{}: general.architecture is {}; the runner runs gpt2", file.path(), quote(architecture)));
+const Bound<attention_f32_fn>& Attention::operator()(size_t tokens, size_t past) {
+  const size_t about = past == 0 ? 0 : std::bit_ceil(past);
+  auto [it, is_new] = known_.try_emplace({tokens, about});
+  if (is_new) {
+    it->second = dispatch_->get<attention_f32_fn>("attention_f32", {tokens, about, head_size_});
   }
-  constexpr uint32_t kLargest = 1u << 20;
-  const auto size = [&](const char* key) -> size_t {
-    const uint32_t value = file.u32(key);
-    if (value == 0 || value > kLargest) {
-      throw InputError(
-          fmt::format("{}: {} is {}; expected 1 to {}: convert the model again", file.path(), key, value, kLargest));
-    }
-    return value;
-  };
-  Gpt2Sizes s{};
-  s.n_ctx = size("gpt2.context_length");
-  s.n_embd = size("gpt2.embedding_length");
-  s.n_head = size("gpt2.attention.head_count");
-  s.n_ff = size("gpt2.feed_forward_length");
-  s.n_layer = size("gpt2.block_count");
-  s.eps = file.f32("gpt2.attention.layer_norm_epsilon");
-  const Tensor& embedding = file.tensor("token_embd.weight");
-  s.n_vocab = embedding.ne[1];
-  if (s.n_embd % s.n_head != 0) {
-    throw InputError(fmt::format("{}: gpt2.embedding_length {} is not a multiple of gpt2.attention.head_count {}",
-                                 file.path(), s.n_embd, s.n_head));
-  }
-  if (!std::isfinite(s.eps) || s.eps <= 0) {
-    throw InputError(
-        fmt::format("{}: gpt2.attention.layer_norm_epsilon is {}; it must be finite and over 0", file.path(), s.eps));
-  }
-  return s;
+  return it->second;
 }
 
-Gpt2Layer::Gpt2Layer(const TensorSource& source, const std::string& prefix, const Gpt2Sizes& s, Dispatch& dispatch)
+size_t Attention::scratch_bytes(size_t tokens, size_t past) const {
+  return find_kernel("attention_f32").scratch_bytes({tokens, past, head_size_});
+}
+
+Gpt2Layer::Gpt2Layer(const TensorSource& source, const std::string& prefix, const Gpt2Sizes& s, Attention& attention,
+                     Dispatch& dispatch)
     : sizes_(s),
-      ln1_{tensor_vector(source.name, source.tensor(prefix + "attn_norm.weight"), s.n_embd),
-           tensor_vector(source.name, source.tensor(prefix + "attn_norm.bias"), s.n_embd)},
-      ln2_{tensor_vector(source.name, source.tensor(prefix + "ffn_norm.weight"), s.n_embd),
-           tensor_vector(source.name, source.tensor(prefix + "ffn_norm.bias"), s.n_embd)},
+      ln1_{tensor_vector(source.name, source.tensor(prefix + "attn_norm.weight"), s.n_embd, dispatch),
+           tensor_vector(source.name, source.tensor(prefix + "attn_norm.bias"), s.n_embd, dispatch)},
+      ln2_{tensor_vector(source.name, source.tensor(prefix + "ffn_norm.weight"), s.n_embd, dispatch),
+           tensor_vector(source.name, source.tensor(prefix + "ffn_norm.bias"), s.n_embd, dispatch)},
       qkv_(source.name, source.tensor(prefix + "attn_qkv.weight"), &source.tensor(prefix + "attn_qkv.bias"),
            3 * s.n_embd, s.n_embd, dispatch),
       proj_(source.name, source.tensor(prefix + "attn_output.weight"), &source.tensor(prefix + "attn_output.bias"),
@@ -91,23 +65,36 @@ Gpt2Layer::Gpt2Layer(const TensorSource& source, const std::string& prefix, cons
       norm_(dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd})),
       add_(dispatch.get<add_f32_fn>("add_f32", {s.n_embd})),
       gelu_(dispatch.get<gelu_f32_fn>("gelu_f32", {s.n_ff})),
-      dispatch_(&dispatch) {}
+      attention_(&attention) {}
+
+size_t Gpt2Layer::weight_bytes() const {
+  return qkv_.packed_bytes() + proj_.packed_bytes() + up_.packed_bytes() + down_.packed_bytes();
+}
+
+size_t Gpt2Layer::cache_bytes() const { return 2 * Arena::round_up(sizes_.n_ctx * sizes_.n_embd * sizeof(float)); }
+
+void Gpt2Layer::load(const TensorSource& source, Arena& weights, Arena& cache, ThreadPool& pool) {
+  for (Linear* matrix : {&qkv_, &proj_, &up_, &down_}) {
+    matrix->pack(weights, pool);
+    source.packed(matrix->tensor());
+  }
+  const size_t bytes = sizes_.n_ctx * sizes_.n_embd * sizeof(float);
+  keys_ = reinterpret_cast<float*>(cache.take(bytes));
+  values_ = reinterpret_cast<float*>(cache.take(bytes));
+}
 
 void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past, ThreadPool& pool) {
   const size_t n = sizes_.n_embd;
   const size_t d = sizes_.head_size();
-  const size_t scratch_bytes = find_kernel("attention_f32").scratch_bytes({tokens, past, d});
-  scratch_.resize(pool.size());
-  for (auto& s : scratch_) {
-    s.resize(scratch_bytes / sizeof(float));
-  }
-  const auto attention = dispatch_->get<attention_f32_fn>("attention_f32", {tokens, past, d});
+  pool.reserve_scratch(attention_->scratch_bytes(tokens, past));
+  const auto& attention = (*attention_)(tokens, past);
+  const float scale = sizes_.attention_scale();
   pool.run(sizes_.n_head, [&](size_t head, unsigned thread) {
     const attention_f32_args args = {out + head * d,
                                      qkv + head * d,
-                                     keys_.data() + head * d,
-                                     values_.data() + head * d,
-                                     scratch_[thread].data(),
+                                     keys_ + head * d,
+                                     values_ + head * d,
+                                     static_cast<float*>(pool.scratch(thread)),
                                      n,
                                      3 * n,
                                      n,
@@ -115,15 +102,13 @@ void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past,
                                      tokens,
                                      past,
                                      d,
-                                     1.0f / std::sqrt(static_cast<float>(d))};
+                                     scale};
     attention(&args);
   });
 }
 
 void Gpt2Layer::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) {
   const size_t n = sizes_.n_embd;
-  keys_.resize((past + tokens) * n);
-  values_.resize((past + tokens) * n);
   normed_.resize(tokens * n);
   wide_.resize(tokens * std::max(3 * n, sizes_.n_ff));
   heads_.resize(tokens * n);
@@ -141,8 +126,8 @@ void Gpt2Layer::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) 
   normalise(ln1_);
   qkv_.run(wide_.data(), 3 * n, normed_.data(), tokens, pool);
   for (size_t t = 0; t < tokens; ++t) {
-    std::memcpy(keys_.data() + (past + t) * n, wide_.data() + t * 3 * n + n, n * sizeof(float));
-    std::memcpy(values_.data() + (past + t) * n, wide_.data() + t * 3 * n + 2 * n, n * sizeof(float));
+    std::memcpy(keys_ + (past + t) * n, wide_.data() + t * 3 * n + n, n * sizeof(float));
+    std::memcpy(values_ + (past + t) * n, wide_.data() + t * 3 * n + 2 * n, n * sizeof(float));
   }
   attend(wide_.data(), heads_.data(), tokens, past, pool);
   proj_.run(delta_.data(), n, heads_.data(), tokens, pool);
@@ -157,33 +142,46 @@ void Gpt2Layer::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) 
 }
 
 Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
-    : file_(&file), sizes_(Gpt2Sizes::read(file)), pool_(threads) {
+    : file_(&file),
+      sizes_(Gpt2Sizes::read(file)),
+      pool_(threads),
+      token_embd_(&file.tensor("token_embd.weight")),
+      position_embd_(&file.tensor("position_embd.weight")),
+      token_row_(token_embd_->type, token_embd_->ne[0], dispatch),
+      position_row_(position_embd_->type, position_embd_->ne[0], dispatch),
+      attention_(sizes_.head_size(), dispatch) {
   const Gpt2Sizes& s = sizes_;
-  check_memory(file);
-  const auto matrix = [&](const char* name, size_t rows) {
-    const Tensor& t = file.tensor(name);
-    if (t.ne[0] != s.n_embd || t.ne[1] != rows || t.n_elements != rows * s.n_embd) {
-      throw InputError(fmt::format(
-          "{}: tensor {} does not have the shape [{}, {}] that the metadata asks for; convert the model again",
-          file.path(), name, s.n_embd, rows));
-    }
-    return tensor_floats(file.path(), t);
-  };
-  token_embd_ = matrix("token_embd.weight", s.n_vocab);
-  position_embd_ = matrix("position_embd.weight", s.n_ctx);
-  norm_w_ = tensor_vector(file.path(), file.tensor("output_norm.weight"), s.n_embd);
-  norm_b_ = tensor_vector(file.path(), file.tensor("output_norm.bias"), s.n_embd);
+  expect_matrix(file.path(), *token_embd_, s.n_vocab, s.n_embd);
+  expect_matrix(file.path(), *position_embd_, s.n_ctx, s.n_embd);
+  norm_w_ = tensor_vector(file.path(), file.tensor("output_norm.weight"), s.n_embd, dispatch);
+  norm_b_ = tensor_vector(file.path(), file.tensor("output_norm.bias"), s.n_embd, dispatch);
   const TensorSource source = {file.path(),
-                               [&](const std::string& name) -> const Tensor& { return file.tensor(name); }};
+                               [&](const std::string& name) -> const Tensor& { return file.tensor(name); },
+                               [&](const Tensor& tensor) { file.release(tensor.data); }};
   for (size_t i = 0; i < s.n_layer; ++i) {
-    layers_.push_back(std::make_unique<Gpt2Layer>(source, fmt::format("blk.{}.", i), s, dispatch));
+    layers_.push_back(std::make_unique<Gpt2Layer>(source, fmt::format("blk.{}.", i), s, attention_, dispatch));
   }
   // GPT-2 ties the output matrix to the embedding; a file may still hold its own.
   const Tensor* output = file.find_tensor("output.weight");
-  output_ = std::make_unique<Linear>(file.path(), output != nullptr ? *output : file.tensor("token_embd.weight"),
-                                     nullptr, s.n_vocab, s.n_embd, dispatch);
+  output_ = std::make_unique<Linear>(file.path(), output != nullptr ? *output : *token_embd_, nullptr, s.n_vocab,
+                                     s.n_embd, dispatch);
+  size_t weight_bytes = output_->packed_bytes();
+  size_t cache_bytes = 0;
+  for (const auto& layer : layers_) {
+    weight_bytes += layer->weight_bytes();
+    cache_bytes += layer->cache_bytes();
+  }
+  check_memory(file.path(), weight_bytes);
+  weights_ = std::make_unique<Arena>(weight_bytes, Arena::Pages::huge, "the weights");
+  cache_ = std::make_unique<Arena>(cache_bytes, Arena::Pages::usual, "the keys and values of the context");
+  for (auto& layer : layers_) {
+    layer->load(source, *weights_, *cache_, pool_);
+  }
+  output_->pack(*weights_, pool_);
+  source.packed(output_->tensor());
   norm_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd});
   add_ = dispatch.get<add_f32_fn>("add_f32", {s.n_embd});
+  position_.resize(s.n_embd);
   normed_.resize(s.n_embd);
   logits_.resize(s.n_vocab);
 }
@@ -204,8 +202,10 @@ std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
             fmt::format("{}: the tokenizer gives token {}, but the model's vocabulary has {}: the file is inconsistent",
                         file_->path(), token, sizes_.n_vocab));
       }
-      add_(x_.data() + t * n, token_embd_.data() + static_cast<size_t>(token) * n,
-           position_embd_.data() + (past_ + t) * n, n);
+      float* const x = x_.data() + t * n;
+      token_row_(x, *token_embd_, static_cast<size_t>(token));
+      position_row_(position_.data(), *position_embd_, past_ + t);
+      add_(x, x, position_.data(), n);
     }
     for (auto& layer : layers_) {
       layer->forward(x_.data(), batch, past_, pool_);

@@ -1,9 +1,11 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/runtime/dispatch.h"
@@ -14,6 +16,7 @@
 #include "runner/gguf.h"
 #include "runner/linear.h"
 #include "runner/thread_pool.h"
+#include "runner/weights.h"
 
 namespace assay {
 
@@ -25,19 +28,46 @@ struct Gpt2Sizes {
   /// Throws InputError naming the file and the key for sizes that do not fit together or are over what a GPT-2 has by far.
   static Gpt2Sizes read(const GgufFile& file);
   size_t head_size() const { return n_embd / n_head; }
+  float attention_scale() const;
 };
 
 /// Where a layer's tensors come from: a model file, or weights made for a check.
 struct TensorSource {
   std::string name;  ///< of the file, for errors
   std::function<const Tensor&(const std::string& tensor)> tensor;
+  /// Called for a matrix once it is packed: its bytes are not needed any more.
+  std::function<void(const Tensor&)> packed = [](const Tensor&) {};
+};
+
+/// The variant of attention for each number of tokens and of keys. All layers share it. It is looked up again only where the keys
+/// become twice as many.
+class Attention {
+ public:
+  Attention(size_t head_size, Dispatch& dispatch) : head_size_(head_size), dispatch_(&dispatch) {}
+
+  const Bound<attention_f32_fn>& operator()(size_t tokens, size_t past);
+  /// For one thread.
+  size_t scratch_bytes(size_t tokens, size_t past) const;
+  size_t head_size() const { return head_size_; }
+
+ private:
+  size_t head_size_;
+  Dispatch* dispatch_;
+  std::map<std::pair<size_t, size_t>, Bound<attention_f32_fn>> known_;
 };
 
 /// One transformer block over dispatched kernels, with its part of the KV cache.
 class Gpt2Layer {
  public:
-  /// `prefix`: "blk.0." and so on.
-  Gpt2Layer(const TensorSource& source, const std::string& prefix, const Gpt2Sizes& sizes, Dispatch& dispatch);
+  /// `prefix`: "blk.0." and so on. `attention` must outlive the layer, and the tensors of `source` load().
+  Gpt2Layer(const TensorSource& source, const std::string& prefix, const Gpt2Sizes& sizes, Attention& attention,
+            Dispatch& dispatch);
+
+  /// What load takes of its two arenas.
+  size_t weight_bytes() const;
+  size_t cache_bytes() const;
+  /// Packs the weights by all threads. Once, before forward; the arenas must outlive the layer.
+  void load(const TensorSource& source, Arena& weights, Arena& cache, ThreadPool& pool);
 
   /// x: `tokens` rows of n_embd floats, updated in place; `past` tokens are in the cache.
   void forward(float* x, size_t tokens, size_t past, ThreadPool& pool);
@@ -54,10 +84,9 @@ class Gpt2Layer {
   Bound<layer_norm_f32_fn> norm_;
   Bound<add_f32_fn> add_;
   Bound<gelu_f32_fn> gelu_;
-  Dispatch* dispatch_;
-  std::vector<float> keys_, values_;  // n_ctx rows of n_embd
+  Attention* attention_;
+  float *keys_ = nullptr, *values_ = nullptr;  // n_ctx rows of n_embd
   std::vector<float> normed_, wide_, heads_, delta_;
-  std::vector<std::vector<float>> scratch_;  // one for each thread
 };
 
 /// A GPT-2 model over dispatched kernels. Not thread-safe: one conversation at a time.
@@ -83,12 +112,16 @@ class Gpt2 {
   const GgufFile* file_;
   Gpt2Sizes sizes_;
   ThreadPool pool_;
-  std::vector<float> token_embd_, position_embd_, norm_w_, norm_b_;
+  const Tensor *token_embd_, *position_embd_;
+  Dequantizer token_row_, position_row_;
+  std::vector<float> norm_w_, norm_b_;
+  Attention attention_;
   std::vector<std::unique_ptr<Gpt2Layer>> layers_;
   std::unique_ptr<Linear> output_;
+  std::unique_ptr<Arena> weights_, cache_;
   Bound<layer_norm_f32_fn> norm_;
   Bound<add_f32_fn> add_;
-  std::vector<float> x_, normed_, logits_;
+  std::vector<float> x_, position_, normed_, logits_;
   size_t past_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <new>
 #include <system_error>
 
 #include "harness/runtime/error.h"
@@ -32,6 +33,22 @@ void ThreadPool::stop() {
   for (auto& w : workers_) {
     w.join();
   }
+}
+
+void ThreadPool::reserve_scratch(size_t bytes) {
+  if (bytes <= scratch_bytes_) {
+    return;
+  }
+  const size_t whole_lines = (bytes + 63) / 64 * 64;
+  scratch_.clear();
+  scratch_bytes_ = 0;
+  for (unsigned t = 0; t < size(); ++t) {
+    scratch_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(64, whole_lines)), &std::free);
+    if (!scratch_.back()) {
+      throw std::bad_alloc();
+    }
+  }
+  scratch_bytes_ = whole_lines;
 }
 
 void ThreadPool::take_chunks(unsigned thread) {

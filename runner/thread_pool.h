@@ -2,7 +2,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -22,6 +25,11 @@ class ThreadPool {
   /// returns when all are done. An exception of `work` ends the process: kernels do not throw.
   void run(size_t chunks, const std::function<void(size_t chunk, unsigned thread)>& work);
 
+  /// Gives each thread at least `bytes` of scratch memory. Throws std::bad_alloc.
+  void reserve_scratch(size_t bytes);
+  /// That of one thread, aligned to 64; what it holds is anybody's.
+  void* scratch(unsigned thread) const { return scratch_[thread].get(); }
+
   unsigned size() const { return static_cast<unsigned>(workers_.size()) + 1; }
 
  private:
@@ -39,6 +47,8 @@ class ThreadPool {
   size_t chunks_ = 0;
   std::atomic<size_t> next_{0};
   std::vector<std::thread> workers_;
+  size_t scratch_bytes_ = 0;
+  std::vector<std::unique_ptr<std::byte, decltype(&std::free)>> scratch_;
 };
 
 }  // namespace assay

@@ -8,6 +8,7 @@
 
 #include "harness/cli/random_block.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/formats.h"
 
 namespace assay {
 namespace {
@@ -44,9 +45,13 @@ struct Sample {
 };
 
 Table draw_table(const Cpu& cpu, const BlockCheckOptions& options, Rng& rng) {
+  std::vector<std::string> of_block = {"add_f32", "attention_f32", "gelu_f32", "layer_norm_f32", "quantize_q8_0"};
+  for (const weight_format* format : weight_formats()) {
+    of_block.push_back(fmt::format("matmul_{}", format->name));
+    of_block.push_back(fmt::format("dequantize_{}", format->name));
+  }
   Table table;
-  for (const char* kernel :
-       {"add_f32", "attention_f32", "gelu_f32", "layer_norm_f32", "matmul_f32", "matmul_q1_0", "quantize_q8_0"}) {
+  for (const std::string& kernel : of_block) {
     std::vector<std::string> runnable;
     for (const auto& v : find_kernel(kernel).variants) {
       if (glob_match(options.variant_glob, v) && isa_status(cpu, v.isa).runnable) {
@@ -152,7 +157,11 @@ double bound_of(const reference::Gpt2Block& block, const std::vector<double>& x,
 BlockOutcome compare_block(const TensorSource& runner, const reference::RawTensors& truth, const Gpt2Sizes& sizes,
                            const BlockInput& input, Dispatch& dispatch) {
   ThreadPool pool(1);
-  Gpt2Layer layer(runner, "", sizes, dispatch);
+  Attention attention(sizes.head_size(), dispatch);
+  Gpt2Layer layer(runner, "", sizes, attention, dispatch);
+  Arena weights(layer.weight_bytes(), Arena::Pages::usual, "the weights");
+  Arena cache(layer.cache_bytes(), Arena::Pages::usual, "the keys and values");
+  layer.load(runner, weights, cache, pool);
   const size_t n = sizes.n_embd;
   std::vector<float> y = input.x;
   if (input.past > 0) {

@@ -41,8 +41,8 @@ TensorType new_type(const Tensor& t, TensorType wanted) {
   return wanted;
 }
 
-std::vector<std::byte> convert(const std::string& file, const Tensor& t, TensorType type, Dispatch& dispatch) {
-  const std::vector<float> values = tensor_floats(file, t);
+std::vector<std::byte> convert(const Tensor& t, TensorType type, Dispatch& dispatch) {
+  const std::vector<float> values = tensor_floats(t, dispatch);
   std::vector<std::byte> out(tensor_bytes(type, t.shape()));
   if (type == TensorType::f16) {
     for (size_t i = 0; i < values.size(); ++i) {
@@ -95,7 +95,7 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
     if (infos[i].type == t.type) {
       writer.write(t.data);
     } else {
-      writer.write(convert(in, t, infos[i].type, dispatch));
+      writer.write(convert(t, infos[i].type, dispatch));
     }
   }
   writer.finish();

@@ -2,35 +2,41 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "harness/cli/verify.h"
-#include "kernels/formats/format.h"
+#include "harness/runtime/formats.h"
 
 namespace assay {
 
 RandomBlock::RandomBlock(Rng& rng) {
-  const bool q1 = rng.below(4) == 0;
+  std::vector<const weight_format*> quantized;
+  for (const weight_format* format : weight_formats()) {
+    if (format->elements > 1) {
+      quantized.push_back(format);
+    }
+  }
+  const weight_format* format = rng.below(3) == 0 ? quantized[rng.below(quantized.size())] : nullptr;
   sizes_.n_layer = 1;
   sizes_.n_vocab = 1;
   sizes_.n_ctx = 64;
   sizes_.eps = 1e-5f;
   sizes_.n_head = 1 + rng.below(4);
-  sizes_.n_embd = q1 ? 128 * (1 + rng.below(2)) : sizes_.n_head * (1 + rng.below(rng.below(4) == 0 ? 64 : 20));
-  if (q1) {
+  const size_t unit = format != nullptr ? std::max<size_t>(format->elements, 128) : 1;  // wide: see compare_block's bound
+  sizes_.n_embd = format != nullptr ? unit * (1 + rng.below(2)) : sizes_.n_head * (1 + rng.below(rng.below(4) == 0 ? 64 : 20));
+  if (format != nullptr) {
     sizes_.n_head = size_t{1} << rng.below(4);
   }
-  sizes_.n_ff = q1 ? sizes_.n_embd * (1 + rng.below(4)) : 1 + rng.below(4 * sizes_.n_embd);
+  sizes_.n_ff = format != nullptr ? sizes_.n_embd * (1 + rng.below(4)) : 1 + rng.below(4 * sizes_.n_embd);
   const size_t n = sizes_.n_embd;
   const size_t ff = sizes_.n_ff;
   for (const char* norm : {"attn_norm", "ffn_norm"}) {
     vector(std::string(norm) + ".weight", n, rng, 1);
     vector(std::string(norm) + ".bias", n, rng, 0);
   }
-  linear("attn_qkv", 3 * n, n, q1, rng);
-  linear("attn_output", n, n, q1, rng);
-  linear("ffn_up", ff, n, q1, rng);
-  linear("ffn_down", n, ff, q1, rng);
+  linear("attn_qkv", 3 * n, n, format, rng);
+  linear("attn_output", n, n, format, rng);
+  linear("ffn_up", ff, n, format, rng);
+  linear("ffn_down", n, ff, format, rng);
 }
 
 TensorSource RandomBlock::source() const {
@@ -61,16 +67,15 @@ std::vector<std::byte>& RandomBlock::bytes_of(const std::string& name, TensorTyp
 
 void RandomBlock::floats(const std::string& name, TensorType type, std::vector<uint64_t> ne, Rng& rng, float mean,
                          float deviation) {
+  // What these bytes mean is for both readers to say; here they only have to be plausible weights.
+  const TensorTypeInfo& info = tensor_type_info(type);
   auto& bytes = bytes_of(name, type, std::move(ne));
-  for (size_t i = 0; i < tensors_[name].n_elements; ++i) {
-    const float v = mean + deviation * rng.normal();
-    if (type == TensorType::f16) {
-      // What these bytes mean is for both readers to say; here they only have to be plausible weights.
-      const uint16_t half = float_to_half(v);
-      std::memcpy(bytes.data() + 2 * i, &half, sizeof half);
-    } else {
-      std::memcpy(bytes.data() + 4 * i, &v, sizeof v);
+  std::vector<float> values(info.block);
+  for (size_t at = 0; at < bytes.size(); at += info.block_bytes) {
+    for (float& v : values) {
+      v = mean + deviation * rng.normal();
     }
+    info.format->encode(reinterpret_cast<uint8_t*>(&bytes[at]), values.data());
   }
 }
 
@@ -79,21 +84,13 @@ void RandomBlock::vector(const std::string& name, size_t n, Rng& rng, float mean
   floats(name, type, {n}, rng, mean, 0.2f);
 }
 
-void RandomBlock::linear(const std::string& name, size_t rows, size_t cols, bool may_be_q1, Rng& rng) {
+void RandomBlock::linear(const std::string& name, size_t rows, size_t cols, const weight_format* quantized, Rng& rng) {
   vector(name + ".bias", rows, rng, 0);
-  if (!may_be_q1 || rng.below(4) == 0) {
-    const TensorType type = rng.below(2) == 0 ? TensorType::f16 : TensorType::f32;
-    floats(name + ".weight", type, {cols, rows}, rng, 0, 1.0f / std::sqrt(static_cast<float>(cols)));
-    return;
+  TensorType type = rng.below(2) == 0 ? TensorType::f16 : TensorType::f32;
+  if (quantized != nullptr && rng.below(4) != 0) {
+    type = static_cast<TensorType>(quantized->gguf_type);
   }
-  auto& bytes = bytes_of(name + ".weight", TensorType::q1_0, {cols, rows});
-  for (auto& b : bytes) {
-    b = static_cast<std::byte>(rng.next());
-  }
-  for (size_t i = 0; i < bytes.size(); i += 18) {
-    const auto d = static_cast<uint16_t>(0x2800 + rng.below(0x800));  // fp16 2^-5 .. 2^-3
-    std::memcpy(bytes.data() + i, &d, 2);
-  }
+  floats(name + ".weight", type, {cols, rows}, rng, 0, 1.0f / std::sqrt(static_cast<float>(cols)));
 }
 
 }  // namespace assay

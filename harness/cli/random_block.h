@@ -11,7 +11,7 @@
 namespace assay {
 
 /// The weights of one random GPT-2 block, owned here and seen as tensors: by the runner, and by the reference. A block in
-/// four is one of Q1_0; in it three matrices of four are. All others are F32 or F16.
+/// three is quantized, in one of the formats that have blocks; in it three matrices of four are. All others are F32 or F16.
 class RandomBlock {
  public:
   explicit RandomBlock(Rng& rng);
@@ -31,7 +31,7 @@ class RandomBlock {
   void floats(const std::string& name, TensorType type, std::vector<uint64_t> ne, Rng& rng, float mean,
               float deviation);
   void vector(const std::string& name, size_t n, Rng& rng, float mean);
-  void linear(const std::string& name, size_t rows, size_t cols, bool may_be_q1, Rng& rng);
+  void linear(const std::string& name, size_t rows, size_t cols, const weight_format* quantized, Rng& rng);
 
   Gpt2Sizes sizes_{};
   std::map<std::string, Tensor> tensors_;

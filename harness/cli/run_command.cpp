@@ -60,9 +60,16 @@ int run(const RunArguments& a) {
     }
   };
   Dispatch dispatch(cpu, options);
+  auto time = std::chrono::steady_clock::now();
+  const auto lap = [&] {
+    const auto begin = time;
+    time = std::chrono::steady_clock::now();
+    return time - begin;
+  };
   const GgufFile file = GgufFile::open(a.model);
   const Tokenizer tokenizer(file);
   Gpt2 model(file, dispatch, a.threads != 0 ? a.threads : std::max(1u, std::thread::hardware_concurrency()));
+  const auto load_time = lap();
   const size_t n_ctx = model.sizes().n_ctx;
   const auto softmax = dispatch.get<softmax_f32_fn>("softmax_f32", {model.sizes().n_vocab});
   Sampler sampler(a.sampling, [&](float* y, const float* x, float scale, size_t n) {
@@ -104,12 +111,7 @@ int run(const RunArguments& a) {
   if (a.verify) {
     verification.emplace(file);
   }
-  auto time = std::chrono::steady_clock::now();
-  const auto lap = [&] {
-    const auto begin = time;
-    time = std::chrono::steady_clock::now();
-    return time - begin;
-  };
+  lap();
   std::string steps;  // of --logits: the bytes of each step's floats
   const auto keep_logits = [&](std::span<const float> step) {
     if (!a.logits.empty()) {
@@ -148,8 +150,9 @@ int run(const RunArguments& a) {
   }
   fmt::print("\n");
   if (!a.quiet) {
-    fmt::print(stderr, "prompt: {} tokens, {:.0f} tokens/s; generation: {} tokens, {:.0f} tokens/s\n", prompt.size(),
-               rate(prompt.size(), prompt_time), generated, generated > 1 ? rate(generated - 1, generation_time) : 0);
+    fmt::print(stderr, "load: {:.2f} s; prompt: {} tokens, {:.1f} tokens/s; generation: {} tokens, {:.1f} tokens/s\n",
+               std::chrono::duration<double>(load_time).count(), prompt.size(), rate(prompt.size(), prompt_time), generated,
+               generated > 1 ? rate(generated - 1, generation_time) : 0);
   }
   if (!a.logits.empty()) {
     write_file_atomically(a.logits, steps);

@@ -207,7 +207,7 @@ TEST(Verify, TheRunnersFormatsAreTheReferences) {
   for (const TensorTypeInfo& info : tensor_types()) {
     const reference::Format* format = reference::find_format(static_cast<uint32_t>(info.type));
     ASSERT_NE(format, nullptr) << info.name;
-    EXPECT_STREQ(format->name, info.name);
+    EXPECT_EQ(format->name, info.name);
     EXPECT_EQ(format->elements, info.block) << info.name;
     EXPECT_EQ(format->bytes, info.block_bytes) << info.name;
   }
@@ -217,7 +217,8 @@ void expect_same_weights(TensorType type, std::span<const std::byte> bytes) {
   const reference::Format& format = *reference::find_format(static_cast<uint32_t>(type));
   const size_t blocks = bytes.size() / format.bytes;
   Tensor t{"all", type, 1, {blocks * format.elements, 1, 1, 1}, blocks * format.elements, bytes};
-  const std::vector<float> got = tensor_floats("test", t);
+  Dispatch dispatch(detect_cpu(), Dispatch::Options{});
+  const std::vector<float> got = tensor_floats(t, dispatch);
   const auto want = reference::decode(format, reinterpret_cast<const uint8_t*>(bytes.data()), blocks);
   ASSERT_EQ(got.size(), want.size());
   for (size_t i = 0; i < want.size(); ++i) {

@@ -27,12 +27,21 @@ double distance(const Shape& a, const Shape& b) {
 
 }  // namespace
 
-Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
-  for (const auto& kernel : kernels()) {
-    for (const auto& v : kernel.variants) {
-      calls_[v.name()] = 0;
-    }
+uint64_t CallCounter::total() const {
+  uint64_t sum = 0;
+  for (const Slot& slot : slots_) {
+    sum += slot.calls.load(std::memory_order_relaxed);
   }
+  return sum;
+}
+
+size_t CallCounter::slot_of_thread() {
+  static std::atomic<size_t> threads{0};
+  thread_local const size_t slot = threads++ % kSlots;
+  return slot;
+}
+
+Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
   const auto notice = [&](const std::string& line) {
     if (options.notice) {
       options.notice(line);
@@ -80,11 +89,6 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
 }
 
 Dispatch::Dispatch(const Cpu& cpu, const std::map<std::string, std::string>& table) : cpu_(cpu) {
-  for (const auto& kernel : kernels()) {
-    for (const auto& v : kernel.variants) {
-      calls_[v.name()] = 0;
-    }
-  }
   for (const auto& [kernel, variant] : table) {
     apply_force(kernel + "=" + variant, "the table");
   }
@@ -190,11 +194,17 @@ std::vector<Decision> Dispatch::decisions() const {
   return all;
 }
 
+CallCounter& Dispatch::counter(const Variant& variant) {
+  const std::scoped_lock lock(mutex_);
+  return calls_[variant.name()];
+}
+
 std::map<std::string, uint64_t> Dispatch::ran() const {
+  const std::scoped_lock lock(mutex_);
   std::map<std::string, uint64_t> counts;
   for (const auto& [name, calls] : calls_) {
-    if (calls != 0) {
-      counts[name] = calls;
+    if (const uint64_t total = calls.total(); total != 0) {
+      counts[name] = total;
     }
   }
   return counts;

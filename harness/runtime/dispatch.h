@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -14,16 +15,33 @@
 
 namespace assay {
 
+/// How often a variant was called. Each thread counts for itself: on one cache line for all, the threads of a runner would wait for
+/// each other.
+class CallCounter {
+ public:
+  void add() { slots_[slot_of_thread()].calls.fetch_add(1, std::memory_order_relaxed); }
+  uint64_t total() const;
+
+ private:
+  struct alignas(64) Slot {
+    std::atomic<uint64_t> calls{0};
+  };
+  static constexpr size_t kSlots = 16;  // threads beyond share them
+  static size_t slot_of_thread();
+
+  std::array<Slot, kSlots> slots_;
+};
+
 /// A function that dispatch chose. Calling it counts, so that tests can ask what really ran.
 template <class F>
 class Bound {
  public:
   Bound() = default;
-  Bound(F* fn, const Variant* variant, std::atomic<uint64_t>* calls) : fn_(fn), variant_(variant), calls_(calls) {}
+  Bound(F* fn, const Variant* variant, CallCounter* calls) : fn_(fn), variant_(variant), calls_(calls) {}
 
   template <class... A>
   auto operator()(A... args) const {
-    calls_->fetch_add(1, std::memory_order_relaxed);
+    calls_->add();
     return fn_(args...);
   }
   const Variant& variant() const { return *variant_; }
@@ -31,7 +49,7 @@ class Bound {
  private:
   F* fn_ = nullptr;
   const Variant* variant_ = nullptr;
-  std::atomic<uint64_t>* calls_ = nullptr;
+  CallCounter* calls_ = nullptr;
 };
 
 /// What dispatch decided for a kernel at a shape, and why.
@@ -69,7 +87,7 @@ class Dispatch {
   /// The function of one given variant.
   template <class F>
   Bound<F> bind(const Variant& variant, const Shape& shape) {
-    return Bound<F>(reinterpret_cast<F*>(entry(variant, shape)), &variant, &calls_.at(variant.name()));
+    return Bound<F>(reinterpret_cast<F*>(entry(variant, shape)), &variant, &counter(variant));
   }
 
   /// The variant for `kernel` at `shape`: the forced one, else the profile's nearest shape (the least sum of
@@ -84,6 +102,7 @@ class Dispatch {
  private:
   Decision decide_for(const Kernel& kernel, const Shape& shape, bool cold) const;
   AnyFn entry(const Variant& variant, const Shape& shape);
+  CallCounter& counter(const Variant& variant);
   void apply_force(const std::string& force, const std::string& origin);
 
   Cpu cpu_;
@@ -98,7 +117,7 @@ class Dispatch {
   mutable std::mutex mutex_;
   std::map<std::string, Decision> decisions_;
   std::map<std::string, std::unique_ptr<JitCode>> code_;
-  std::map<std::string, std::atomic<uint64_t>> calls_;
+  std::map<std::string, CallCounter> calls_;  // by variant
 };
 
 }  // namespace assay

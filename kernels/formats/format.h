@@ -1,26 +1,29 @@
 // What is known of a weight format. Each kernels/formats/<format>.h describes one, in C and all static; the table of them
-// (harness/runtime/formats.h), the matmul family, the runner and the trials are made from it.
+// (harness/runtime/formats.h), the families of kernels, the runner and the trials are made from it.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
-/// How weights lie in a model file, and what pack makes of them for the matmul family.
+/// How weights lie in a model file, and what pack makes of them for the matmul families.
 struct weight_format {
   const char* name;         ///< "q4_0": of matmul_q4_0
   uint32_t gguf_type;       ///< GGUF's number of a tensor's type (enum ggml_type)
   size_t elements;          ///< of a block, consecutive weights of a row
   size_t bytes;             ///< of a block
   const char* activations;  ///< the format of the other factor
+  /// Of the packed weights: f32 or f16, the weights as they are (kernels/matmul_float/layout.h), and nothing more is said here;
+  /// or u and the bits of a code (kernels/matmul/layout.h).
+  const char* layout;
 
-  /// A weight is scale * (code - zero), the scale an fp16 that `group` consecutive weights share. The layout of the packed
-  /// weights has codes of code_bits; zero is half of their range.
+  /// A weight is scale * (code - zero), the scale an fp16 that `group` consecutive weights share. Codes have code_bits; zero is
+  /// half of their range.
   int code_bits;
   size_t group;
   /// Where in a block the fp16 scale of its group number `g` lies.
   size_t (*scale_at)(size_t g);
   /// The codes of a block, in the order of its weights.
   void (*codes)(uint8_t* codes, const uint8_t* block);
-  /// A block of the nearest weights, by the format's own rule. 0: a value is NaN or Inf, or the scale overflows.
+  /// A block of the nearest weights, by the format's own rule. 0: a number overflows, or the format has no NaN or Inf for one.
   int (*encode)(uint8_t* block, const float* x);
 };
 

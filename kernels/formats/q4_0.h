@@ -47,6 +47,7 @@ static const struct weight_format q4_0_format = {
     .elements = 32,
     .bytes = 18,
     .activations = "q8_0",
+    .layout = "u4",
     .code_bits = 4,
     .group = 32,
     .scale_at = q4_0_scale_at,

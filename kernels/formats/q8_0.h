@@ -42,6 +42,7 @@ static const struct weight_format q8_0_format = {
     .elements = 32,
     .bytes = 34,
     .activations = "q8_0",
+    .layout = "u8",
     .code_bits = 8,
     .group = 32,
     .scale_at = q8_0_scale_at,

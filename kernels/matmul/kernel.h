@@ -1,13 +1,14 @@
 #pragma once
 #include <stddef.h>
 
-// The matmul family: matmul_<format> for each format of kernels/formats/ whose weights are multiplied with Q8_0 activations.
-// pack takes a format's blocks apart and lays the integers and scales of the file out for the tile (layout.h), of which
+#include "assay/contract.h"
+
+// The matmul family: matmul_<format> for each format of kernels/formats/. Here is what is true of all: the calls; and the contract
+// of those whose weights are multiplied with Q8_0 activations. That of floats is in kernels/matmul_float/kernel.h. pack takes a format's blocks apart and lays the integers and scales of the file out for the tile (layout.h), of which
 // there is one for each layout and ISA: formats differ in pack, ISAs in run.
 
-/// Packs the weights once: w is row-major, rows x (cols / elements) blocks of the format. Returns the bytes that packed
-/// needs; with packed = NULL that is all it does (w may then be NULL too). packed is aligned to 64 bytes, w to 1 byte.
-typedef size_t matmul_pack_fn(void* packed, const void* w, size_t rows, size_t cols);
+/// Packs the weights once, rows of cols / elements blocks of the format.
+typedef assay_pack_fn matmul_pack_fn;
 
 /// y[t][r] = sum_c w[r][c] * x[t][c] + bias[r], for t in [0, tokens), r in [row_begin, row_end). For each group b of columns
 /// that share a scale of w and a scale of x, the integer I_b = sum of the products of their codes is exact, and
@@ -15,7 +16,7 @@ typedef size_t matmul_pack_fn(void* packed, const void* w, size_t rows, size_t c
 struct matmul_args {
   float* y;            ///< tokens rows of `rows` floats, ldy apart; only columns row_begin..row_end-1 are written
   const void* packed;  ///< made by this variant's pack; aligned to 64 bytes
-  const void* x;       ///< tokens rows of cols / 32 Q8_0 blocks (34 bytes each), densely packed
+  const void* x;       ///< tokens rows of cols / 32 Q8_0 blocks (34 bytes each), or of cols floats, densely packed
   const float* bias;   ///< rows floats, or NULL for none
   void* scratch;  ///< as many bytes as the contract says, aligned to 64, uninitialised; contents afterwards are free
   size_t ldy;     ///< floats between consecutive tokens of y

@@ -1,4 +1,5 @@
 #include "kernels/matmul/tile.h"
+#include "kernels/shared/sse.h"
 
 extern "C" matmul_fn matmul_sse;
 
@@ -20,16 +21,7 @@ struct Sse {
   static Float add_floats(Float x, Float y) { return _mm_add_ps(x, y); }
   static Float loadu(const float* p) { return _mm_loadu_ps(p); }
   static void storeu(float* p, Float x) { _mm_storeu_ps(p, x); }
-  // half_to_float of four.
-  static Float halves(const uint8_t* p) {
-    const __m128i h = _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-    const __m128i magnitude = _mm_and_si128(h, _mm_set1_epi32(0x7fff));
-    const __m128 value = _mm_mul_ps(_mm_castsi128_ps(_mm_slli_epi32(magnitude, 13)), _mm_set1_ps(0x1p112f));
-    const __m128i special = _mm_cmpgt_epi32(magnitude, _mm_set1_epi32(0x7bff));  // Inf and NaN
-    const __m128i sign = _mm_slli_epi32(_mm_andnot_si128(_mm_set1_epi32(0x7fff), h), 16);
-    const __m128i bits = _mm_or_si128(_mm_and_si128(special, _mm_set1_epi32(0x7f800000)), sign);
-    return _mm_or_ps(value, _mm_castsi128_ps(bits));
-  }
+  static Float halves(const uint8_t* p) { return load_halves(p); }
 };
 
 #if LAYOUT_BITS == 8

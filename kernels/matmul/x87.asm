@@ -21,41 +21,7 @@ global matmul_x87
 %define BLOCK_SCALES  32
 %define X_BYTES       34
 
-section .rodata
-align 4
-two_to_minus_24: dd 0x33800000
-
-section .text
-
-; Pushes the fp16 in eax on the x87 stack. Changes eax and edx.
-push_half:
-        mov     edx, eax
-        and     edx, 0x7fff
-        cmp     edx, 0x0400
-        jb      .subnormal
-        shl     edx, 13
-        cmp     edx, 0x7c00 << 13
-        jae     .inf_or_nan
-        add     edx, 112 << 23          ; the biases: 127 - 15
-        jmp     .sign
-.inf_or_nan:
-        or      edx, 0x7f800000
-.sign:
-        and     eax, 0x8000
-        shl     eax, 16
-        or      edx, eax
-        mov     [rsp - 4], edx
-        fld     dword [rsp - 4]
-        ret
-.subnormal:
-        mov     [rsp - 4], edx
-        fild    dword [rsp - 4]
-        fmul    dword [rel two_to_minus_24]
-        test    eax, 0x8000
-        jz      .positive
-        fchs
-.positive:
-        ret
+%include "kernels/shared/x87.inc"
 
 ; r8d += (eax - ZERO) * the activation at rsi + %1. Changes eax and edx.
 %macro ADD_PRODUCT 1

@@ -159,7 +159,7 @@ static inline void run_tile(float* const* y, const uint8_t* packed, const uint8_
 }
 
 template <int kTokens>
-static void run_tokens(const struct matmul_q1_0_args* a, size_t token) {
+static void run_tokens(const struct matmul_args* a, size_t token) {
   const size_t groups = a->cols / 128;
   const uint8_t* x = (const uint8_t*)a->x + token * (a->cols / 32) * 34;
   uint8_t* tables = (uint8_t*)a->scratch;
@@ -203,7 +203,7 @@ static void run_tokens(const struct matmul_q1_0_args* a, size_t token) {
   }
 }
 
-extern "C" void matmul_q1_0_avx2(const struct matmul_q1_0_args* a) {
+extern "C" void matmul_q1_0_avx2(const struct matmul_args* a) {
   if (a->row_begin >= a->row_end) {
     return;
   }

@@ -181,7 +181,7 @@ static inline void run_strip(__m512* out, const uint8_t* bits, const uint8_t* sc
 }
 
 template <int kTokens>
-static void run_tokens(const struct matmul_q1_0_args* a, size_t token) {
+static void run_tokens(const struct matmul_args* a, size_t token) {
   const size_t groups = a->cols / 128;
   const uint8_t* x = (const uint8_t*)a->x + token * groups * 4 * 34;
   uint8_t* tables = (uint8_t*)a->scratch;
@@ -214,7 +214,7 @@ static void run_tokens(const struct matmul_q1_0_args* a, size_t token) {
   } while (g < groups);
 }
 
-extern "C" void matmul_q1_0_avx512(const struct matmul_q1_0_args* a) {
+extern "C" void matmul_q1_0_avx512(const struct matmul_args* a) {
   size_t t = 0;
   if (a->cols >= 512) {  // else the steps through scratch are so short that two tokens are faster
     for (; t + 4 <= a->tokens; t += 4) {

@@ -45,11 +45,11 @@ class Generator : public Xbyak::CodeGenerator {
     sub(rsp, frame);
     and_(rsp, -64);
     Xbyak::Label done;
-    mov(rbx, arg(offsetof(matmul_q1_0_args, row_end)));
-    cmp(rbx, arg(offsetof(matmul_q1_0_args, row_begin)));
+    mov(rbx, arg(offsetof(matmul_args, row_end)));
+    cmp(rbx, arg(offsetof(matmul_args, row_begin)));
     jbe(done, T_NEAR);
-    mov(r12, arg(offsetof(matmul_q1_0_args, x)));
-    mov(r13, arg(offsetof(matmul_q1_0_args, y)));
+    mov(r12, arg(offsetof(matmul_args, x)));
+    mov(r13, arg(offsetof(matmul_args, y)));
     size_t left = tokens_;
     for (int count = max_tokens; count > 0; count /= 2) {
       // Scratch holds the tables of two tokens; more tokens share it in steps of columns, which must not be too short.
@@ -102,7 +102,7 @@ class Generator : public Xbyak::CodeGenerator {
   // rdx: y of the first token at row r8; rcx: bytes between tokens
   void y_rows() {
     lea(rdx, ptr[r13 + 4 * r8]);
-    mov(rcx, arg(offsetof(matmul_q1_0_args, ldy)));
+    mov(rcx, arg(offsetof(matmul_args, ldy)));
     shl(rcx, 2);
   }
 
@@ -173,7 +173,7 @@ class Generator : public Xbyak::CodeGenerator {
       mov(ptr[rsp + kGroupCount], rax);
       mov(r9, r11);
       for (int t = 0; t < count; ++t) {
-        mov(rdx, arg(offsetof(matmul_q1_0_args, scratch)));
+        mov(rdx, arg(offsetof(matmul_args, scratch)));
         add(rdx, t * step * 1024);
         lea(rcx, ptr[rsp + scales_at(t * step)]);
         mov(rsi, r9);
@@ -185,7 +185,7 @@ class Generator : public Xbyak::CodeGenerator {
       }
       load_constants();
     }
-    mov(r8, arg(offsetof(matmul_q1_0_args, row_begin)));
+    mov(r8, arg(offsetof(matmul_args, row_begin)));
     L(tile_loop);
     tile(count, step);
     add(r8, tile_rows_);
@@ -197,7 +197,7 @@ class Generator : public Xbyak::CodeGenerator {
     ja(chunk_loop, T_NEAR);
 
     add_constant(r12, static_cast<size_t>(count) * token_bytes);
-    mov(rax, arg(offsetof(matmul_q1_0_args, ldy)));
+    mov(rax, arg(offsetof(matmul_args, ldy)));
     shl(rax, 2);
     for (int t = 0; t < count; ++t) {
       add(r13, rax);

@@ -48,10 +48,10 @@ class Avx2 : public Generator {
     L(loaded);
     if (groups_ > 0) {
       imul(rsi, r8, static_cast<int>(avx2_tile_bytes(groups_) / kTile));
-      add(rsi, arg(offsetof(matmul_q1_0_args, packed)));
+      add(rsi, arg(offsetof(matmul_args, packed)));
       imul(rax, r15, kTile * 18);
       add(rsi, rax);
-      mov(rdx, arg(offsetof(matmul_q1_0_args, scratch)));
+      mov(rdx, arg(offsetof(matmul_args, scratch)));
       lea(rcx, ptr[rsp + kScales]);
       mov(rax, ptr[rsp + kGroupCount]);
       Xbyak::Label group_loop;
@@ -97,7 +97,7 @@ class Avx2 : public Generator {
     Xbyak::Label end;
     test(r15, r15);
     jnz(from_y, T_NEAR);
-    mov(rdx, arg(offsetof(matmul_q1_0_args, bias)));
+    mov(rdx, arg(offsetof(matmul_args, bias)));
     for (int j = 0; j < 4; ++j) {
       vxorps(Xbyak::Xmm(j), Xbyak::Xmm(j), Xbyak::Xmm(j));
     }

@@ -41,13 +41,13 @@ class Avx512 : public Generator {
     }
     if (groups_ > 0) {
       imul(rsi, r8, static_cast<int>(avx512_tile_bytes(groups_) / kTile));
-      add(rsi, arg(offsetof(matmul_q1_0_args, packed)));
+      add(rsi, arg(offsetof(matmul_args, packed)));
       mov(rax, r15);
       shl(rax, 5);
       lea(r9, ptr[rsi + rax + static_cast<int>(groups_ * 256)]);
       shl(rax, 3);
       add(rsi, rax);
-      mov(rdx, arg(offsetof(matmul_q1_0_args, scratch)));
+      mov(rdx, arg(offsetof(matmul_args, scratch)));
       lea(rcx, ptr[rsp + kScales]);
       mov(rax, ptr[rsp + kGroupCount]);
       Xbyak::Label group_loop;
@@ -77,7 +77,7 @@ class Avx512 : public Generator {
     test(r15, r15);
     jnz(from_y, T_NEAR);
     vpxord(zmm0, zmm0, zmm0);
-    mov(rax, arg(offsetof(matmul_q1_0_args, bias)));
+    mov(rax, arg(offsetof(matmul_args, bias)));
     Xbyak::Label no_bias;
     test(rax, rax);
     jz(no_bias);

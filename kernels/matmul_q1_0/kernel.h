@@ -1,36 +1,21 @@
 #pragma once
-#include <stddef.h>
+#include "kernels/matmul/kernel.h"
 
-/// Packs Q1_0 weights once: w is row-major, rows x (cols / 128) blocks of 18 bytes (see quantize_q1_0).
-/// The layout of `packed` is the variant's own. Returns the bytes that packed needs; with packed = NULL that
-/// is all it does (w may then be NULL too). packed is aligned to 64 bytes, w to 1 byte.
-typedef size_t matmul_q1_0_pack_fn(void* packed, const void* w, size_t rows, size_t cols);
+// matmul_q1_0 with the calls of the matmul family, each variant in a layout of its own. w is row-major, rows x (cols / 128) blocks of 18
+// bytes (see quantize_q1_0).
+
+typedef matmul_pack_fn matmul_q1_0_pack_fn;
 
 /// y[t][r] = sum_c w[r][c] * x[t][c] + bias[r], for t in [0, tokens), r in [row_begin, row_end), with Q1_0 weights
 /// and Q8_0 activations: with s = +-1 the sign bits, for each block b of 32 columns the integer
-/// I_b = sum of s * q over the block is exact, and y = sum_b d1 * d8_b * I_b + bias in float.
-struct matmul_q1_0_args {
-  float* y;            ///< tokens rows of `rows` floats, ldy apart; only columns row_begin..row_end-1 are written
-  const void* packed;  ///< made by this variant's pack; aligned to 64 bytes
-  const void* x;       ///< tokens rows of cols / 32 Q8_0 blocks (34 bytes each), densely packed
-  const float* bias;   ///< rows floats, or NULL for none
-  void* scratch;       ///< 16 * cols bytes, aligned to 64, uninitialised; contents afterwards are free
-  size_t ldy;          ///< floats between consecutive tokens of y
-  size_t rows, cols;   ///< as packed; cols a multiple of 128
-  size_t tokens;       ///< >= 0
-  size_t row_begin;    ///< a multiple of 64 (so that chunks own whole tiles)
-  size_t row_end;      ///< a multiple of 64, or rows
-};
-
+/// I_b = sum of s * q over the block is exact, and y = sum_b d1 * d8_b * I_b + bias in float. cols is a multiple of 128.
+///
 /// Alignment  packed and scratch 64 bytes, y and bias 4 bytes, x 1 byte.
 /// Aliasing   y and scratch overlap nothing else.
 /// Domain     every int8 value is allowed in x, -128 too; d1 and d8 are any fp16.
 /// NaN, Inf   a NaN or Inf scale acts as IEEE 754 in the rows, or the token, that it belongs to and nowhere else
 ///            (Inf * 0 is NaN; where a row has both, Inf or NaN is allowed). fp16 subnormals are kept.
 /// Error      |y - exact| <= (cols / 32 + 8) * u * (sum_b |d1 d8_b I_b| + |bias|) + 2^-140, u = 2^-24.
-typedef void matmul_q1_0_fn(const struct matmul_q1_0_args* args);
+typedef matmul_fn matmul_q1_0_fn;
 
-/// JIT generator: writes position-independent code for key = {rows, cols, tokens} to code[0..capacity); returns
-/// the bytes written, 0 if capacity is too small. Valid for that shape only; row_begin, row_end, ldy and
-/// bias (NULL or not) stay free.
-typedef size_t matmul_q1_0_gen(void* code, size_t capacity, const size_t* key);
+typedef matmul_gen matmul_q1_0_gen;

@@ -95,7 +95,7 @@ void tile(float* sums, const Group* group, const Block* blocks, size_t block_cou
 }
 
 template <size_t kTokens>
-void tokens_at(const matmul_q1_0_args* a, size_t t0) {
+void tokens_at(const matmul_args* a, size_t t0) {
   const size_t block_count = a->cols / 32;
   auto* blocks = static_cast<Block*>(a->scratch);
   for (size_t t = 0; t < kTokens; ++t) {
@@ -138,7 +138,7 @@ extern "C" size_t matmul_q1_0_pack_scalar(void* packed, const void* w, size_t ro
   return bytes;
 }
 
-extern "C" void matmul_q1_0_scalar(const matmul_q1_0_args* a) {
+extern "C" void matmul_q1_0_scalar(const matmul_args* a) {
   size_t t = 0;
   for (; t + 2 <= a->tokens; t += 2) {
     tokens_at<2>(a, t);

@@ -144,7 +144,7 @@ static inline void run_tile(float* sums, const uint8_t* packed, const uint8_t* t
   }
 }
 
-extern "C" void matmul_q1_0_sse(const struct matmul_q1_0_args* a) {
+extern "C" void matmul_q1_0_sse(const struct matmul_args* a) {
   const size_t groups = a->cols / 128;
   if (a->row_begin >= a->row_end) {
     return;

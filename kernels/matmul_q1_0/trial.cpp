@@ -166,7 +166,7 @@ class MatmulQ1Trial : public Trial {
       bytes_again = pack(to, w.data, rows, cols);
     });
 
-    const matmul_q1_0_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, scratch, ldy, rows, cols,
+    const matmul_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, scratch, ldy, rows, cols,
                                    tokens, row_begin, row_end};
     c.call(kernel, &args);
     if (c.timing()) {

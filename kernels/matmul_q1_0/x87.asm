@@ -2,13 +2,13 @@
 ;
 ; size_t matmul_q1_0_pack_x87(packed, w, rows, cols): rdi, rsi, rdx, rcx -> rax
 ;   Row-major as w; each block of 18 bytes becomes 20: d1 as a float, 16 bytes of bits.
-; void matmul_q1_0_x87(const matmul_q1_0_args*): rdi
+; void matmul_q1_0_x87(const matmul_args*): rdi
 ;   Of each token, scratch holds for every four columns the 16 sums of +-q as words (8 * cols bytes), then d8 of each
 ;   block as a float.
 global matmul_q1_0_pack_x87
 global matmul_q1_0_x87
 
-; struct matmul_q1_0_args
+; struct matmul_args
 %define ARG_Y         0
 %define ARG_PACKED    8
 %define ARG_X         16

@@ -16,6 +16,17 @@ static inline __m128i load_one(const int32_t* p) { return _mm_cvtsi32_si128(*p);
 static inline void store_one(float* p, __m128 v) { _mm_store_ss(p, v); }
 static inline void store_one(int32_t* p, __m128i v) { *p = _mm_cvtsi128_si32(v); }
 
+// Four fp16, exactly: the exponent and fraction go to their places in a float, and a product corrects the bias.
+static inline __m128 load_halves(const void* p) {
+  const __m128i h = _mm_cvtepu16_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p)));
+  const __m128i magnitude = _mm_and_si128(h, _mm_set1_epi32(0x7fff));
+  const __m128 value = _mm_mul_ps(_mm_castsi128_ps(_mm_slli_epi32(magnitude, 13)), _mm_set1_ps(0x1p112f));
+  const __m128i special = _mm_cmpgt_epi32(magnitude, _mm_set1_epi32(0x7bff));  // Inf and NaN
+  const __m128i sign = _mm_slli_epi32(_mm_andnot_si128(_mm_set1_epi32(0x7fff), h), 16);
+  const __m128i bits = _mm_or_si128(_mm_and_si128(special, _mm_set1_epi32(0x7f800000)), sign);
+  return _mm_or_ps(value, _mm_castsi128_ps(bits));
+}
+
 // The bits of |x|. Magnitudes are ordered as their bits are, NaN above Inf above all numbers.
 static inline __m128i magnitude(__m128 x) { return _mm_and_si128(_mm_castps_si128(x), _mm_set1_epi32(0x7fffffff)); }
 

@@ -3,12 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <cfloat>
+#include <cmath>
+#include <cstring>
 #include <limits>
+#include <map>
+#include <memory>
+#include <vector>
 
+#include "harness/check/packed.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
-#include "kernels/matmul_f32/kernel.h"
-#include "reference/matmul_f32.h"
+#include "harness/runtime/formats.h"
+#include "kernels/matmul_float/kernel.h"
+#include "reference/formats.h"
+#include "reference/matmul_float.h"
 
 namespace assay {
 namespace {
@@ -30,15 +38,33 @@ void fill(std::span<float> values, InputClass input_class, Rng& rng) {
   }
 }
 
+// What of a float's magnitude fp16 does not have is brought into its range, so that each class keeps many magnitudes and, if it
+// had them, subnormal ones.
+float within_half(float x) {
+  int exponent = 0;
+  const float fraction = std::frexp(x, &exponent);
+  const bool fits = x == 0 || !std::isfinite(x) || (exponent >= -23 && std::fabs(x) < 65504);
+  return fits ? x : std::ldexp(fraction, (exponent & 31) - 17);
+}
+
 // Floats that hold `count` rows of `length`, `stride` apart: the last one ends flush.
 size_t extent(size_t count, size_t length, size_t stride) { return count == 0 ? 0 : (count - 1) * stride + length; }
 
-class MatmulF32Trial : public Trial {
+class MatmulFloatTrial : public Trial {
  public:
+  explicit MatmulFloatTrial(const weight_format& format)
+      : format_(format), reference_(*reference::find_format(format.gguf_type)) {}
+
   Shape draw_shape(Rng& rng, uint64_t index) const override {
-    // Past every tile: panels of 8 to 32 rows, tiles of 1 to 14 tokens, steps of 1 to 8 columns, blocks of 256.
+    // Past every tile: panels of 16 and 32 rows, tiles of 1 to 12 tokens, steps of 1 to 4 columns, blocks of 1024.
     if (index % 64 == 63) {  // several blocks of columns, many tiles
-      return {rng.below(200), 200 + rng.below(450), rng.below(48)};
+      return {rng.below(70), 900 + rng.below(1300), rng.below(30)};
+    }
+    if (index % 128 == 62) {  // more tokens than are copied at once
+      return {rng.below(70), rng.below(30), 90 + rng.below(20)};
+    }
+    if (index % 128 == 126) {  // many panels
+      return {rng.below(300), 200 + rng.below(300), rng.below(30)};
     }
     switch (rng.below(8)) {
       case 0:
@@ -70,64 +96,60 @@ class MatmulF32Trial : public Trial {
     const size_t rows = c.dim(0);
     const size_t cols = c.dim(1);
     const size_t tokens = c.dim(2);
-    auto* kernel = c.fn<matmul_f32_fn>();
-    auto* pack = c.pack<matmul_f32_pack_fn>();
+    auto* kernel = c.fn<matmul_fn>();
 
-    // Timing: all rows, densely packed, with a bias. Fuzzing: any range of whole tiles, and gaps between the tokens.
+    // Timing: all rows, densely packed, with a bias. Fuzzing: any range of whole tiles, and gaps between the results of tokens.
     size_t row_begin = 0;
     size_t row_end = rows;
-    size_t ldx = cols;
     size_t ldy = rows;
     bool has_bias = true;
     if (!c.timing()) {
       Rng& rng = c.rng();
       if (rng.below(2) == 0) {
-        row_begin = 32 * rng.below(rows / 32 + 1);
-        row_end = std::min(rows, row_begin + 32 * rng.below((rows - row_begin) / 32 + 2));
+        row_begin = 64 * rng.below(rows / 64 + 1);
+        row_end = std::min(rows, row_begin + 64 * rng.below((rows - row_begin) / 64 + 2));
       }
-      ldx += rng.below(2) * rng.below(20);
       ldy += rng.below(2) * rng.below(20);
       has_bias = rng.below(3) != 0;
     }
 
     const auto filler = [&](std::span<float> values, Rng& rng) { fill(values, c.input_class(), rng); };
-    const auto w = c.input<float>("w", rows * cols, filler);
-    const auto x = c.input<float>("x", extent(tokens, cols, ldx), [&](std::span<float> values, Rng& rng) {
+    const auto w = c.input<uint8_t>("w", rows * cols * format_.bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
+      std::vector<float> values(rows * cols);
       filler(values, rng);
+      simplify(values, c.id());
       for (size_t i = 0; i < values.size(); ++i) {
-        if (i % std::max<size_t>(ldx, 1) >= cols) {
-          values[i] = kNan;
-        }
+        const float value = format_.bytes == 2 ? within_half(values[i]) : values[i];
+        format_.encode(&bytes[i * format_.bytes], &value);
       }
     });
+    const auto x = c.input<float>("x", tokens * cols, filler);
     const auto bias = c.input<float>("bias", has_bias ? rows : 0, filler);
     auto* y = c.output<float>("y", extent(tokens, rows, ldy));
+    auto* scratch = c.scratch<uint8_t>("scratch", 64);
+    const void* packed = packed_weights(c, w, rows, cols);
 
-    const size_t bytes = pack(nullptr, nullptr, rows, cols);
-    size_t bytes_again = bytes;
-    const void* packed = c.packed("packed", bytes, [&](void* to) { bytes_again = pack(to, w.data, rows, cols); });
-
-    const matmul_f32_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, ldy, ldx, rows, cols,
-                                  tokens, row_begin, row_end};
+    const matmul_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, scratch, ldy, rows, cols,
+                              tokens, row_begin, row_end};
     c.call(kernel, &args);
     if (c.timing()) {
       return;
     }
 
-    c.expect_equal("pack's size", 0, static_cast<int64_t>(bytes_again), static_cast<int64_t>(bytes));
-    if (w.count > 0) {
-      c.expect_equal("w after pack", 0, std::memcmp(w.data, w.ref, w.count * sizeof(float)), 0);
-    }
+    expect_weights_kept(c, w);
     for (size_t t = 0; t < tokens; ++t) {
-      float* row = y + t * ldy;
+      const float* row = y + t * ldy;
       c.expect_untouched("y before row_begin", row, row_begin);
       c.expect_untouched("y from row_end on", row + row_end, (t + 1 < tokens ? ldy : rows) - row_end);
-      for (size_t r = row_begin; r < row_end; ++r) {
+    }
+    for (size_t r = row_begin; r < row_end; ++r) {
+      const std::vector<double> weights = reference::decode(reference_, w.ref + r * cols * format_.bytes, cols);
+      for (size_t t = 0; t < tokens; ++t) {
         const reference::MatmulResult want =
-            reference::matmul_f32(w.ref + r * cols, x.ref + t * ldx, cols, has_bias ? bias.ref[r] : 0.0f);
+            reference::matmul_float(weights.data(), x.ref + t * cols, cols, has_bias ? bias.ref[r] : 0.0f);
         const double terms = static_cast<double>(cols) + 1;
         const double bound = c.exact_inputs() ? 0 : terms * (0x1p-24 * want.sum_abs + 0x1p-149);
-        c.expect("y", t * ldy + r, row[r], {want.sum, bound, want.sum_abs * (1 + terms * 0x1p-24) > FLT_MAX});
+        c.expect("y", t * ldy + r, y[t * ldy + r], {want.sum, bound, want.sum_abs * (1 + terms * 0x1p-24) > FLT_MAX});
       }
     }
   }
@@ -135,9 +157,9 @@ class MatmulF32Trial : public Trial {
   // Decode: one token, bound by reading the weights; prefill: bound by arithmetic. Sizes of GPT-2's layers; and 512, whose
   // weights are about an L2 cache, where the order of variants is neither that of 256 nor that of 768.
   std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
-    // Weights that no cache holds: 4096 columns, 32 to 64 MiB.
+    // Weights that no cache holds: 4096 columns, 32 to 64 MiB, in rows that are whole tiles.
     const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
-    const size_t memory_rows = std::clamp(4 * l3, size_t{32} << 20, size_t{64} << 20) / (4096 * sizeof(float));
+    const size_t memory_rows = std::clamp(4 * l3, size_t{32} << 20, size_t{64} << 20) / (4096 * format_.bytes) / 64 * 64;
     return {{"decode-256", {256, 256, 1}},          {"decode-512", {512, 512, 1}},   {"decode-768", {768, 768, 1}},
             {"decode-mem", {memory_rows, 4096, 1}}, {"prefill-256", {256, 256, 64}}, {"prefill-768", {768, 768, 128}},
             {"prefill-3072", {3072, 768, 128}}};
@@ -147,16 +169,25 @@ class MatmulF32Trial : public Trial {
     const auto rows = static_cast<double>(shape[0]);
     const auto cols = static_cast<double>(shape[1]);
     const auto tokens = static_cast<double>(shape[2]);
-    return {2 * rows * cols * tokens, 4 * (rows * cols + tokens * cols + rows), 4 * tokens * rows};
+    const auto bytes = static_cast<double>(format_.bytes);
+    return {2 * rows * cols * tokens, bytes * rows * cols + 4 * (tokens * cols + rows), 4 * tokens * rows};
   }
+
+ private:
+  const weight_format& format_;
+  const reference::Format& reference_;
 };
 
 }  // namespace
 
-extern const Trial& matmul_f32_trial();
-const Trial& matmul_f32_trial() {
-  static const MatmulF32Trial trial;
-  return trial;
+extern const Trial& matmul_float_trial(const char* format);
+const Trial& matmul_float_trial(const char* format) {
+  static std::map<std::string, std::unique_ptr<MatmulFloatTrial>> trials;
+  auto& trial = trials[format];
+  if (!trial) {
+    trial = std::make_unique<MatmulFloatTrial>(find_format(format));
+  }
+  return *trial;
 }
 
 }  // namespace assay

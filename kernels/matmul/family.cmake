@@ -1,0 +1,3 @@
+# matmul_<format> for the formats whose packed weights are of these layouts.
+set(operation matmul)
+set(layouts u4 u8)

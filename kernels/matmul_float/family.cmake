@@ -1,0 +1,2 @@
+set(operation matmul)
+set(layouts f16 f32)

@@ -1,0 +1,7 @@
+#include "kernels/matmul_float/jit.h"
+
+extern "C" matmul_gen matmul_float_jit_avx512;
+
+extern "C" size_t matmul_float_jit_avx512(void* code, size_t capacity, const size_t* key) {
+  return generate<MatmulFloatGenerator<Zmm>>(code, capacity, key[0], key[1], key[2]);
+}

@@ -1,0 +1,140 @@
+#include <string.h>
+
+#include "kernels/formats/format.h"
+#include "kernels/matmul_float/kernel.h"
+#include "kernels/matmul_float/layout.h"
+
+extern "C" matmul_fn matmul_float_scalar;
+
+// Panels of 32 rows suit the compiler: GCC unrolls an inner loop of up to 16 rounds before it looks for vectors, and then finds
+// none in it (--param max-completely-peel-times). A narrow last panel is slow for that reason.
+
+// Tokens of a tile, so that its running sums fit the registers of the level that this is compiled for (auto_v2 ..
+// auto_v4 keep rows in vector lanes): 24 of 32, 12 of 16, 8 of 16.
+#if defined(__AVX512F__)
+static constexpr size_t kTokens = 12;
+#elif defined(__AVX2__)
+static constexpr size_t kTokens = 3;
+#else
+static constexpr size_t kTokens = 1;
+#endif
+
+struct Tile {
+  const float* w;     // this panel, from the block's first column on
+  const float* x;     // the tokens, kStride apart
+  float* y;           // this panel's first row of the first token
+  const float* bias;  // of this panel, or NULL
+  size_t ldy;
+  size_t cols;  // of this block
+  size_t rows;  // of this panel that exist
+  bool first;   // block: y holds nothing yet
+};
+
+// y of T tokens and one panel. One token alone has too few sums to hide the latency of an addition, so even and odd
+// columns then go to different ones.
+template <size_t T, size_t kRows>
+static void tile(const Tile& a) {
+  constexpr size_t kSplit = T <= 2 && kTokens > 1 ? 2 : 1;
+  float sums[kSplit][T][kRows] = {};
+  const float* w = a.w;
+  const float* x = a.x;
+  size_t c = 0;
+  for (; c + kSplit <= a.cols; c += kSplit) {
+    for (size_t s = 0; s < kSplit; ++s) {
+      for (size_t t = 0; t < T; ++t) {
+        for (size_t r = 0; r < kRows; ++r) {
+          sums[s][t][r] += w[(c + s) * kRows + r] * x[t * kStride + c + s];
+        }
+      }
+    }
+  }
+  if (kSplit > 1 && c < a.cols) {
+    for (size_t t = 0; t < T; ++t) {
+      for (size_t r = 0; r < kRows; ++r) {
+        sums[0][t][r] += w[c * kRows + r] * x[t * kStride + c];
+      }
+    }
+  }
+  for (size_t t = 0; t < T; ++t) {
+    for (size_t s = 1; s < kSplit; ++s) {
+      for (size_t r = 0; r < kRows; ++r) {
+        sums[0][t][r] += sums[s][t][r];
+      }
+    }
+    float* y = a.y + t * a.ldy;
+    const float* before = a.first ? a.bias : y;
+    for (size_t r = 0; r < a.rows; ++r) {
+      y[r] = before != NULL ? before[r] + sums[0][t][r] : sums[0][t][r];
+    }
+  }
+}
+
+// tile<tokens>, tokens = 1 .. T.
+template <size_t T>
+static void tile_of(size_t tokens, size_t width, const Tile& a) {
+  if (tokens == T) {
+    width == kPanel ? tile<T, kPanel>(a) : tile<T, kNarrow>(a);
+  } else if constexpr (T > 1) {
+    tile_of<T - 1>(tokens, width, a);
+  }
+}
+
+// The weights of a panel as floats: where they lie, or in `floats`.
+static const float* as_floats(const weight* w, size_t n, float* floats) {
+#if LAYOUT_BITS == 32
+  (void)n;
+  (void)floats;
+  return w;
+#else
+  for (size_t i = 0; i < n; ++i) {
+    floats[i] = half_to_float(w[i]);
+  }
+  return floats;
+#endif
+}
+
+// One block of columns of `tokens` tokens, which lie at x, kStride apart.
+static void block(const struct matmul_args* a, const float* x, size_t token, size_t tokens, size_t column, size_t cols,
+                  float* floats) {
+  for (size_t row = a->row_begin; row < a->row_end; row += kPanel) {
+    const size_t width = panel_rows(a->rows, row);
+    const size_t rows = a->row_end - row < width ? a->row_end - row : width;
+    const weight* packed = static_cast<const weight*>(a->packed) + row * a->cols + column * width;
+    const float* w = as_floats(packed, cols * width, floats);
+    const float* bias = a->bias != NULL ? a->bias + row : NULL;
+    size_t first = 0;
+    for (size_t left = (tokens + kTokens - 1) / kTokens; left > 0; --left) {
+      const size_t some = (tokens - first + left - 1) / left;  // tiles of about the same size
+      float* y = a->y + (token + first) * a->ldy + row;
+      tile_of<kTokens>(some, width, {w, x + first * kStride, y, bias, a->ldy, cols, rows, column == 0});
+      first += some;
+    }
+  }
+}
+
+extern "C" void matmul_float_scalar(const struct matmul_args* a) {
+  const float* x = static_cast<const float*>(a->x);
+  float* const scratch = static_cast<float*>(a->scratch);
+  if (a->tokens == 1) {  // nothing is used twice: one pass over the weights
+    const size_t step = LAYOUT_BITS == 32 || a->cols == 0 ? a->cols : size_t{kFewColumns};
+    size_t column = 0;
+    do {
+      const size_t cols = a->cols - column < step ? a->cols - column : step;
+      block(a, x + column, 0, 1, column, cols, scratch);
+      column += cols;
+    } while (column < a->cols);
+    return;
+  }
+  for (size_t token = 0; token < a->tokens; token += kBatch) {
+    const size_t batch = a->tokens - token < kBatch ? a->tokens - token : size_t{kBatch};
+    size_t column = 0;
+    do {
+      const size_t cols = a->cols - column < kBlock ? a->cols - column : size_t{kBlock};
+      for (size_t t = 0; t < batch; ++t) {
+        memcpy(scratch + t * kStride, x + (token + t) * a->cols + column, cols * sizeof(float));
+      }
+      block(a, scratch, token, batch, column, cols, scratch + batch * kStride);
+      column += cols;
+    } while (column < a->cols);
+  }
+}
