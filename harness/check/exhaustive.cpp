@@ -11,6 +11,7 @@
 
 #include "harness/check/job.h"
 #include "harness/check/trial.h"
+#include "harness/runtime/jit_code.h"
 
 namespace assay {
 namespace {
