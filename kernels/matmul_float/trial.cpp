@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "harness/check/blocks.h"
 #include "harness/check/packed.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
@@ -36,15 +37,6 @@ void fill(std::span<float> values, InputClass input_class, Rng& rng) {
   for (uint64_t left = values.empty() ? 0 : rng.below(4); left > 0; --left) {
     values[rng.below(values.size())] = kSpecials[rng.below(kSpecials.size())];
   }
-}
-
-// What of a float's magnitude fp16 does not have is brought into its range, so that each class keeps many magnitudes and, if it
-// had them, subnormal ones.
-float within_half(float x) {
-  int exponent = 0;
-  const float fraction = std::frexp(x, &exponent);
-  const bool fits = x == 0 || !std::isfinite(x) || (exponent >= -23 && std::fabs(x) < 65504);
-  return fits ? x : std::ldexp(fraction, (exponent & 31) - 17);
 }
 
 // Floats that hold `count` rows of `length`, `stride` apart: the last one ends flush.
@@ -118,10 +110,7 @@ class MatmulFloatTrial : public Trial {
       std::vector<float> values(rows * cols);
       filler(values, rng);
       simplify(values, c.id());
-      for (size_t i = 0; i < values.size(); ++i) {
-        const float value = format_.bytes == 2 ? within_half(values[i]) : values[i];
-        format_.encode(&bytes[i * format_.bytes], &value);
-      }
+      encode_floats(bytes, format_, values);
     });
     const auto x = c.input<float>("x", tokens * cols, filler);
     const auto bias = c.input<float>("bias", has_bias ? rows : 0, filler);

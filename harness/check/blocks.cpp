@@ -1,0 +1,62 @@
+#include "harness/check/blocks.h"
+
+#include <cmath>
+#include <string_view>
+
+#include "harness/check/values.h"
+
+namespace assay {
+namespace {
+
+// What of a float's magnitude fp16 does not have is brought into its range, so that each class keeps many magnitudes and, if it
+// had them, subnormal ones.
+float within_half(float x) {
+  int exponent = 0;
+  const float fraction = std::frexp(x, &exponent);
+  const bool fits = x == 0 || !std::isfinite(x) || (exponent >= -23 && std::fabs(x) < 65504);
+  return fits ? x : std::ldexp(fraction, (exponent & 31) - 17);
+}
+
+}  // namespace
+
+void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng) {
+  constexpr uint8_t kEnds[] = {0x00, 0xff, 0x80, 0x7f, 0x88, 0x77};  // the codes at the ends of 8 and of 4 bits
+  const uint8_t end = kEnds[rng.below(std::size(kEnds))];
+  const auto one_value = static_cast<uint8_t>(rng.next());
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const uint64_t random = rng.next();
+    if (c == InputClass::extreme) {
+      bytes[i] = end;
+    } else if (c == InputClass::constant) {
+      bytes[i] = one_value;
+    } else if (c == InputClass::cancellation) {  // of each two codes one is about the other's opposite
+      bytes[i] = static_cast<uint8_t>(i % 2 == 0 ? random : 0 - bytes[i - 1]);
+    } else {
+      bytes[i] = static_cast<uint8_t>(random);
+    }
+  }
+  const size_t groups = format.elements / format.group;
+  for (size_t at = 0; at < bytes.size(); at += format.bytes) {
+    for (size_t g = 0; g < groups; ++g) {
+      put_half(&bytes[at + format.scale_at(g)], draw_scale(c, rng));
+    }
+  }
+  // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result would be NaN,
+  // and none would show that rows and tokens stay apart.
+  constexpr uint64_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
+  const size_t blocks = bytes.size() / format.bytes;
+  for (uint64_t left = c != InputClass::special || blocks == 0 ? 0 : rng.below(4); left > 0; --left) {
+    put_half(&bytes[rng.below(blocks) * format.bytes + format.scale_at(rng.below(groups))],
+             kSpecials[rng.below(std::size(kSpecials))]);
+  }
+}
+
+void encode_floats(std::span<uint8_t> bytes, const weight_format& format, std::span<const float> values) {
+  const bool is_half = std::string_view(format.layout) == "f16";
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float value = is_half ? within_half(values[i]) : values[i];
+    format.encode(&bytes[i * format.bytes], &value);
+  }
+}
+
+}  // namespace assay

@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "harness/check/case_id.h"
+#include "harness/runtime/rng.h"
+#include "kernels/formats/format.h"
+
+namespace assay {
+
+/// Blocks of a format of codes: random bytes of the class, with scales where they lie.
+void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng);
+
+/// Values as weights of a format of floats, within its range.
+void encode_floats(std::span<uint8_t> bytes, const weight_format& format, std::span<const float> values);
+
+}  // namespace assay
