@@ -1,7 +1,8 @@
 # A family is a folder of kernels/ with a family.cmake, which says its operation and layouts: it is a kernel <operation>_<format> for
 # each format of kernels/formats/ of such a layout. Its variants are compiled once for each layout of packed weights (u8, f16: LAYOUT_BITS
-# are the bits of a code), its pack and its contract once for each format; macros rename what they define. Adds to what
-# ci/variants.cmake knows of kernels.
+# are the bits of a code), its C files, the pack and the contract, once for each format; macros rename what they define. A family
+# that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes it, and
+# the macro LAYOUT_<layout> is defined. Adds to what ci/variants.cmake knows of kernels.
 file(GLOB family_files CONFIGURE_DEPENDS ${kernel_root}/*/family.cmake)
 file(GLOB format_headers CONFIGURE_DEPENDS ${kernel_root}/formats/*.h)
 
@@ -28,9 +29,25 @@ const struct weight_format* const assay_weight_formats[] = {
 };
 ")
 
+# out: definitions that give what a family's C files define (<family>_pack: pack.c) the name of one of its kernels and a suffix.
+function(renames_of_parts family kernel suffix out)
+  set(renames "")
+  foreach(part ${parts_${family}})
+    list(APPEND renames ${family}_${part}=${kernel}_${part}${suffix})
+  endforeach()
+  set(${out} ${renames} PARENT_SCOPE)
+endfunction()
+
 function(add_family family)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${kernel_root}/${family}/family.cmake)
+  set(layouts "")
   include(${kernel_root}/${family}/family.cmake)  # operation, layouts
+  file(GLOB c_files CONFIGURE_DEPENDS ${kernel_root}/${family}/*.c)
+  set(parts_${family} "")
+  foreach(file ${c_files})
+    cmake_path(GET file STEM part)
+    list(APPEND parts_${family} ${part})
+  endforeach()
   # labels: of its files; file_<label>
   file(GLOB files CONFIGURE_DEPENDS ${kernel_root}/${family}/*.cpp ${kernel_root}/${family}/*.asm)
   set(labels "")
@@ -45,45 +62,56 @@ function(add_family family)
     endif()
   endforeach()
 
-  set(built_layouts "")
+  set(built "")  # layouts or formats
   foreach(format ${formats})
     set(kernel ${operation}_${format})
     set(layout ${layout_of_${format}})
-    if(NOT layout IN_LIST layouts OR NOT kernel MATCHES "^(${ASSAY_KERNELS})$")
+    if((layouts AND NOT layout IN_LIST layouts) OR NOT kernel MATCHES "^(${ASSAY_KERNELS})$")
       continue()
     endif()
     string(REGEX REPLACE "[^0-9]" "" bits ${layout})
-    set(defines LAYOUT_BITS=${bits} FORMAT=${format} "FORMAT_HEADER=\"kernels/formats/${format}.h\"")
-    add_library(${kernel}_format OBJECT ${kernel_root}/${family}/pack.c ${kernel_root}/${family}/contract.c)
+    set(defines LAYOUT_BITS=${bits} LAYOUT_${layout} FORMAT=${format} "FORMAT_HEADER=\"kernels/formats/${format}.h\"")
+    renames_of_parts(${family} ${kernel} "" renames)
+    add_library(${kernel}_format OBJECT ${c_files})
     target_compile_options(${kernel}_format PRIVATE -O2)
-    target_compile_definitions(${kernel}_format PRIVATE ${family}_pack=${kernel}_pack ${family}_contract=${kernel}_contract ${defines})
+    target_compile_definitions(${kernel}_format PRIVATE ${renames} ${defines})
     target_sources(assay_variants INTERFACE $<TARGET_OBJECTS:${kernel}_format>)
     set(variant_objects ${variant_objects} $<TARGET_OBJECTS:${kernel}_format>)
+    if(layouts)
+      set(compiled_for ${layout})
+      set(defines_of_variants LAYOUT_BITS=${bits})
+      set(layout_${kernel} ${layout} PARENT_SCOPE)
+    else()
+      set(compiled_for ${format})
+      set(defines_of_variants ${defines} ${renames})
+    endif()
     foreach(label ${labels})
       string(REPLACE "-" "_" symbol ${label})
       isa_of(${label} isa)
       cmake_path(RELATIVE_PATH file_${label} BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE source)
       set(source_${kernel}/${label} ${source} PARENT_SCOPE)
-      set(symbol_${kernel}/${label} ${family}_${layout}_${symbol} PARENT_SCOPE)
-      set(pack_${kernel}/${label} ${kernel}_pack PARENT_SCOPE)
-      if(NOT layout IN_LIST built_layouts)
+      set(symbol_${kernel}/${label} ${family}_${compiled_for}_${symbol} PARENT_SCOPE)
+      if("pack" IN_LIST parts_${family})
+        set(pack_${kernel}/${label} ${kernel}_pack PARENT_SCOPE)
+      endif()
+      if(NOT compiled_for IN_LIST built)
         string(REGEX REPLACE "^auto_v." "scalar" defined ${symbol})
-        add_variant_objects(variants_${isa}_${family}_${layout}_${symbol} ${isa} FILES ${file_${label}}
-                            DEFINES LAYOUT_BITS=${bits} ${family}_${defined}=${family}_${layout}_${symbol})
+        add_variant_objects(variants_${isa}_${family}_${compiled_for}_${symbol} ${isa} FILES ${file_${label}}
+                            DEFINES ${defines_of_variants} ${family}_${defined}=${family}_${compiled_for}_${symbol})
       endif()
     endforeach()
-    list(APPEND built_layouts ${layout})
+    list(APPEND built ${compiled_for})
     set(labels_${kernel} ${labels} PARENT_SCOPE)
-    set(layout_${kernel} ${layout} PARENT_SCOPE)
     set(family_${kernel} ${family} PARENT_SCOPE)
     set(format_${kernel} ${format} PARENT_SCOPE)
-    set(defines_${kernel} "${defines}" PARENT_SCOPE)  # what its pack and variants are compiled with
+    set(defines_${kernel} "${defines}" PARENT_SCOPE)  # what its C files are compiled with
     list(APPEND kernels ${kernel})
   endforeach()
-  if(built_layouts)
+  if(built)
     list(APPEND assay_trials ${kernel_root}/${family}/trial.cpp)
   endif()
   set(assay_trials ${assay_trials} PARENT_SCOPE)
+  set(parts_${family} ${parts_${family}} PARENT_SCOPE)
   set(kernels ${kernels} PARENT_SCOPE)
   set(variant_objects ${variant_objects} PARENT_SCOPE)
 endfunction()
