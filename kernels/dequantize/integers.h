@@ -1,0 +1,23 @@
+// What code calls that cannot include a format: x87.asm and generated code.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// A block taken apart. The weights of its group number g are scales[g], an fp16, times codes[g * group ..].
+struct dequantize_block {
+  size_t bytes;  ///< of the block in the file
+  size_t groups;
+  size_t group;  ///< weights
+  uint16_t scales[32];
+  int16_t codes[256];  ///< the code for 0 is taken off
+};
+
+void dequantize_integers(struct dequantize_block* to, const uint8_t* block);
+
+#ifdef __cplusplus
+}
+#endif

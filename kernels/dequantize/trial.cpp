@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/check/blocks.h"
+#include "harness/check/trial.h"
+#include "harness/check/values.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/formats.h"
+#include "kernels/dequantize/kernel.h"
+#include "reference/formats.h"
+
+namespace assay {
+namespace {
+
+class DequantizeTrial : public Trial {
+ public:
+  explicit DequantizeTrial(const weight_format& format)
+      : format_(format), reference_(*reference::find_format(format.gguf_type)) {}
+
+  Shape draw_shape(Rng& rng, uint64_t index) const override {
+    if (of_floats()) {
+      return Trial::draw_shape(rng, index);
+    }
+    // Blocks are independent: an eighth of the usual lengths is enough.
+    return {format_.elements * (index < 40 ? index : draw_length(rng, 1000 + index) / 8)};
+  }
+
+  void validate(const Kernel& kernel, const Shape& shape) const override {
+    Trial::validate(kernel, shape);
+    if (shape[0] % format_.elements != 0) {
+      throw InputError(fmt::format("size n={} is no multiple of {}, the block of {}; take n={}", shape[0],
+                                   format_.elements, format_.name,
+                                   (shape[0] / format_.elements + 1) * format_.elements));
+    }
+  }
+
+  void run(Case& c) const override {
+    const size_t n = c.dim(0);
+    const size_t blocks = n / format_.elements;
+    auto* kernel = c.fn<dequantize_fn>();
+    const auto x =
+        c.input<uint8_t>("x", blocks * format_.bytes, [&](std::span<uint8_t> bytes, Rng& rng) { fill(bytes, c, rng); });
+    auto* y = c.output<float>("y", n);
+    c.call(kernel, y, static_cast<const void*>(x.data), n);
+    if (c.timing()) {
+      return;
+    }
+    std::vector<double> weights(format_.elements);
+    for (size_t block = 0; block < blocks; ++block) {
+      reference_.decode(x.ref + block * format_.bytes, weights.data());
+      for (size_t j = 0; j < format_.elements; ++j) {
+        const size_t i = block * format_.elements + j;
+        c.expect_bits("y", i, y[i], static_cast<float>(weights[j]));
+      }
+    }
+  }
+
+  std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
+    const size_t bytes_of_weight = (format_.bytes + format_.elements - 1) / format_.elements;
+    return vector_shape_classes(caches, 4 + bytes_of_weight, std::max<size_t>(16, format_.elements));
+  }
+
+  Shape large_shape() const override { return {(size_t{1} << 29) + format_.elements * 133}; }
+
+  /// A product for each code.
+  Work work(const Shape& shape) const override {
+    const auto n = static_cast<double>(shape[0]);
+    const double blocks = n / static_cast<double>(format_.elements);
+    return {of_floats() ? 0 : n, blocks * static_cast<double>(format_.bytes), 4 * n};
+  }
+
+ private:
+  bool of_floats() const { return format_.codes == nullptr; }
+
+  // Of many blocks the first are drawn and then repeated. They are an odd number: what lies a power of two away is something else.
+  void fill(std::span<uint8_t> bytes, const Case& c, Rng& rng) const {
+    const size_t drawn = ((1000003 / format_.elements) | 1) * format_.bytes;
+    const auto first = bytes.first(std::min(drawn, bytes.size()));
+    if (!of_floats()) {
+      fill_blocks(first, format_, c.input_class(), rng);
+    } else if (c.input_class() == InputClass::wide) {  // everything that the format has
+      std::ranges::generate(first, [&] { return static_cast<uint8_t>(rng.next()); });
+    } else {
+      std::vector<float> values(first.size() / format_.bytes);
+      fill_class(values, c.input_class(), rng);
+      simplify(values, c.id());
+      encode_floats(first, format_, values);
+    }
+    for (size_t i = drawn; i < bytes.size(); ++i) {
+      bytes[i] = bytes[i - drawn];
+    }
+  }
+
+  const weight_format& format_;
+  const reference::Format& reference_;
+};
+
+}  // namespace
+
+extern const Trial& dequantize_trial(const char* format);
+const Trial& dequantize_trial(const char* format) {
+  static std::map<std::string, std::unique_ptr<DequantizeTrial>> trials;
+  auto& trial = trials[format];
+  if (!trial) {
+    trial = std::make_unique<DequantizeTrial>(find_format(format));
+  }
+  return *trial;
+}
+
+}  // namespace assay
