@@ -75,8 +75,7 @@ size_t Gpt2Layer::cache_bytes() const { return 2 * Arena::round_up(sizes_.n_ctx 
 
 void Gpt2Layer::load(const TensorSource& source, Arena& weights, Arena& cache, ThreadPool& pool) {
   for (Linear* matrix : {&qkv_, &proj_, &up_, &down_}) {
-    matrix->pack(weights, pool);
-    source.packed(matrix->tensor());
+    matrix->pack(weights, pool, source.release);
   }
   const size_t bytes = sizes_.n_ctx * sizes_.n_embd * sizeof(float);
   keys_ = reinterpret_cast<float*>(cache.take(bytes));
@@ -157,7 +156,7 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
   norm_b_ = tensor_vector(file.path(), file.tensor("output_norm.bias"), s.n_embd, dispatch);
   const TensorSource source = {file.path(),
                                [&](const std::string& name) -> const Tensor& { return file.tensor(name); },
-                               [&](const Tensor& tensor) { file.release(tensor.data); }};
+                               [&](std::span<const std::byte> bytes) { file.release(bytes); }};
   for (size_t i = 0; i < s.n_layer; ++i) {
     layers_.push_back(std::make_unique<Gpt2Layer>(source, fmt::format("blk.{}.", i), s, attention_, dispatch));
   }
@@ -177,8 +176,7 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
   for (auto& layer : layers_) {
     layer->load(source, *weights_, *cache_, pool_);
   }
-  output_->pack(*weights_, pool_);
-  source.packed(output_->tensor());
+  output_->pack(*weights_, pool_, source.release);
   norm_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd});
   add_ = dispatch.get<add_f32_fn>("add_f32", {s.n_embd});
   position_.resize(s.n_embd);

@@ -35,8 +35,8 @@ struct Gpt2Sizes {
 struct TensorSource {
   std::string name;  ///< of the file, for errors
   std::function<const Tensor&(const std::string& tensor)> tensor;
-  /// Called for a matrix once it is packed: its bytes are not needed any more.
-  std::function<void(const Tensor&)> packed = [](const Tensor&) {};
+  /// Called for bytes of a matrix once they are packed, by any thread: they are not needed any more.
+  Release release = [](std::span<const std::byte>) {};
 };
 
 /// The variant of attention for each number of tokens and of keys. All layers share it. It is looked up again only where the keys

@@ -38,16 +38,18 @@ Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, siz
   pack_ = reinterpret_cast<assay_pack_fn*>(for_one_token_->pack);
 }
 
-void Linear::pack(Arena& memory, ThreadPool& pool) {
+void Linear::pack(Arena& memory, ThreadPool& pool, const Release& release) {
   uint8_t* to = memory.take(packed_bytes());
   packed_ = to;
   const std::byte* from = tensor_->data.data();
   const size_t row_bytes = tensor_->data.size() / rows_;
-  constexpr size_t kChunkBytes = size_t{1} << 18;
+  constexpr size_t kChunkBytes = size_t{1} << 20;
   const size_t step = round_up(std::max<size_t>(kChunkBytes / row_bytes, 1), kernel_->contract->row_step);
   pool.run((rows_ + step - 1) / step, [&](size_t chunk, unsigned) {
     const size_t row = chunk * step;
-    pack_(to + pack_(nullptr, nullptr, row, cols_), from + row * row_bytes, std::min(step, rows_ - row), cols_);
+    const size_t rows = std::min(step, rows_ - row);
+    pack_(to + pack_(nullptr, nullptr, row, cols_), from + row * row_bytes, rows, cols_);
+    release({from + row * row_bytes, rows * row_bytes});
   });
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,9 @@
 #include "runner/weights.h"
 
 namespace assay {
+
+/// Is told of bytes of a file that are not needed any more, by any thread.
+using Release = std::function<void(std::span<const std::byte>)>;
 
 /// A weight matrix of a model and its bias: y = w x + bias, by the kernel matmul_<format> that dispatch has for the tensor's type. It
 /// knows no format: the kernel's contract says what becomes of x and what else a call needs.
@@ -26,10 +31,7 @@ class Linear {
   size_t packed_bytes() const { return Arena::round_up(pack_(nullptr, nullptr, rows_, cols_)); }
 
   /// Packs the weights, once and before run, straight from the file's bytes, by all threads.
-  void pack(Arena& memory, ThreadPool& pool);
-
-  /// The weights in the file.
-  const Tensor& tensor() const { return *tensor_; }
+  void pack(Arena& memory, ThreadPool& pool, const Release& release);
 
   /// y: tokens rows, ldy floats apart; x: tokens rows of cols floats, dense.
   void run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool& pool);
