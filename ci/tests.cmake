@@ -43,7 +43,8 @@ add_executable(runner_alone ci/runner_alone.cpp)
 target_link_libraries(runner_alone PRIVATE assay_runner assay_runtime assay_variants)
 add_dependencies(assay_tests runner_alone)
 add_test(NAME house/runner_alone COMMAND runner_alone ${CMAKE_SOURCE_DIR}/models/sums.gguf 5+7=)
-add_test(NAME house/runner_arithmetic COMMAND ${CMAKE_SOURCE_DIR}/ci/runner_arithmetic.py $<TARGET_OBJECTS:assay_runner>)
+add_test(NAME house/runner_arithmetic COMMAND ${CMAKE_SOURCE_DIR}/ci/runner_arithmetic.py $<TARGET_OBJECTS:assay_runner>
+         COMMAND_EXPAND_LISTS)
 set_tests_properties(house/includes house/runner_alone house/runner_arithmetic PROPERTIES LABELS house)
 set_tests_properties(house/runner_alone PROPERTIES PASS_REGULAR_EXPRESSION "^12\n$")
 

@@ -18,6 +18,7 @@ std::span<const TensorTypeInfo> tensor_types() {
       list.push_back({static_cast<TensorType>(format->gguf_type), std::move(name), static_cast<uint32_t>(format->elements),
                       static_cast<uint32_t>(format->bytes), format});
     }
+    std::ranges::sort(list, {}, &TensorTypeInfo::type);
     return list;
   }();
   return all;

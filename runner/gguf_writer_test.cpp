@@ -286,7 +286,7 @@ TEST_F(GgufWriterTest, WriterRejectsWhatTheReaderWould) {
   rejects({}, {{"t", TensorType::f32, {1, 1, 1, 1, 1}}});
   rejects({}, {{"t", TensorType::f32, {0}}});
   rejects({}, {{"t", TensorType::q1_0, {129}}});
-  rejects({}, {{"t", static_cast<TensorType>(2), {32}}});
+  rejects({}, {{"t", static_cast<TensorType>(4), {32}}});
   rejects({}, {{"a", TensorType::f32, {uint64_t{1} << 60}}, {"b", TensorType::f32, {uint64_t{1} << 60}}});
   EXPECT_EQ(files(), 0u);
 }

@@ -21,15 +21,21 @@ size_t batch_of(size_t left, size_t largest) {
   return batch;
 }
 
-/// Linux grants more memory than there is and then ends a process that uses it, so this is found out before.
-void check_memory(const std::string& file, size_t weights) {
+/// The file. Linux grants more memory than there is and then ends a process that uses it, so whether its weights fit is found out
+/// before anything is made of them: packed they are about as large.
+const GgufFile& fits_memory(const GgufFile& file) {
+  size_t weights = 0;
+  for (const Tensor& tensor : file.tensors()) {
+    weights += tensor.data.size();
+  }
   const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
   if (weights > memory) {
     throw MachineError(
         fmt::format("{}: its weights take {} MiB, this machine has {} MiB of memory; use a smaller model, or "
                     "`assay quantize`",
-                    file, weights >> 20, memory >> 20));
+                    file.path(), weights >> 20, memory >> 20));
   }
+  return file;
 }
 
 }  // namespace
@@ -141,7 +147,7 @@ void Gpt2Layer::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) 
 }
 
 Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
-    : file_(&file),
+    : file_(&fits_memory(file)),
       sizes_(Gpt2Sizes::read(file)),
       pool_(threads),
       token_embd_(&file.tensor("token_embd.weight")),
@@ -170,7 +176,6 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
     weight_bytes += layer->weight_bytes();
     cache_bytes += layer->cache_bytes();
   }
-  check_memory(file.path(), weight_bytes);
   weights_ = std::make_unique<Arena>(weight_bytes, Arena::Pages::huge, "the weights");
   cache_ = std::make_unique<Arena>(cache_bytes, Arena::Pages::usual, "the keys and values of the context");
   for (auto& layer : layers_) {

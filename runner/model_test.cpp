@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -79,6 +80,21 @@ void expect_all_right(const std::string& force, const std::string& variant) {
 }
 
 TEST(Model, FiveAndSeven) { EXPECT_EQ(Adder(kModel, "").answer(5, 7), "12"); }
+
+// What is looked up is known after some steps: a longer text adds a line of attention each time that its keys are twice as many.
+TEST(Model, ChoicesDoNotGrowWithTheTokens) {
+  const GgufFile file = GgufFile::open(kModel);
+  Dispatch dispatch(detect_cpu(), Dispatch::Options{});
+  Gpt2 model(file, dispatch, 1);
+  const std::vector<int32_t> token = {1};
+  std::vector<size_t> lines;
+  for (size_t i = 0; i < model.sizes().n_ctx; ++i) {
+    model.eval(token);
+    lines.push_back(dispatch.decisions().size());
+  }
+  ASSERT_GE(lines.size(), 8u);
+  EXPECT_LE(lines.back() - lines.front(), static_cast<size_t>(std::bit_width(lines.size())));
+}
 
 TEST(Model, IsUnderTwoMegabytes) { EXPECT_LT(std::filesystem::file_size(kModel), 2'000'000u); }
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "harness/check/child.h"
@@ -24,6 +25,20 @@ TEST(ThreadPool, EveryChunkRunsOnce) {
     for (const auto& n : runs) {
       EXPECT_EQ(n, 1);
     }
+  }
+}
+
+TEST(ThreadPool, EachThreadHasScratchOfItsOwn) {
+  ThreadPool pool(3);
+  pool.reserve_scratch(100);
+  pool.reserve_scratch(1000);
+  pool.reserve_scratch(10);
+  for (unsigned t = 0; t < 3; ++t) {
+    std::memset(pool.scratch(t), static_cast<int>(t), 1000);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(pool.scratch(t)) % 64, 0u);
+  }
+  for (unsigned t = 0; t < 3; ++t) {
+    EXPECT_EQ(static_cast<const uint8_t*>(pool.scratch(t))[999], t);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/profile.h"
@@ -99,6 +100,22 @@ TEST_F(ProfileTest, WhatRanIsWhatWasChosen) {
   EXPECT_TRUE(d.ran().empty());
   EXPECT_EQ(d.get<dot_f32_fn>("dot_f32", {3})(x, x, size_t{3}), 14.0f);
   EXPECT_EQ(d.ran(), (std::map<std::string, uint64_t>{{"dot_f32/scalar", 1}}));
+}
+
+TEST(CallCounter, CountsTheCallsOfAllThreads) {
+  CallCounter counter;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 20; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 1000; ++i) {
+        counter.add();
+      }
+    });
+  }
+  for (auto& t : threads) {
+    t.join();
+  }
+  EXPECT_EQ(counter.total(), 20'000u);
 }
 
 TEST_F(ProfileTest, AnotherCpuIsRefusedWithANotice) {
