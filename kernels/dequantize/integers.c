@@ -11,7 +11,7 @@ _Static_assert(offsetof(struct dequantize_block, scales) == 24 && offsetof(struc
 void dequantize_integers(struct dequantize_block* to, const uint8_t* block) {
   const struct weight_format* format = &DESCRIPTION(FORMAT);
   uint8_t codes[kMostElements];
-  format->codes(codes, block);
+  codes_of_block(codes, block);
   for (size_t i = 0; i < format->elements; ++i) {
     to->codes[i] = (int16_t)(codes[i] - code_of_zero());
   }

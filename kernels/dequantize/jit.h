@@ -1,7 +1,6 @@
 // The generator of the dequantize family. How many weights or blocks there are is a constant, and a loop at run time.
 #pragma once
 #include "kernels/dequantize/block.h"
-#include "kernels/dequantize/integers.h"
 #include "kernels/dequantize/kernel.h"
 #include "kernels/shared/jit.h"
 
@@ -83,7 +82,7 @@ class DequantizeGenerator : public VectorGenerator {
       ret();
       return;
     }
-    //   rbx y   rbp block   r12 blocks left   rsp the block's integers
+    //   rbx y   rbp block   r12 blocks left   rsp the block's codes
     push(rbx);
     push(rbp);
     push(r12);
@@ -95,10 +94,11 @@ class DequantizeGenerator : public VectorGenerator {
     L(loop);
     mov(rdi, rsp);
     mov(rsi, rbp);
-    mov(rax, reinterpret_cast<size_t>(&dequantize_integers));
+    mov(rax, reinterpret_cast<size_t>(&codes_of_block));
     call(rax);
-    for (size_t i = 0; i < format.elements; i += format.group) {
-      group(static_cast<int>(i), static_cast<int>(format.group));
+    vpbroadcastd(zero(), ptr[rip + zero_]);
+    for (size_t g = 0; g < format.elements / format.group; ++g) {
+      group(static_cast<int>(format.scale_at(g)), static_cast<int>(g * format.group), static_cast<int>(format.group));
     }
     vzeroupper();  // before the next call too: it is code for SSE
     add(rbx, static_cast<int>(4 * format.elements));
@@ -110,26 +110,34 @@ class DequantizeGenerator : public VectorGenerator {
     pop(rbp);
     pop(rbx);
     ret();
+    align(4);
+    L(zero_);
+    dd(static_cast<uint32_t>(code_of_zero()));
   }
 
  private:
   // Aligned for the call, with three registers and the return address.
-  static constexpr int kFrame = (sizeof(dequantize_block) + 15) / 16 * 16;
+  static constexpr int kFrame = kMostElements;
 
-  // The weights of the block from number `first` on.
-  void group(int first, int weights) {
+  static Vec zero() { return Vec(2); }
+
+  // The weights of a group, from number `first` on, whose scale lies at `scale`.
+  void group(int scale, int first, int weights) {
     const Vec d(1);
-    movzx(eax, word[rsp + static_cast<int>(offsetof(dequantize_block, scales)) + first / weights * 2]);
+    movzx(eax, word[rbp + scale]);
     vmovd(xmm1, eax);
     vcvtph2ps(xmm1, xmm1);
     vbroadcastss(d, xmm1);
     for (int i = first; i < first + weights; i += Vec::kLanes) {
-      vpmovsxwd(Vec(0), ptr[rsp + static_cast<int>(offsetof(dequantize_block, codes)) + 2 * i]);
+      vpmovzxbd(Vec(0), ptr[rsp + i]);
+      vpsubd(Vec(0), Vec(0), zero());
       vcvtdq2ps(Vec(0), Vec(0));
       vmulps(Vec(0), Vec(0), d);
       vmovups(ptr[rbx + 4 * i], Vec(0));
     }
   }
+
+  Xbyak::Label zero_;
 #endif
 };
 

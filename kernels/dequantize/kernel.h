@@ -3,15 +3,16 @@
 
 // dequantize_<format> for each format of kernels/formats/: rows of an embedding.
 
-/// y[i] = the weight number i of x, for i in [0, n): x is n / elements blocks of the format, n a multiple of its elements.
+/// y[i] = the weight number i of x, for i in [0, n): x is n / elements blocks of the format, n a multiple of its
+/// elements.
 ///
 /// Alignment  y 4 bytes, x 1 byte.
 /// Aliasing   none.
-/// NaN, Inf   as the product of scale and integer has them in IEEE 754; the payload of a NaN is free, and so is the sign of a NaN that
-///            no NaN went into. Subnormals are kept.
+/// NaN, Inf   as the product of scale and integer has them in IEEE 754, and so the sign of a zero. Sign and payload of
+///            a NaN are free. Subnormals are kept.
 /// Error      none: every weight is a float, and the product of a scale and an integer of these formats is one.
 typedef void dequantize_fn(float* y, const void* x, size_t n);
 
-/// JIT generator: writes position-independent code for key = {n} to code[0..capacity); returns the bytes written, 0 if capacity is
-/// too small. Valid for that n only.
+/// JIT generator: writes position-independent code for key = {n} to code[0..capacity); returns the bytes written, 0 if
+/// capacity is too small. Valid for that n only, and in this process: it calls what takes the codes out of a block.
 typedef size_t dequantize_gen(void* code, size_t capacity, const size_t* key);

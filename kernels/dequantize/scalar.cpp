@@ -17,7 +17,7 @@ extern "C" void dequantize_scalar(float* y, const void* x, size_t n) {
   const uint8_t* block = static_cast<const uint8_t*>(x);
   for (; n > 0; n -= format.elements, block += format.bytes) {
     uint8_t codes[kMostElements];
-    format.codes(codes, block);
+    codes_of_block(codes, block);
     for (size_t i = 0; i < format.elements; i += format.group, y += format.group) {
       const float d = half_to_float(scale_of_group(block, i / format.group));
       for (size_t j = 0; j < format.group; ++j) {

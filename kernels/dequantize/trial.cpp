@@ -77,7 +77,8 @@ class DequantizeTrial : public Trial {
  private:
   bool of_floats() const { return format_.codes == nullptr; }
 
-  // Of many blocks the first are drawn and then repeated. They are an odd number: what lies a power of two away is something else.
+  // Of many blocks the first are drawn and then repeated. They are an odd number: what lies a power of two away is
+  // something else.
   void fill(std::span<uint8_t> bytes, const Case& c, Rng& rng) const {
     const size_t drawn = ((1000003 / format_.elements) | 1) * format_.bytes;
     const auto first = bytes.first(std::min(drawn, bytes.size()));

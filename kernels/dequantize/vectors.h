@@ -41,9 +41,10 @@ inline void dequantize(float* y, const void* x, size_t n) {
   }
 }
 #else
-// Groups are whole vectors: the smallest that a format has are of 16 weights.
+// Groups are whole vectors: the smallest that a format has are of 16 weights. Flatten: with a format's codes inlined
+// GCC sees that the block does not overlap them, and takes them out in vectors.
 template <class Isa>
-inline void dequantize(float* y, const void* x, size_t n) {
+__attribute__((flatten)) inline void dequantize(float* y, const void* x, size_t n) {
   const weight_format& format = DESCRIPTION(FORMAT);
   const uint8_t* block = static_cast<const uint8_t*>(x);
   for (; n > 0; n -= format.elements, block += format.bytes) {

@@ -1,5 +1,5 @@
-; The dequantize family: a product and a store for each weight. A block's integers come from portable C (integers.h), as NASM
-; includes no format.
+; The dequantize family: a product and a store for each weight. A block's integers come from portable C (integers.h), as
+; NASM includes no format.
 ;
 ; void dequantize_x87(float* y, const void* x, size_t n): rdi, rsi, rdx
 global dequantize_x87
