@@ -41,7 +41,7 @@ foreach(edit ${edits})
   if(NOT source)
     message(FATAL_ERROR "${edit}: there is no variant ${kernel}/${isa} to plant it in")
   endif()
-  # A family's files are named after the family, not the kernel; its pack may be what the edit is of, or what else is in C.
+  # A family's files are named after the family, not the kernel. The edit may be of what it has in C.
   set(stem_of_symbols ${kernel})
   set(sources ${source})
   set(defines "")

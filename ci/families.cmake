@@ -1,8 +1,8 @@
 # A family is a folder of kernels/ with a family.cmake, which says its operation and layouts: it is a kernel <operation>_<format> for
 # each format of kernels/formats/ of such a layout. Its variants are compiled once for each layout of packed weights (u8, f16: LAYOUT_BITS
 # are the bits of a code), its C files, the pack and the contract, once for each format; macros rename what they define. A family
-# that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes it, and
-# the macro LAYOUT_<layout> is defined. Adds to what ci/variants.cmake knows of kernels.
+# that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes
+# it, and the macro LAYOUT_<layout> is defined. Adds to what ci/variants.cmake knows of kernels.
 file(GLOB family_files CONFIGURE_DEPENDS ${kernel_root}/*/family.cmake)
 file(GLOB format_headers CONFIGURE_DEPENDS ${kernel_root}/formats/*.h)
 
@@ -29,7 +29,7 @@ const struct weight_format* const assay_weight_formats[] = {
 };
 ")
 
-# out: definitions that give what a family's C files define (<family>_pack: pack.c) the name of one of its kernels and a suffix.
+# out: definitions that rename what a family's C files define, <family>_pack in pack.c: to the name of a kernel and a suffix.
 function(renames_of_parts family kernel suffix out)
   set(renames "")
   foreach(part ${parts_${family}})
