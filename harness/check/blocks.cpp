@@ -8,8 +8,8 @@
 namespace assay {
 namespace {
 
-// What of a float's magnitude fp16 does not have is brought into its range, so that each class keeps many magnitudes and, if it
-// had them, subnormal ones.
+// What of a float's magnitude fp16 does not have is brought into its range, so that each class keeps many magnitudes
+// and, if it had them, subnormal ones.
 float within_half(float x) {
   int exponent = 0;
   const float fraction = std::frexp(x, &exponent);
@@ -41,8 +41,8 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
       put_half(&bytes[at + format.scale_at(g)], draw_scale(c, rng));
     }
   }
-  // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result would be NaN,
-  // and none would show that rows and tokens stay apart.
+  // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result of a
+  // product of matrices would be NaN, and none would show that rows and tokens stay apart.
   constexpr uint64_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
   const size_t blocks = bytes.size() / format.bytes;
   for (uint64_t left = c != InputClass::special || blocks == 0 ? 0 : rng.below(4); left > 0; --left) {
