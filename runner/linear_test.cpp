@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "harness/runtime/profile.h"
 #include "harness/runtime/rng.h"

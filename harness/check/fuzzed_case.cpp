@@ -10,6 +10,25 @@
 
 namespace assay {
 
+namespace {
+
+/// The key with values of the generator's parameters that others may choose, in half of the cases.
+Key with_drawn_parameters(Key key, const assay_contract& contract, Rng rng) {
+  size_t count = 0;
+  while (contract.parameters[count].name != nullptr) {
+    ++count;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const assay_parameter& parameter = contract.parameters[i];
+    if (parameter.n_others != 0 && rng.below(2) == 0) {
+      key[key.size() - count + i] = parameter.others[rng.below(parameter.n_others)];
+    }
+  }
+  return key;
+}
+
+}  // namespace
+
 FuzzedCase::FuzzedCase(const Variant& variant, const CaseId& id, GuardedPool& pool)
     : Case(variant, id),
       plan_(plan_of(id.seed)),
@@ -22,7 +41,8 @@ AnyFn FuzzedCase::resolve(const Key& key) {
     return variant().run;
   }
   // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
-  code_ = std::make_unique<JitCode>(variant(), key, [this] { check_mappings(); });
+  const Key drawn = with_drawn_parameters(key, *find_kernel(variant().kernel).contract, Rng(mix_seed(id().seed, salt("values"))));
+  code_ = std::make_unique<JitCode>(variant(), drawn, [this] { check_mappings(); });
   return code_->entry();
 }
 

@@ -7,12 +7,14 @@
 extern "C" {
 #endif
 
-enum { assay_most_dims = 4, assay_most_parameters = 7 };
+enum { assay_most_dims = 4, assay_most_parameters = 7, assay_most_values = 4 };
 
 /** A number that a generator takes beside the sizes, such as a prefetch distance. */
 struct assay_parameter {
   const char* name;
   size_t value; /**< what it is where nobody measured better */
+  /** Other values that a CPU may want: checks try them too. The first n_others of these. */
+  size_t others[assay_most_values], n_others;
 };
 
 /** Of a product with packed weights: lays them out once as its variants want them. `w` is row-major, `rows` rows of `cols` weights of

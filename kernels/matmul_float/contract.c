@@ -17,6 +17,11 @@ const struct assay_contract matmul_float_contract = {
     .version = 2,
     .dims = {"rows", "cols", "tokens"},
     .key = {"rows", "cols", "tokens"},
+    .parameters =
+        {
+            {"prefetch", 2048, {0, 512, 4096}, 3},  // bytes that weights are fetched ahead where there are several tokens; 0: not
+            {"tile", 0, {1, 4, 6}, 3},              // tokens of the largest tile; 0: as many as the registers hold
+        },
     .scratch_bytes = scratch_bytes,
     .weights = NAME(FORMAT),
     .activations = "f32",

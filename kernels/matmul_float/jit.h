@@ -15,8 +15,13 @@ namespace {
 template <class Vec>
 class MatmulFloatGenerator : public VectorGenerator {
  public:
-  MatmulFloatGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens)
-      : VectorGenerator(code, capacity, rows % kLanes), rows_(rows), cols_(cols), copies_(tokens > 1) {
+  MatmulFloatGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens, size_t prefetch, size_t tile)
+      : VectorGenerator(code, capacity, rows % kLanes),
+        rows_(rows),
+        cols_(cols),
+        copies_(tokens > 1),
+        prefetch_(static_cast<int>(prefetch)),
+        tile_tokens_(tile == 0 || tile > kTokens ? kTokens : static_cast<int>(tile)) {
     if (rows == 0 || tokens == 0) {
       ret();
       return;
@@ -46,12 +51,10 @@ class MatmulFloatGenerator : public VectorGenerator {
 
  private:
   static constexpr int kLanes = Vec::kLanes;
-  // Tokens: 2 x kTokens sums, 2 vectors of weights and 2 broadcast tokens in the registers.
+  // Tokens of the largest tile: 2 x kTokens sums, 2 vectors of weights and 2 broadcast tokens in the registers.
   static constexpr int kTokens = (Vec::kRegisters - 4) / 2;
   static constexpr int kWeight = sizeof(weight);
   static constexpr int kTokenBytes = 4 * kStride;  // between copies
-  // The weights are prefetched from L2 or beyond, this many bytes ahead, where there are several tokens.
-  static constexpr int kAhead = 2048;
   // On the stack: x of the batch, batches left.
   static constexpr int kFrame = 24;
 
@@ -196,7 +199,7 @@ class MatmulFloatGenerator : public VectorGenerator {
     lea(r11, ptr[r11 + 4 * r15]);
     L(none);
     mov(r9, argument(copies_ ? offsetof(matmul_args, scratch) : offsetof(matmul_args, x)));
-    if (bytes == 2 && tokens > kTokens) {  // converted once for all tiles
+    if (bytes == 2 && tokens > tile_tokens_) {  // converted once for all tiles
       lea(r14, ptr[r9 + tokens * kTokenBytes]);
       mov(rdx, r14);
       repeat(cols * static_cast<size_t>(width / kLanes), [&] {
@@ -209,7 +212,7 @@ class MatmulFloatGenerator : public VectorGenerator {
       bytes = 4;
     }
     // Tiles of two sizes, one token apart.
-    const int tiles = (tokens + kTokens - 1) / kTokens;
+    const int tiles = (tokens + tile_tokens_ - 1) / tile_tokens_;
     const int large = tokens % tiles;
     tiles_of(tokens / tiles + 1, large, cols, bytes, rows, width);
     tiles_of(tokens / tiles, tiles - large, cols, bytes, rows, width);
@@ -326,8 +329,8 @@ class MatmulFloatGenerator : public VectorGenerator {
         vmovups(to, weights(i));
       }
     };
-    for (int line = 0; size > 1 && line < rows.vectors * kLanes * bytes; line += 64) {
-      prefetcht0(ptr[r14 + u * bytes * rows.width + line + kAhead]);
+    for (int line = 0; prefetch_ != 0 && size > 1 && line < rows.vectors * kLanes * bytes; line += 64) {
+      prefetcht0(ptr[r14 + u * bytes * rows.width + line + prefetch_]);
     }
     if (rows.vectors > 2 || size < rows.vectors) {  // the tokens stay in registers, the weights come one by one
       for (int t = 0; t < size; ++t) {
@@ -361,6 +364,8 @@ class MatmulFloatGenerator : public VectorGenerator {
   const size_t rows_;
   const size_t cols_;
   const bool copies_;  // of the tokens are what tiles read
+  const int prefetch_;
+  const int tile_tokens_;
 };
 
 }  // namespace

@@ -3,5 +3,5 @@
 extern "C" matmul_gen matmul_float_jit_avx512;
 
 extern "C" size_t matmul_float_jit_avx512(void* code, size_t capacity, const size_t* key) {
-  return generate<MatmulFloatGenerator<Zmm>>(code, capacity, key[0], key[1], key[2]);
+  return generate<MatmulFloatGenerator<Zmm>>(code, capacity, key[0], key[1], key[2], key[3], key[4]);
 }

@@ -16,3 +16,5 @@
 ///            and Rump, Improved error bounds for inner products in floating-point arithmetic, SIAM J. Matrix
 ///            Anal. Appl. 34, 2013). Partial sums are rounded too: where (1 + c * u) * (sum_c |w x| + |bias|) exceeds
 ///            FLT_MAX, Inf or NaN is allowed.
+///
+/// JIT generator: key = {rows, cols, tokens, prefetch, tile}, the last two as the contract's parameters say.
