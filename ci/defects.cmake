@@ -100,5 +100,8 @@ foreach(isa ${defect_isas})
   endif()
   add_library(defects_${isa} OBJECT EXCLUDE_FROM_ALL ${defect_sources_${isa}})
   target_compile_options(defects_${isa} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags_${isa}};${variant_flags}>")
+  if(kind_${isa} STREQUAL "generated")
+    target_compile_options(defects_${isa} PRIVATE -O0)  # what they generate is the same, and Xbyak compiles in half the time
+  endif()
   target_sources(assay_defects INTERFACE $<TARGET_OBJECTS:defects_${isa}>)
 endforeach()

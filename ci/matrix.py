@@ -140,8 +140,8 @@ def problems_of_the_model(isa, result):
     return []
 
 
-def cells_of(cpu, isa, kernels, result):
-    """One for each kernel that has the ISA: the verdict, as `assay check --json` has it, and what is wrong with it."""
+def cells_of(cpu, isa, label, kernels, result):
+    """One for each kernel that has such a variant: the verdict, as `assay check --json` has it, and what is wrong with it."""
     verdicts = {v["kernel"]: v for v in result.json() or []}
     samples, _ = budget(cpu, isa)
     for kernel in kernels:
@@ -156,10 +156,10 @@ def cells_of(cpu, isa, kernels, result):
         if in_bochs(cpu) and faults and faults == failures and verdict["samples"] + len(faults) == samples:
             verdict |= {"status": "emulator-fault"}
         elif verdict["status"] != "pass":
-            problem = f"{kernel}/{isa}: {verdict['status']}: {verdict['reason']}"
+            problem = f"{kernel}/{label}: {verdict['status']}: {verdict['reason']}"
             if verdict["reproduce"]:
                 problem += f"\n    {verdict['reproduce']}" + ("" if cpu == "native" else f" --cpu {cpu}")
-        yield f"{kernel}/{isa}", {"status": verdict["status"], "samples": verdict["samples"]}, problem
+        yield f"{kernel}/{label}", {"status": verdict["status"], "samples": verdict["samples"]}, problem
 
 
 def check(cpu, assay, folder):
@@ -173,22 +173,25 @@ def check(cpu, assay, folder):
         print(f"{cpu}: not tried: missing Debian packages: {' '.join(missing)}")
         return 3
     compiled = compiled_variants(assay)
+    # An ISA may have several variants of a kernel: they go by label.
     kernels_of = collections.defaultdict(list)
+    isa_of = {}
     for v in compiled:
-        kernels_of[v["isa"]].append(v["kernel"])
+        kernels_of[v["variant"]].append(v["kernel"])
+        isa_of[v["variant"]] = v["isa"]
     must = [v["isa"] for v in compiled if v["runnable"]] if cpu == "native" else expected.ISAS[cpu]
-    isas = [isa for isa in kernels_of if isa in must]
+    labels = [label for label in kernels_of if isa_of[label] in must]
 
     run = [assay, "run", "--quiet", "--list-choices", "--threads", "1", "-m", MODEL, "--prompt", "5+7="]
     in_the_model = {v["isa"] for v in compiled if v["kernel"] == "add_f32"}  # what every kernel of it is written in
-    jit = [isa for isa in isas if isa.startswith("jit_") and isa in in_the_model]
+    jit = [label for label in labels if label.startswith("jit_") and label in in_the_model]
     commands = [[assay, "list", "--json"], [assay, "cpu", "--json"], [bochs.compiled("isa_probe")], run]
     commands += [[*run, "--force", f"*={isa}"] for isa in jit]
-    for isa in isas:
-        samples, stride = budget(cpu, isa)
+    for label in labels:
+        samples, stride = budget(cpu, isa_of[label])
         options = ["--samples", str(samples), "--stride", str(stride), "--jobs", "1", "--timeout", "600", "--no-stepping", "--no-shrink"]
         options += ["--keep-going"] if in_bochs(cpu) else []  # past its known fault
-        commands.append([assay, "check", "--json", "--variant", isa, *options])
+        commands.append([assay, "check", "--json", "--variant", label, *options])
     try:
         results, problems = run_all(cpu, commands)
     except bochs.MissingPackage as missing_package:
@@ -203,13 +206,13 @@ def check(cpu, assay, folder):
     for isa, result in zip(jit, others):
         of_the_model += problems_of_the_model(isa, result)
     cells = {}
-    for isa, result in zip(isas, others[len(jit) :]):
-        for name, cell, problem in cells_of(cpu, isa, kernels_of[isa], result):
+    for label, result in zip(labels, others[len(jit) :]):
+        for name, cell, problem in cells_of(cpu, isa_of[label], label, kernels_of[label], result):
             cells[name] = cell
             problems += [problem] if problem else []
     for v in listed.json() or []:
         if not v["runnable"]:
-            cells.setdefault(f"{v['kernel']}/{v['isa']}", {"status": "not-runnable", "samples": 0})
+            cells.setdefault(f"{v['kernel']}/{v['variant']}", {"status": "not-runnable", "samples": 0})
     problems += of_the_model
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = {
