@@ -15,7 +15,9 @@ matmul_pack_fn matmul_pack;
 static void put_codes(uint8_t* to, const uint8_t* codes) {
   for (size_t c = 0; c < kBlock; ++c) {
     uint8_t* byte = to + c % 4;
-    if (LAYOUT_BITS == 8 || c < 16) {
+    if (LAYOUT_BITS == 1) {
+      *byte |= (uint8_t)(codes[c] >> 1 << c / 4);
+    } else if (LAYOUT_BITS == 8 || c < 16) {
       byte[c / 4 * kStep] = codes[c];
     } else {
       byte[(c - 16) / 4 * kStep] |= (uint8_t)(codes[c] << 4);
