@@ -37,14 +37,14 @@ AVX2_IN_SSE = Plan(
 PLANS = {
     # The first cases are the short lengths: every 3rd meets the tails that masks are for.
     "skylake-x": Plan(
-        glob="*avx512!*",
+        glob="*avx512[-!]*",  # AVX-512 itself, also under a nickname
         options=("--seeds", "1", "--samples", "60", "--stride", "3", "--timeout", "60"),
         needs={
             "a mask off by one": ["mul_f32/avx512!mask_off_by_one", "rms_norm_f32/jit_avx512!mask_one_short"],
             "merging where zeroing is meant": ["dot_f32/avx512!merges_stale_lanes", "matmul_f32/avx512!tail_merged"],
             "no mask on the tail": ["add_f32/jit_avx512!store_without_mask", "softmax_f32/avx512!padding_in_the_sum"],
-            "a newer extension's instruction": ["dot_f32/avx512!uses_vbmi2", "matmul_q1_0/avx512!uses_vnni"],
-            "VNNI emulated with saturation": ["matmul_q1_0/avx512!dpbusd_by_maddubs"],
+            "a newer extension's instruction": ["dot_f32/avx512!uses_vbmi2", "matmul_q1_0/avx512-lut!uses_vnni"],
+            "VNNI emulated with saturation": ["matmul_q1_0/avx512-lut!dpbusd_by_maddubs"],
             "dirty upper ZMM": ["exp_f32/jit_avx512!dirty_zmm"],
         },
     ),

@@ -1,8 +1,12 @@
 # A family is a folder of kernels/ with a family.cmake, which says its operation and layouts: it is a kernel <operation>_<format> for
 # each format of kernels/formats/ of such a layout. Its variants are compiled once for each layout of packed weights (u8, f16: LAYOUT_BITS
 # are the bits of a code), its C files, the pack and the contract, once for each format; macros rename what they define. A family
-# that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes
-# it, and the macro LAYOUT_<layout> is defined. Adds to what ci/variants.cmake knows of kernels.
+# that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes it, and
+# the macro LAYOUT_<layout> is defined. Adds to what ci/variants.cmake knows of kernels.
+#
+# A format's own trick lies beside them: kernels/<family>/<format>/<isa>-<nickname>.cpp defines <operation>_<format>_<isa>_<nickname>
+# and, where the family packs, <operation>_<format>_pack_<isa>_<nickname>, for a layout that no other variant has. What such variants
+# need of scratch is in scratch.h of that folder, and the contract reads it there: FORMAT_SCRATCH names it.
 file(GLOB family_files CONFIGURE_DEPENDS ${kernel_root}/*/family.cmake)
 file(GLOB format_headers CONFIGURE_DEPENDS ${kernel_root}/formats/*.h)
 
@@ -29,7 +33,37 @@ const struct weight_format* const assay_weight_formats[] = {
 };
 ")
 
-# out: definitions that rename what a family's C files define, <family>_pack in pack.c: to the name of a kernel and a suffix.
+# The variants of a format of its own: what is in its folder. Part of add_family: adds to labels_<kernel> and what else that sets.
+macro(add_variants_of_format family kernel format)
+  file(GLOB files CONFIGURE_DEPENDS ${kernel_root}/${family}/${format}/*.cpp ${kernel_root}/${family}/${format}/*.asm)
+  foreach(file ${files})
+    cmake_path(GET file STEM stem)
+    if(NOT stem MATCHES "-")
+      message(FATAL_ERROR "${file}: that is the name of the family's own variant; give this one a nickname, <isa>-<nickname>")
+    endif()
+    cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE source)
+    string(REPLACE "-" "_" defined ${stem})
+    variants_of_file(${file} variants)
+    foreach(label ${variants})
+      string(REPLACE "-" "_" symbol ${label})
+      isa_of(${label} isa)
+      list(APPEND labels_${kernel} ${label})
+      set(source_${kernel}/${label} ${source} PARENT_SCOPE)
+      set(symbol_${kernel}/${label} ${kernel}_${symbol} PARENT_SCOPE)
+      set(of_format_${kernel}/${label} TRUE PARENT_SCOPE)
+      if("pack" IN_LIST parts_${family})
+        set(pack_${kernel}/${label} ${kernel}_pack_${symbol} PARENT_SCOPE)
+      endif()
+      set(renames "")
+      if(NOT symbol STREQUAL defined)  # scalar's, compiled again
+        set(renames ${kernel}_${defined}=${kernel}_${symbol} ${kernel}_pack_${defined}=${kernel}_pack_${symbol})
+      endif()
+      add_variant_objects(variants_${isa}_${kernel}_${symbol} ${isa} FILES ${file} DEFINES ${renames})
+    endforeach()
+  endforeach()
+endmacro()
+
+# out: definitions that give what a family's C files define (<family>_pack: pack.c) the name of one of its kernels and a suffix.
 function(renames_of_parts family kernel suffix out)
   set(renames "")
   foreach(part ${parts_${family}})
@@ -71,6 +105,12 @@ function(add_family family)
     endif()
     string(REGEX REPLACE "[^0-9]" "" bits ${layout})
     set(defines LAYOUT_BITS=${bits} LAYOUT_${layout} FORMAT=${format} "FORMAT_HEADER=\"kernels/formats/${format}.h\"")
+    file(GLOB scratch_of_format CONFIGURE_DEPENDS ${kernel_root}/${family}/${format}/scratch.h)
+    if(scratch_of_format)
+      set(scratch_${kernel} kernels/${family}/${format}/scratch.h)
+      set(scratch_${kernel} ${scratch_${kernel}} PARENT_SCOPE)
+      list(APPEND defines "FORMAT_SCRATCH=\"${scratch_${kernel}}\"")
+    endif()
     renames_of_parts(${family} ${kernel} "" renames)
     add_library(${kernel}_format OBJECT ${c_files})
     target_compile_options(${kernel}_format PRIVATE -O2)
@@ -80,7 +120,6 @@ function(add_family family)
     if(layouts)
       set(compiled_for ${layout})
       set(defines_of_variants LAYOUT_BITS=${bits})
-      set(layout_${kernel} ${layout} PARENT_SCOPE)
     else()
       set(compiled_for ${format})
       set(defines_of_variants ${defines} ${renames})
@@ -91,6 +130,9 @@ function(add_family family)
       cmake_path(RELATIVE_PATH file_${label} BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE source)
       set(source_${kernel}/${label} ${source} PARENT_SCOPE)
       set(symbol_${kernel}/${label} ${family}_${compiled_for}_${symbol} PARENT_SCOPE)
+      if(layouts)
+        set(layout_${kernel}/${label} ${layout} PARENT_SCOPE)
+      endif()
       if("pack" IN_LIST parts_${family})
         set(pack_${kernel}/${label} ${kernel}_pack PARENT_SCOPE)
       endif()
@@ -101,7 +143,9 @@ function(add_family family)
       endif()
     endforeach()
     list(APPEND built ${compiled_for})
-    set(labels_${kernel} ${labels} PARENT_SCOPE)
+    set(labels_${kernel} ${labels})
+    add_variants_of_format(${family} ${kernel} ${format})
+    set(labels_${kernel} ${labels_${kernel}} PARENT_SCOPE)
     set(family_${kernel} ${family} PARENT_SCOPE)
     set(format_${kernel} ${format} PARENT_SCOPE)
     set(defines_${kernel} "${defines}" PARENT_SCOPE)  # what its C files are compiled with

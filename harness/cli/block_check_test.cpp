@@ -31,7 +31,7 @@ TEST(BlockCheck, TheWrongVariantIsBlamedAndNoOther) {
            "gelu_f32=jit_avx2!fma_operands_exchanged",
            "layer_norm_f32=avx2!bias_twice_in_the_tail",
            "matmul_f32=sse!odd_token_missed",
-           "matmul_q1_0=scalar!scale_of_the_neighbouring_block",
+           "matmul_q1_0=scalar-select!scale_of_the_neighbouring_block",
            "quantize_q8_0=scalar!scale_of_the_previous_block",
        }) {
     const auto run = run_assay({"check", "--block", "gpt2", "--force", guilty, "--json"}, ASSAY_SELFTEST_BINARY);

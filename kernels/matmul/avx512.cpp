@@ -16,41 +16,63 @@ struct Plain : Avx512 {
 
   static void prepare_codes(uint8_t* to, __m128i low, __m128i high) { widen_codes(to, low, high); }
   static Sum start(const uint8_t* block) { return _mm512_set1_epi32(start_of(block)); }
-  static Codes load(const uint8_t* step) {
+  static Codes load(const uint8_t* step, int) {
     const __m512i codes = _mm512_load_si512(step);
     return {_mm512_and_si512(codes, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(codes, 8)};
   }
-  static Sum add(Sum sum, Codes codes, const uint8_t* x, int step) {
-    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(codes.even, _mm512_set1_epi32(four_bytes(x + 8 * step))));
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(codes.odd, _mm512_set1_epi32(four_bytes(x + 8 * step + 4))));
+  static Sum add(Sum sum, Codes codes, const uint8_t* x, int round) {
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(codes.even, _mm512_set1_epi32(four_bytes(x + 8 * round))));
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(codes.odd, _mm512_set1_epi32(four_bytes(x + 8 * round + 4))));
   }
   static Float value(Sum sum, const uint8_t*) { return _mm512_cvtepi32_ps(sum); }
 };
 #else
-// All products of a block fit an int16: a lane sums 16 of them, of at most 15 * 128.
-struct Plain : Avx512 {
+// All products of a block fit an int16.
+struct Short : Avx512 {
   using Sum = __m512i;
-  struct Codes {
-    __m512i low, high;
-  };
   static constexpr size_t kPrepared = 40;
 
   static void prepare_codes(uint8_t* to, __m128i low, __m128i high) { keep_codes(to, low, high); }
   static Sum start(const uint8_t*) { return _mm512_setzero_si512(); }
-  static Codes load(const uint8_t* step) {
-    const __m512i codes = _mm512_load_si512(step);
-    const __m512i nibble = _mm512_set1_epi8(15);
-    return {_mm512_and_si512(codes, nibble), _mm512_and_si512(_mm512_srli_epi16(codes, 4), nibble)};
-  }
-  static Sum add(Sum sum, Codes codes, const uint8_t* x, int step) {
-    sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(codes.low, _mm512_set1_epi32(four_bytes(x + 4 * step))));
-    return _mm512_add_epi16(sum, _mm512_maddubs_epi16(codes.high, _mm512_set1_epi32(four_bytes(x + 16 + 4 * step))));
+  /// Four columns' codes times the activations at `x`.
+  static Sum add_products(Sum sum, __m512i codes, const uint8_t* x) {
+    sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(codes, _mm512_set1_epi32(four_bytes(x))));
+    asm("" : "+v"(sum));  // GCC would reassociate the sums to have all products first, and spill them
+    return sum;
   }
   static Float value(Sum sum, const uint8_t* block) {
     const __m512i products = _mm512_madd_epi16(sum, _mm512_set1_epi16(1));
     return _mm512_cvtepi32_ps(_mm512_add_epi32(products, _mm512_set1_epi32(start_of(block))));
   }
 };
+
+#if LAYOUT_BITS == 4
+// A lane sums 16 products of at most 15 * 128.
+struct Plain : Short {
+  struct Codes {
+    __m512i low, high;
+  };
+  static Codes load(const uint8_t* step, int) {
+    const __m512i codes = _mm512_load_si512(step);
+    const __m512i nibble = _mm512_set1_epi8(15);
+    return {_mm512_and_si512(codes, nibble), _mm512_and_si512(_mm512_srli_epi16(codes, 4), nibble)};
+  }
+  static Sum add(Sum sum, Codes codes, const uint8_t* x, int round) {
+    return add_products(add_products(sum, codes.low, x + 4 * round), codes.high, x + 16 + 4 * round);
+  }
+};
+#else
+// A lane sums 16 products of at most 2 * 128.
+struct Plain : Short {
+  using Codes = __m512i;
+  static Codes load(const uint8_t* step, int round) {
+    const __m512i bits = _mm512_load_si512(step);
+    const __m512i shifted = round == 0 ? _mm512_slli_epi16(bits, 1) : _mm512_srli_epi16(bits, round - 1);
+    return _mm512_and_si512(shifted, _mm512_set1_epi8(2));
+  }
+  static Sum add(Sum sum, Codes codes, const uint8_t* x, int round) { return add_products(sum, codes, x + 4 * round); }
+};
+#endif
 #endif
 
 }  // namespace

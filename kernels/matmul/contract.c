@@ -1,12 +1,23 @@
 #include "assay/contract.h"
 #include "kernels/matmul/layout.h"
 
+#ifdef FORMAT_SCRATCH  // the format has variants of its own
+#include FORMAT_SCRATCH
+#else
+static size_t scratch_of_format(const size_t* shape) {
+  (void)shape;
+  return 0;
+}
+#endif
+
 #define STRING(x) #x
 #define NAME(x) STRING(x)
 
 static size_t scratch_bytes(const size_t* shape) {
   const size_t batch = shape[2] < kBatch ? shape[2] : (size_t)kBatch;
-  return batch * (shape[1] / kBlock) * kScratch;
+  const size_t of_tile = batch * (shape[1] / kBlock) * kScratch;
+  const size_t of_format = scratch_of_format(shape);
+  return of_tile > of_format ? of_tile : of_format;
 }
 
 // The build names the format, and renames what is defined after the kernel.

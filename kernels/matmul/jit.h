@@ -55,10 +55,10 @@ class MatmulGenerator : public VectorGenerator {
   // Bytes of a prepared block: its scale, the sum of its codes times -kZero, and its codes, widened for products of 16 bits.
   static constexpr bool kWiden = LAYOUT_BITS == 8 && !kVnni;
   static constexpr int kPrepared = kWiden ? 72 : 40;
-  // A step's codes are so many vectors: even and odd columns, or low and high halves.
-  static constexpr int kParts = LAYOUT_BITS == 8 && kVnni ? 1 : 2;
+  // A step's codes are so many vectors: even and odd columns, low and high halves, or bits.
+  static constexpr int kParts = LAYOUT_BITS == 1 ? 8 : LAYOUT_BITS == 8 && kVnni ? 1 : 2;
   // Sums of products are int16 until a block ends.
-  static constexpr bool kShort = LAYOUT_BITS == 4 && !kVnni;
+  static constexpr bool kShort = LAYOUT_BITS <= 4 && !kVnni;
   // On the stack: x of the batch, batches left.
   static constexpr int kFrame = 16;
 
@@ -86,7 +86,7 @@ class MatmulGenerator : public VectorGenerator {
     mov(r10, argument(offsetof(matmul_args, y)));
     mov(rax, argument(offsetof(matmul_args, x)));
     mov(ptr[rsp], rax);
-    if (kParts == 2) {
+    if (kParts > 1) {
       vpbroadcastd(part_mask(), ptr[rip + part_mask_]);
     }
     if (kShort) {
@@ -294,6 +294,9 @@ class MatmulGenerator : public VectorGenerator {
     for (int step = 0; step < kSteps; ++step) {
       load_codes(step, vectors);
       for (int part = 0; part < kParts; ++part) {
+        if (LAYOUT_BITS == 1) {
+          take_bits(part, vectors);
+        }
         for (int t = 0; t < size; ++t) {
           add_products(t, step, part, vectors);
         }
@@ -332,6 +335,10 @@ class MatmulGenerator : public VectorGenerator {
       const auto from = of_vector(rsi, v, 4, step * kStep);
       const Vec low = codes(v, 0);
       const Vec high = codes(v, 1);
+      if (LAYOUT_BITS == 1) {
+        vmovaps(high, from);
+        continue;
+      }
       if (kParts == 1) {
         vmovaps(low, from);
         continue;
@@ -345,6 +352,19 @@ class MatmulGenerator : public VectorGenerator {
     }
   }
 
+  // Of the bytes in codes(v, 1) bit number `bit`, as the codes 0 and 2.
+  void take_bits(int bit, int vectors) {
+    for (int v = 0; v < vectors; ++v) {
+      const Vec to = codes(v, 0);
+      if (bit == 0) {
+        vpsllw(to, codes(v, 1), 1);
+      } else if (bit > 1) {
+        vpsrlw(to, codes(v, 1), static_cast<uint8_t>(bit - 1));
+      }
+      and_bits(to, bit == 1 ? codes(v, 1) : to, part_mask());
+    }
+  }
+
   void and_bits(const Vec& to, const Vec& a, const Vec& b) {
     if constexpr (Vec::kWide) {
       vpandd(to, a, b);
@@ -355,23 +375,24 @@ class MatmulGenerator : public VectorGenerator {
 
   // Those of four columns (or two, as words) of token t. Why int16 and int32 hold them: avx2.cpp.
   void add_products(int t, int step, int part, int vectors) {
-    const int place = kWiden ? 8 * step + 4 * part : 4 * step + 16 * part;
+    const int place = kWiden ? 8 * step + 4 * part : 4 * step + (LAYOUT_BITS == 1 ? 4 : 16) * part;
     const auto four = r14 + t * kPrepared + 8 + place;
     if (!kVnni) {
       vpbroadcastd(factor(), ptr[four]);
     }
     for (int v = 0; v < vectors; ++v) {
       const Vec to = product(t * vectors + v);
+      const Vec from = codes(v, LAYOUT_BITS == 1 ? 0 : part);
       if constexpr (kVnni) {
-        vpdpbusd(to, codes(v, part), ptr_b[four]);
+        vpdpbusd(to, from, ptr_b[four]);
       } else if (kShort) {
         const bool first = step == 0 && part == 0;
-        vpmaddubsw(first ? to : moment(), codes(v, part), factor());
+        vpmaddubsw(first ? to : moment(), from, factor());
         if (!first) {
           vpaddw(to, to, moment());
         }
       } else {
-        vpmaddwd(moment(), codes(v, part), factor());
+        vpmaddwd(moment(), from, factor());
         vpaddd(to, to, moment());
       }
     }
@@ -401,7 +422,7 @@ class MatmulGenerator : public VectorGenerator {
     write_mask<Vec>();
     align(4);
     L(part_mask_);
-    dd(LAYOUT_BITS == 8 ? 0x00ff00ff : 0x0f0f0f0f);
+    dd(LAYOUT_BITS == 8 ? 0x00ff00ff : LAYOUT_BITS == 4 ? 0x0f0f0f0f : 0x02020202);
     L(ones_);
     dd(0x00010001);
     L(bytes_of_one_);

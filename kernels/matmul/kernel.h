@@ -4,8 +4,10 @@
 #include "assay/contract.h"
 
 // The matmul family: matmul_<format> for each format of kernels/formats/. Here is what is true of all: the calls; and the contract
-// of those whose weights are multiplied with Q8_0 activations. That of floats is in kernels/matmul_float/kernel.h. pack takes a format's blocks apart and lays the integers and scales of the file out for the tile (layout.h), of which
-// there is one for each layout and ISA: formats differ in pack, ISAs in run.
+// of those whose weights are multiplied with Q8_0 activations. That of floats is in kernels/matmul_float/kernel.h. pack takes a
+// format's blocks apart and lays the integers and scales of the file out for the tile (layout.h), of which there is one for each
+// layout and ISA: formats differ in pack, ISAs in run. What serves one format only lies in a folder of its name (q1_0/), with a pack
+// and a layout of its own.
 
 /// Packs the weights once, rows of cols / elements blocks of the format.
 typedef assay_pack_fn matmul_pack_fn;

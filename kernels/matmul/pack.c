@@ -13,6 +13,16 @@ matmul_pack_fn matmul_pack;
 
 // 32 codes of one row, at its place in a block.
 static void put_codes(uint8_t* to, const uint8_t* codes) {
+  if (LAYOUT_BITS == 1) {  // bit i of four bytes at once
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 8; ++i) {
+      uint32_t four;
+      memcpy(&four, codes + 4 * i, 4);
+      bits |= four >> 1 << i;
+    }
+    memcpy(to, &bits, 4);
+    return;
+  }
   for (size_t c = 0; c < kBlock; ++c) {
     uint8_t* byte = to + c % 4;
     if (LAYOUT_BITS == 8 || c < 16) {

@@ -7,12 +7,47 @@
 
 extern "C" matmul_fn matmul_scalar;
 
-// The innermost loops run over the 64 bytes of a step, with the activations repeated for each row: neighbours in memory, so that
-// the compiler (auto_v2 .. auto_v4) can keep them in the lanes of vectors, and the four sums of a row meet once a block.
+// The innermost loops run over neighbours in memory, so that the compiler (auto_v2 .. auto_v4) can keep them in the lanes of vectors:
+// the 64 bytes of a step, with the activations repeated for each row, and the four sums of a row meet once a block; or, of the
+// layout of one bit, the rows, whose bits are words as their sums are.
 namespace {
 
-/// The integers of one block, four for each row: the products of a panel's codes with 32 activations.
+#if LAYOUT_BITS == 1
+/// The sum of the activations whose bits are set in two bytes of a row, where x[0] is that of the lowest bit. It fits an int16.
+inline uint16_t masked_sum(uint16_t bits, const uint16_t* x) {
+  uint16_t sum = 0;
+#pragma GCC unroll 16
+  for (int bit = 0; bit < 16; ++bit) {
+    const uint16_t value = x[4 * (bit % 8) + bit / 8];  // loaded whatever the bit: a select, no branch
+    sum = static_cast<uint16_t>(sum + ((bits & (1 << bit)) != 0 ? value : 0));
+  }
+  return sum;
+}
+
+/// The integers of one block, one for each row, without its start: a panel's codes times 32 activations, that is twice the
+/// activations whose bits are set.
 inline void add_products(int32_t* sums, const uint8_t* codes, const int8_t* x) {
+  uint16_t words[kBlock];
+  for (size_t i = 0; i < kBlock; ++i) {
+    words[i] = static_cast<uint16_t>(x[i]);
+  }
+  uint16_t bits[2][kPanel];
+  for (size_t r = 0; r < kPanel; ++r) {
+    bits[0][r] = read_u16(codes + 4 * r);
+    bits[1][r] = read_u16(codes + 4 * r + 2);
+  }
+  uint16_t set[kPanel];
+  for (size_t r = 0; r < kPanel; ++r) {
+    set[r] = static_cast<uint16_t>(masked_sum(bits[0][r], words) + masked_sum(bits[1][r], words + 2));
+  }
+  for (size_t r = 0; r < kPanel; ++r) {
+    sums[r] += 2 * static_cast<int16_t>(set[r]);
+  }
+}
+#else
+/// The integers of one block, one for each row, without its start: a panel's codes times 32 activations.
+inline void add_products(int32_t* sums, const uint8_t* codes, const int8_t* x) {
+  int32_t products[kStep] = {};
   for (size_t step = 0; step < kSteps; ++step, codes += kStep) {
     int8_t first[kStep];
     int8_t second[kStep];
@@ -22,13 +57,17 @@ inline void add_products(int32_t* sums, const uint8_t* codes, const int8_t* x) {
     }
     for (size_t i = 0; i < kStep; ++i) {
       if (LAYOUT_BITS == 8) {
-        sums[i] += codes[i] * first[i];
+        products[i] += codes[i] * first[i];
       } else {
-        sums[i] += (codes[i] & 15) * first[i] + (codes[i] >> 4) * second[i];
+        products[i] += (codes[i] & 15) * first[i] + (codes[i] >> 4) * second[i];
       }
     }
   }
+  for (size_t r = 0; r < kPanel; ++r) {
+    sums[r] += products[4 * r] + products[4 * r + 1] + products[4 * r + 2] + products[4 * r + 3];
+  }
 }
+#endif
 
 /// One panel times one token: 16 floats.
 void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t blocks) {
@@ -41,12 +80,11 @@ void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t 
     for (size_t i = 0; i < kBlock; ++i) {
       start -= kZero * activations[i];
     }
-    int32_t products[kStep] = {};
-    add_products(products, panel + b * kBlockCodes, activations);
     int32_t sums[kPanel];
     for (size_t r = 0; r < kPanel; ++r) {
-      sums[r] = start + products[4 * r] + products[4 * r + 1] + products[4 * r + 2] + products[4 * r + 3];
+      sums[r] = start;
     }
+    add_products(sums, panel + b * kBlockCodes, activations);
     const float d = half_to_float(read_u16(x));
     for (size_t r = 0; r < kPanel; ++r) {
       y[r] += static_cast<float>(sums[r]) * (d * half_to_float(read_u16(scales + b * kBlockScales + 2 * r)));

@@ -4,8 +4,8 @@
 //   kTokens, kVectors     of the largest tile; kVectorsOfOne: for one token
 //   kPrepared             bytes of a prepared block of activations, below
 //   prepare_codes         writes its part of those
-//   Codes load(step)      the codes of kLanes rows, from their place in a step of the layout
-//   Sum start(block), Sum add(sum, codes, block, step), Float value(sum, block)
+//   Codes load(step, round)  the codes of kLanes rows, from their place in a step of the layout
+//   Sum start(block), Sum add(sum, codes, block, round), Float value(sum, block)
 //                         the products of a block: their sum from its start to its value, with the code for 0 taken off
 //   zero, set1, mul, fmadd, halves, loadu, storeu, add_floats
 // and calls run_tiles. A prepared block of activations: its scale as a float, the sum of its codes times -kZero as an int32,
@@ -20,6 +20,9 @@
 #include "kernels/matmul/layout.h"
 
 namespace {
+
+// Codes are loaded and multiplied in rounds: one for each step, and of the layout of one bit one for each bit of its bytes.
+enum { kRounds = LAYOUT_BITS == 1 ? 8 : kSteps, kRoundBytes = LAYOUT_BITS == 1 ? 0 : kStep };
 
 // Of the prepared block `p`.
 inline float scale_of(const uint8_t* p) {
@@ -113,17 +116,17 @@ void tile(const Tile* a) {
       }
     }
 #pragma GCC unroll 8
-    for (int step = 0; step < kSteps; ++step) {
+    for (int round = 0; round < kRounds; ++round) {
       typename Isa::Codes here[V];
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) {
-        here[v] = Isa::load(codes + static_cast<size_t>(v) * a->codes_apart + step * kStep);
+        here[v] = Isa::load(codes + static_cast<size_t>(v) * a->codes_apart + round * kRoundBytes, round);
       }
 #pragma GCC unroll 16
       for (int t = 0; t < T; ++t) {
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
-          products[t][v] = Isa::add(products[t][v], here[v], x + static_cast<size_t>(t) * a->x_apart + 8, step);
+          products[t][v] = Isa::add(products[t][v], here[v], x + static_cast<size_t>(t) * a->x_apart + 8, round);
         }
       }
     }

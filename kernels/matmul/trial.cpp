@@ -153,8 +153,10 @@ class MatmulTrial : public Trial {
     const auto bytes = [&](const weight_format& f) {
       return cols / static_cast<double>(f.elements) * static_cast<double>(f.bytes);
     };
+    // A table of 16 has the sums of 4 / code_bits activations, of two bytes each: of use where that is more than one.
+    const double ops_per_lookup = format_.code_bits <= 2 ? 4.0 / format_.code_bits : 0;
     return {2 * rows * cols * tokens, rows * (bytes(format_) + 4) + tokens * bytes(activations_), 4 * tokens * rows,
-            true};
+            true, ops_per_lookup};
   }
 
  private:

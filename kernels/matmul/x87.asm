@@ -81,6 +81,17 @@ matmul_x87:
         movzx   eax, byte [rcx + k]
 %if LAYOUT_BITS == 8
         ADD_PRODUCT k
+%elif LAYOUT_BITS == 1
+        mov     r10d, eax
+%assign i 0
+%rep 8
+        mov     eax, r10d
+        and     eax, 1 << i
+        setnz   al
+        add     eax, eax                ; the code 0 or 2
+        ADD_PRODUCT 4*i + k
+%assign i i + 1
+%endrep
 %else
         mov     r10d, eax
         and     eax, 15

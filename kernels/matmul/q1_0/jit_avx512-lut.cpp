@@ -1,7 +1,7 @@
-#include "kernels/matmul_q1_0/jit.h"
+#include "kernels/matmul/q1_0/jit.h"
 
-extern "C" matmul_q1_0_gen matmul_q1_0_jit_avx512;
-extern "C" matmul_q1_0_pack_fn matmul_q1_0_pack_jit_avx512;
+extern "C" matmul_gen matmul_q1_0_jit_avx512_lut;
+extern "C" matmul_pack_fn matmul_q1_0_pack_jit_avx512_lut;
 
 namespace {
 
@@ -265,7 +265,7 @@ class Avx512 : public Generator {
 
 }  // namespace
 
-extern "C" size_t matmul_q1_0_pack_jit_avx512(void* packed, const void* w, size_t rows, size_t cols) {
+extern "C" size_t matmul_q1_0_pack_jit_avx512_lut(void* packed, const void* w, size_t rows, size_t cols) {
   const size_t groups = cols / 128;
   const size_t bytes = (rows + 15) / 16 * avx512_tile_bytes(groups);
   if (packed == nullptr || bytes == 0) {
@@ -290,6 +290,6 @@ extern "C" size_t matmul_q1_0_pack_jit_avx512(void* packed, const void* w, size_
   return bytes;
 }
 
-extern "C" size_t matmul_q1_0_jit_avx512(void* code, size_t capacity, const size_t* key) {
+extern "C" size_t matmul_q1_0_jit_avx512_lut(void* code, size_t capacity, const size_t* key) {
   return generate<Avx512>(code, capacity, key);
 }

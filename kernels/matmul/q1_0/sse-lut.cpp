@@ -2,10 +2,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/matmul_q1_0/kernel.h"
+#include "kernels/formats/format.h"
+#include "kernels/matmul/kernel.h"
 
-extern "C" matmul_q1_0_fn matmul_q1_0_sse;
-extern "C" matmul_q1_0_pack_fn matmul_q1_0_pack_sse;
+extern "C" matmul_fn matmul_q1_0_sse_lut;
+extern "C" matmul_pack_fn matmul_q1_0_pack_sse_lut;
 
 // Table lookup in place of multiplication, after T-MAC (Wei et al., "T-MAC: CPU Renaissance via Table Lookup for
 // Low-Bit LLM Deployment on Edge", 2024): for four columns of a token the sums S of the activations whose bits are set
@@ -22,21 +23,7 @@ static const size_t kTile = 16;
 static const size_t kGroupBytes = 4 * 16 + 16 * 16;
 static const size_t kMaxGroups = 16;  // at a time: their tables are 16 KiB, half of an L1 cache
 
-static inline float half_to_float(const uint8_t* p) {
-  const uint32_t half = (uint32_t)(p[0] | p[1] << 8);
-  // Exponent and fraction at their places in a float, then the bias corrected by a product: exact for subnormals too.
-  const uint32_t magnitude = (half & 0x7fff) << 13;
-  float value;
-  memcpy(&value, &magnitude, 4);
-  value *= 0x1p112f;
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  bits |= ((half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0u) | (half & 0x8000) << 16;
-  memcpy(&value, &bits, 4);
-  return value;
-}
-
-extern "C" size_t matmul_q1_0_pack_sse(void* packed, const void* w, size_t rows, size_t cols) {
+extern "C" size_t matmul_q1_0_pack_sse_lut(void* packed, const void* w, size_t rows, size_t cols) {
   const size_t groups = cols / 128;
   const size_t bytes = (rows + kTile - 1) / kTile * groups * kGroupBytes;
   if (packed == NULL || bytes == 0) {
@@ -50,7 +37,7 @@ extern "C" size_t matmul_q1_0_pack_sse(void* packed, const void* w, size_t rows,
     uint8_t* to = (uint8_t*)packed + r / kTile * groups * kGroupBytes;
     const size_t row = r % kTile;
     for (size_t g = 0; g < groups; ++g, from += 18, to += kGroupBytes) {
-      const float d1 = half_to_float(from);
+      const float d1 = half_to_float(read_u16(from));
       memcpy(to + 4 * row, &d1, 4);
       for (size_t j = 0; j < 16; ++j) {
         to[64 + 16 * j + row] = from[2 + j];
@@ -90,7 +77,7 @@ static inline void build_tables(uint8_t* table, struct Scale* scale, const uint8
       _mm_store_si128((__m128i*)(table + 16), _mm_packus_epi16(_mm_srli_epi16(s, 5), _mm_srli_epi16(s3, 5)));
       sum += _mm_extract_epi16(s3, 7) - 512;  // the entry with every bit set
     }
-    scale[b].d8 = half_to_float(x);
+    scale[b].d8 = half_to_float(read_u16(x));
     scale[b].zero = (float)(8388608 + 8192 + sum);
   }
 }
@@ -144,7 +131,7 @@ static inline void run_tile(float* sums, const uint8_t* packed, const uint8_t* t
   }
 }
 
-extern "C" void matmul_q1_0_sse(const struct matmul_args* a) {
+extern "C" void matmul_q1_0_sse_lut(const struct matmul_args* a) {
   const size_t groups = a->cols / 128;
   if (a->row_begin >= a->row_end) {
     return;

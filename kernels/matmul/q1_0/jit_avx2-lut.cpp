@@ -1,7 +1,7 @@
-#include "kernels/matmul_q1_0/jit.h"
+#include "kernels/matmul/q1_0/jit.h"
 
-extern "C" matmul_q1_0_gen matmul_q1_0_jit_avx2;
-extern "C" matmul_q1_0_pack_fn matmul_q1_0_pack_jit_avx2;
+extern "C" matmul_gen matmul_q1_0_jit_avx2_lut;
+extern "C" matmul_pack_fn matmul_q1_0_pack_jit_avx2_lut;
 
 namespace {
 
@@ -307,7 +307,7 @@ class Avx2 : public Generator {
 
 }  // namespace
 
-extern "C" size_t matmul_q1_0_pack_jit_avx2(void* packed, const void* w, size_t rows, size_t cols) {
+extern "C" size_t matmul_q1_0_pack_jit_avx2_lut(void* packed, const void* w, size_t rows, size_t cols) {
   const size_t groups = cols / 128;
   const size_t bytes = (rows + 31) / 32 * avx2_tile_bytes(groups);
   if (packed == nullptr || bytes == 0) {
@@ -331,6 +331,6 @@ extern "C" size_t matmul_q1_0_pack_jit_avx2(void* packed, const void* w, size_t 
   return bytes;
 }
 
-extern "C" size_t matmul_q1_0_jit_avx2(void* code, size_t capacity, const size_t* key) {
+extern "C" size_t matmul_q1_0_jit_avx2_lut(void* code, size_t capacity, const size_t* key) {
   return generate<Avx2>(code, capacity, key);
 }

@@ -2,10 +2,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/matmul_q1_0/kernel.h"
+#include "kernels/matmul/kernel.h"
 
-extern "C" matmul_q1_0_fn matmul_q1_0_avx2;
-extern "C" matmul_q1_0_pack_fn matmul_q1_0_pack_avx2;
+extern "C" matmul_fn matmul_q1_0_avx2_lut;
+extern "C" matmul_pack_fn matmul_q1_0_pack_avx2_lut;
 
 // Table lookup in place of multiplication, after T-MAC (Wei et al., "T-MAC: CPU Renaissance via Table Lookup for
 // Low-Bit LLM Deployment on Edge", 2024): for four columns of a token the sums S of the activations whose bits are set
@@ -22,7 +22,7 @@ static const size_t kTile = 32;
 static const size_t kGroupBytes = 2 * 32 + 16 * 32;
 static const size_t kMaxBlocks = 64;  // of all tokens at a time: their tables are 16 KiB, half of an L1 cache
 
-extern "C" size_t matmul_q1_0_pack_avx2(void* packed, const void* w, size_t rows, size_t cols) {
+extern "C" size_t matmul_q1_0_pack_avx2_lut(void* packed, const void* w, size_t rows, size_t cols) {
   const size_t groups = cols / 128;
   const size_t bytes = (rows + kTile - 1) / kTile * groups * kGroupBytes;
   if (packed == NULL || bytes == 0) {
@@ -203,7 +203,7 @@ static void run_tokens(const struct matmul_args* a, size_t token) {
   }
 }
 
-extern "C" void matmul_q1_0_avx2(const struct matmul_args* a) {
+extern "C" void matmul_q1_0_avx2_lut(const struct matmul_args* a) {
   if (a->row_begin >= a->row_end) {
     return;
   }

@@ -1,12 +1,12 @@
 ; Q1_0 weights times Q8_0 activations: the integers by lookup, the scales on the x87 stack.
 ;
-; size_t matmul_q1_0_pack_x87(packed, w, rows, cols): rdi, rsi, rdx, rcx -> rax
+; size_t matmul_q1_0_pack_x87_lut(packed, w, rows, cols): rdi, rsi, rdx, rcx -> rax
 ;   Row-major as w; each block of 18 bytes becomes 20: d1 as a float, 16 bytes of bits.
-; void matmul_q1_0_x87(const matmul_args*): rdi
+; void matmul_q1_0_x87_lut(const matmul_args*): rdi
 ;   Of each token, scratch holds for every four columns the 16 sums of +-q as words (8 * cols bytes), then d8 of each
 ;   block as a float.
-global matmul_q1_0_pack_x87
-global matmul_q1_0_x87
+global matmul_q1_0_pack_x87_lut
+global matmul_q1_0_x87_lut
 
 ; struct matmul_args
 %define ARG_Y         0
@@ -54,7 +54,7 @@ half_to_float:
         or      eax, r10d
         ret
 
-matmul_q1_0_pack_x87:
+matmul_q1_0_pack_x87_lut:
         shr     rcx, 7
         imul    rdx, rcx                ; blocks
         lea     r9, [rdx + 4*rdx]
@@ -81,7 +81,7 @@ matmul_q1_0_pack_x87:
         mov     rax, r9
         ret
 
-matmul_q1_0_x87:
+matmul_q1_0_x87_lut:
         push    rbx
         push    rbp
         push    r12

@@ -1,10 +1,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/matmul_q1_0/kernel.h"
+#include "kernels/formats/format.h"
+#include "kernels/matmul/kernel.h"
 
-extern "C" matmul_q1_0_fn matmul_q1_0_scalar;
-extern "C" matmul_q1_0_pack_fn matmul_q1_0_pack_scalar;
+extern "C" matmul_fn matmul_q1_0_scalar_select;
+extern "C" matmul_pack_fn matmul_q1_0_pack_scalar_select;
 
 // Rows in the innermost loops, so that the compiler (auto_v2 .. auto_v4) can keep 64 of them in the lanes of vectors
 // and needs no horizontal sums; all integer sums of one block fit 16 bits.
@@ -18,21 +19,6 @@ struct Group {
   float d1[kTile];
   uint16_t words[8][kTile];
 };
-
-float half_to_float(const uint8_t* p) {
-  const uint32_t half = static_cast<uint32_t>(p[0] | p[1] << 8);
-  // Exponent and fraction at their places in a float, then the bias corrected by a product: exact for subnormals too.
-  const uint32_t magnitude = (half & 0x7fff) << 13;
-  float value;
-  memcpy(&value, &magnitude, 4);
-  value *= 0x1p112f;
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0;  // Inf and NaN
-  bits |= (half & 0x8000) << 16;
-  memcpy(&value, &bits, 4);
-  return value;
-}
 
 // What a token's block needs: 32 activations as words, their sum, and d8.
 struct Block {
@@ -51,7 +37,7 @@ void widen(Block* blocks, const uint8_t* x, size_t count) {
       sum += static_cast<unsigned>(q);
     }
     blocks[b].sum = static_cast<uint16_t>(sum);
-    blocks[b].d8 = half_to_float(x);
+    blocks[b].d8 = half_to_float(read_u16(x));
   }
 }
 
@@ -118,7 +104,7 @@ void tokens_at(const matmul_args* a, size_t t0) {
 
 }  // namespace
 
-extern "C" size_t matmul_q1_0_pack_scalar(void* packed, const void* w, size_t rows, size_t cols) {
+extern "C" size_t matmul_q1_0_pack_scalar_select(void* packed, const void* w, size_t rows, size_t cols) {
   const size_t groups = cols / 128;
   const size_t bytes = (rows + kTile - 1) / kTile * groups * sizeof(Group);
   if (packed == nullptr || bytes == 0) {
@@ -129,7 +115,7 @@ extern "C" size_t matmul_q1_0_pack_scalar(void* packed, const void* w, size_t ro
     const uint8_t* from = static_cast<const uint8_t*>(w) + r * groups * 18;
     Group* group = static_cast<Group*>(packed) + r / kTile * groups;
     for (size_t g = 0; g < groups; ++g, from += 18, ++group) {
-      group->d1[r % kTile] = half_to_float(from);
+      group->d1[r % kTile] = half_to_float(read_u16(from));
       for (size_t j = 0; j < 8; ++j) {
         group->words[j][r % kTile] = static_cast<uint16_t>(from[2 + 2 * j] | from[3 + 2 * j] << 8);
       }
@@ -138,7 +124,7 @@ extern "C" size_t matmul_q1_0_pack_scalar(void* packed, const void* w, size_t ro
   return bytes;
 }
 
-extern "C" void matmul_q1_0_scalar(const matmul_args* a) {
+extern "C" void matmul_q1_0_scalar_select(const matmul_args* a) {
   size_t t = 0;
   for (; t + 2 <= a->tokens; t += 2) {
     tokens_at<2>(a, t);

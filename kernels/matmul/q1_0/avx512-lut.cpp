@@ -2,10 +2,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/matmul_q1_0/kernel.h"
+#include "kernels/matmul/kernel.h"
 
-extern "C" matmul_q1_0_fn matmul_q1_0_avx512;
-extern "C" matmul_q1_0_pack_fn matmul_q1_0_pack_avx512;
+extern "C" matmul_fn matmul_q1_0_avx512_lut;
+extern "C" matmul_pack_fn matmul_q1_0_pack_avx512_lut;
 
 // Table lookup in place of multiplication, after T-MAC (Wei et al., "T-MAC: CPU Renaissance via Table Lookup for
 // Low-Bit LLM Deployment on Edge", 2024): for four columns of a token the sums S of the activations whose bits are set
@@ -26,7 +26,7 @@ static const size_t kMaxGroups = 16;  // of all tokens at a time: their tables a
 
 static inline size_t strip_bytes(size_t groups) { return (groups * (256 + 32) + 63) / 64 * 64; }
 
-extern "C" size_t matmul_q1_0_pack_avx512(void* packed, const void* w, size_t rows, size_t cols) {
+extern "C" size_t matmul_q1_0_pack_avx512_lut(void* packed, const void* w, size_t rows, size_t cols) {
   const size_t groups = cols / 128;
   const size_t strips = (rows + kStrip - 1) / kStrip;
   const size_t bytes = strips * strip_bytes(groups);
@@ -214,7 +214,7 @@ static void run_tokens(const struct matmul_args* a, size_t token) {
   } while (g < groups);
 }
 
-extern "C" void matmul_q1_0_avx512(const struct matmul_args* a) {
+extern "C" void matmul_q1_0_avx512_lut(const struct matmul_args* a) {
   size_t t = 0;
   if (a->cols >= 512) {  // else the steps through scratch are so short that two tokens are faster
     for (; t + 4 <= a->tokens; t += 4) {

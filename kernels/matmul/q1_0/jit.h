@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/matmul_q1_0/kernel.h"
+#include "kernels/matmul/kernel.h"
 #include "kernels/shared/jit.h"
 
 // Table lookup in place of multiplication, after T-MAC (Wei et al., "T-MAC: CPU Renaissance via Table Lookup for
