@@ -97,13 +97,13 @@ void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past,
   pool.run(sizes_.n_head, [&](size_t head, unsigned thread) {
     const attention_f32_args args = {out + head * d,
                                      qkv + head * d,
-                                     keys_ + head * d,
-                                     values_ + head * d,
+                                     keys_ + head * sizes_.n_ctx * d,
+                                     values_ + head * sizes_.n_ctx * d,
                                      static_cast<float*>(pool.scratch(thread)),
                                      n,
                                      3 * n,
-                                     n,
-                                     n,
+                                     d,
+                                     d,
                                      tokens,
                                      past,
                                      d,
@@ -114,6 +114,7 @@ void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past,
 
 void Gpt2Layer::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) {
   const size_t n = sizes_.n_embd;
+  const size_t d = sizes_.head_size();
   normed_.resize(tokens * n);
   wide_.resize(tokens * std::max(3 * n, sizes_.n_ff));
   heads_.resize(tokens * n);
@@ -131,8 +132,12 @@ void Gpt2Layer::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) 
   normalise(ln1_);
   qkv_.run(wide_.data(), 3 * n, normed_.data(), tokens, pool);
   for (size_t t = 0; t < tokens; ++t) {
-    std::memcpy(keys_ + (past + t) * n, wide_.data() + t * 3 * n + n, n * sizeof(float));
-    std::memcpy(values_ + (past + t) * n, wide_.data() + t * 3 * n + 2 * n, n * sizeof(float));
+    const float* const kv = wide_.data() + t * 3 * n + n;
+    for (size_t head = 0; head < sizes_.n_head; ++head) {
+      const size_t row = head * sizes_.n_ctx + past + t;
+      std::memcpy(keys_ + row * d, kv + head * d, d * sizeof(float));
+      std::memcpy(values_ + row * d, kv + n + head * d, d * sizeof(float));
+    }
   }
   attend(wide_.data(), heads_.data(), tokens, past, pool);
   proj_.run(delta_.data(), n, heads_.data(), tokens, pool);
