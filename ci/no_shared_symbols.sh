@@ -5,7 +5,8 @@ set -eu
 bad=0
 for object in "$@"; do
   case $object in *variants_jit_*.dir*) continue ;; esac
-  if symbols=$(nm -C "$object" | grep -E ' [WVu] '); then
+  all=$(nm -C "$object")  # ends the script where there is no such object
+  if symbols=$(grep -E ' [WVu] ' <<<"$all"); then
     printf '%s defines symbols that can be shared:\n%s\n' "$object" "$symbols"
     bad=1
   fi

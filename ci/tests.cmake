@@ -32,7 +32,8 @@ set_tests_properties(large/dot_f32/avx2 selftest/large PROPERTIES LABELS "selfte
 set_tests_properties(selftest/planted_defects selftest/false_alarms PROPERTIES LABELS "selftest;slow" TIMEOUT 1500)
 
 # No variant may define a symbol that the linker could share with a file of other flags.
-add_test(NAME house/no_shared_symbols COMMAND ${CMAKE_SOURCE_DIR}/ci/no_shared_symbols.sh ${variant_objects})
+add_test(NAME house/no_shared_symbols COMMAND ${CMAKE_SOURCE_DIR}/ci/no_shared_symbols.sh ${variant_objects}
+         COMMAND_EXPAND_LISTS)
 # What plants the defects tells of an edit that does not fit.
 add_test(NAME house/defects COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/defects_test.py)
 set_tests_properties(house/no_shared_symbols house/defects PROPERTIES LABELS house)
