@@ -109,7 +109,7 @@ TEST(GgufTest, Tensors) {
   EXPECT_REJECTED(one({uint64_t{1} << 40}, 41, 0), "not inside");
   EXPECT_REJECTED(one({33}, 8, 0), "not whole blocks of 32 of type Q8_0");
   EXPECT_REJECTED(one({64}, 41, 0), "not whole blocks of 128 of type Q1_0");
-  EXPECT_REJECTED(one({4}, 4, 0), "tensor type 4 is not among 0 (F32), 1 (F16), 2 (Q4_0), 8 (Q8_0), 41");
+  EXPECT_REJECTED(one({4}, 4, 0), "tensor type 4 is not among 0 (F32), 1 (F16), ");
   EXPECT_REJECTED(one({4}, UINT32_MAX, 0), "tensor type 4294967295");
   EXPECT_REJECTED(one({4}, 0, 16), "data offset 16 is not a multiple of 32");
   EXPECT_REJECTED(one({4}, 0, 1024), "not inside");

@@ -15,8 +15,8 @@ std::span<const TensorTypeInfo> tensor_types() {
     for (const weight_format* format : weight_formats()) {
       std::string name = format->name;
       std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
-      list.push_back({static_cast<TensorType>(format->gguf_type), std::move(name), static_cast<uint32_t>(format->elements),
-                      static_cast<uint32_t>(format->bytes), format});
+      list.push_back({static_cast<TensorType>(format->gguf_type), std::move(name),
+                      static_cast<uint32_t>(format->elements), static_cast<uint32_t>(format->bytes), format});
     }
     std::ranges::sort(list, {}, &TensorTypeInfo::type);
     return list;

@@ -165,8 +165,7 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
   expect_matrix(file.path(), *position_embd_, s.n_ctx, s.n_embd);
   norm_w_ = tensor_vector(file.path(), file.tensor("output_norm.weight"), s.n_embd, dispatch);
   norm_b_ = tensor_vector(file.path(), file.tensor("output_norm.bias"), s.n_embd, dispatch);
-  const TensorSource source = {file.path(),
-                               [&](const std::string& name) -> const Tensor& { return file.tensor(name); },
+  const TensorSource source = {file.path(), [&](const std::string& name) -> const Tensor& { return file.tensor(name); },
                                [&](std::span<const std::byte> bytes) { file.release(bytes); }};
   for (size_t i = 0; i < s.n_layer; ++i) {
     layers_.push_back(std::make_unique<Gpt2Layer>(source, fmt::format("blk.{}.", i), s, attention_, dispatch));

@@ -60,12 +60,13 @@ std::vector<float> product(const Matrix& w, size_t tokens, unsigned threads, Dis
 TEST(Linear, EveryFormatIsTheProductThatTheReferenceHas) {
   for (const weight_format* format : weight_formats()) {
     const Matrix w(*format);
-    const auto weights = reference::decode(*reference::find_format(format->gguf_type),
-                                           reinterpret_cast<const uint8_t*>(w.bytes.data()),
-                                           kRows * kCols / format->elements);
+    const auto weights =
+        reference::decode(*reference::find_format(format->gguf_type), reinterpret_cast<const uint8_t*>(w.bytes.data()),
+                          kRows * kCols / format->elements);
     const std::vector<float> x = random_tokens(40);
     for (const size_t tokens : {1, 7, 40}) {
-      Dispatch dispatch(detect_cpu(), Dispatch::Options{.profile = {}, .force = {}, .use_environment = false, .notice = {}});
+      Dispatch dispatch(detect_cpu(),
+                        Dispatch::Options{.profile = {}, .force = {}, .use_environment = false, .notice = {}});
       const std::vector<float> y = product(w, tokens, 1, dispatch);
       for (size_t t = 0; t < tokens; ++t) {
         for (size_t r = 0; r < kRows; ++r) {
@@ -81,7 +82,8 @@ TEST(Linear, EveryFormatIsTheProductThatTheReferenceHas) {
         }
       }
       for (const auto& [name, calls] : dispatch.ran()) {
-        EXPECT_TRUE(name.starts_with("quantize_") || name.starts_with(std::string("matmul_") + format->name + "/")) << name;
+        EXPECT_TRUE(name.starts_with("quantize_") || name.starts_with(std::string("matmul_") + format->name + "/"))
+            << name;
       }
     }
   }
@@ -116,13 +118,15 @@ TEST(Linear, TokensOfAPromptRunInTheLayoutOfOneToken) {
   profile.date = "2026-01-01T00:00:00Z";
   const nlohmann::json verdict = {{"status", "pass"}, {"samples", 10}};
   for (size_t i = 0; i < 2; ++i) {
-    Choice choice{kernel->name, i == 0 ? "decode" : "prefill", others[i]->label(), {kRows, kCols, i == 0 ? 1u : 40u},
-                  "measured",   verdict,                       {{"median_ns", 1.0}}};
+    Choice choice{
+        kernel->name, i == 0 ? "decode" : "prefill", others[i]->label(), {kRows, kCols, i == 0 ? 1u : 40u}, "measured",
+        verdict,      {{"median_ns", 1.0}}};
     choice.code = others[i]->code;
     profile.choices.push_back(choice);
   }
   write_profile(path, profile);
-  Dispatch dispatch(detect_cpu(), Dispatch::Options{.profile = path, .force = {}, .use_environment = false, .notice = {}});
+  Dispatch dispatch(detect_cpu(),
+                    Dispatch::Options{.profile = path, .force = {}, .use_environment = false, .notice = {}});
   const Matrix w(find_format(kernel->contract->weights));
   product(w, 40, 1, dispatch);
   EXPECT_EQ(dispatch.ran().count(others[0]->name()), 1u);

@@ -19,9 +19,10 @@ Arena::Arena(size_t bytes, Pages pages, const char* what) : bytes_(bytes) {
   }
   void* map = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED) {
-    throw MachineError(fmt::format("the system does not give {} MiB of memory for {}: {}; use a smaller model, or "
-                                   "`assay quantize`",
-                                   bytes >> 20, what, std::strerror(errno)));
+    throw MachineError(
+        fmt::format("the system does not give {} MiB of memory for {}: {}; use a smaller model, or "
+                    "`assay quantize`",
+                    bytes >> 20, what, std::strerror(errno)));
   }
   begin_ = static_cast<uint8_t*>(map);
   if (pages == Pages::huge) {

@@ -41,7 +41,8 @@ AnyFn FuzzedCase::resolve(const Key& key) {
     return variant().run;
   }
   // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
-  const Key drawn = with_drawn_parameters(key, *find_kernel(variant().kernel).contract, Rng(mix_seed(id().seed, salt("values"))));
+  const Key drawn =
+      with_drawn_parameters(key, *find_kernel(variant().kernel).contract, Rng(mix_seed(id().seed, salt("values"))));
   code_ = std::make_unique<JitCode>(variant(), drawn, [this] { check_mappings(); });
   return code_->entry();
 }

@@ -21,8 +21,10 @@ RandomBlock::RandomBlock(Rng& rng) {
   sizes_.n_ctx = 64;
   sizes_.eps = 1e-5f;
   sizes_.n_head = 1 + rng.below(4);
-  const size_t unit = format != nullptr ? std::max<size_t>(format->elements, 128) : 1;  // wide: see compare_block's bound
-  sizes_.n_embd = format != nullptr ? unit * (1 + rng.below(2)) : sizes_.n_head * (1 + rng.below(rng.below(4) == 0 ? 64 : 20));
+  const size_t unit =
+      format != nullptr ? std::max<size_t>(format->elements, 128) : 1;  // wide: see compare_block's bound
+  sizes_.n_embd =
+      format != nullptr ? unit * (1 + rng.below(2)) : sizes_.n_head * (1 + rng.below(rng.below(4) == 0 ? 64 : 20));
   if (format != nullptr) {
     sizes_.n_head = size_t{1} << rng.below(4);
   }

@@ -151,8 +151,8 @@ int run(const RunArguments& a) {
   fmt::print("\n");
   if (!a.quiet) {
     fmt::print(stderr, "load: {:.2f} s; prompt: {} tokens, {:.1f} tokens/s; generation: {} tokens, {:.1f} tokens/s\n",
-               std::chrono::duration<double>(load_time).count(), prompt.size(), rate(prompt.size(), prompt_time), generated,
-               generated > 1 ? rate(generated - 1, generation_time) : 0);
+               std::chrono::duration<double>(load_time).count(), prompt.size(), rate(prompt.size(), prompt_time),
+               generated, generated > 1 ? rate(generated - 1, generation_time) : 0);
   }
   if (!a.logits.empty()) {
     write_file_atomically(a.logits, steps);

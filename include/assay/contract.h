@@ -21,7 +21,7 @@ struct assay_parameter {
  * the contract's format, aligned to 1 byte; `packed` is aligned to 64. Returns the bytes that packed needs; with packed = NULL that is
  * all it does, and w may be NULL too. Parts of the rows can be packed apart, by several threads: what is packed of the rows from
  * r on, r a multiple of row_step, lies pack(NULL, NULL, r, cols) bytes behind the first. */
-typedef size_t assay_pack_fn(void *packed, const void *w, size_t rows, size_t cols);
+typedef size_t assay_pack_fn(void* packed, const void* w, size_t rows, size_t cols);
 
 struct assay_contract {
   /** Raised when variants of the contract before would be wrong: what was measured or checked by it holds no more. */

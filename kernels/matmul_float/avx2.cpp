@@ -1,5 +1,5 @@
-#include "kernels/matmul_float/tile.h"
 #include "kernels/shared/avx2.h"
+#include "kernels/matmul_float/tile.h"
 
 extern "C" matmul_fn matmul_float_avx2;
 

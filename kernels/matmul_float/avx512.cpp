@@ -1,5 +1,5 @@
-#include "kernels/matmul_float/tile.h"
 #include "kernels/shared/avx512.h"
+#include "kernels/matmul_float/tile.h"
 
 extern "C" matmul_fn matmul_float_avx512;
 

@@ -19,8 +19,10 @@ const struct assay_contract matmul_float_contract = {
     .key = {"rows", "cols", "tokens"},
     .parameters =
         {
-            {"prefetch", 2048, {0, 512, 4096}, 3},  // bytes that weights are fetched ahead where there are several tokens; 0: not
-            {"tile", 0, {1, 4, 6}, 3},              // tokens of the largest tile; 0: as many as the registers hold
+            // Bytes that weights are fetched ahead where there are several tokens; 0: they are not.
+            {"prefetch", 2048, {0, 512, 4096}, 3},
+            // Tokens of the largest tile; 0: as many as the registers hold.
+            {"tile", 0, {1, 4, 6}, 3},
         },
     .scratch_bytes = scratch_bytes,
     .weights = NAME(FORMAT),

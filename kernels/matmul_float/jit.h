@@ -15,7 +15,8 @@ namespace {
 template <class Vec>
 class MatmulFloatGenerator : public VectorGenerator {
  public:
-  MatmulFloatGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens, size_t prefetch, size_t tile)
+  MatmulFloatGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens, size_t prefetch,
+                       size_t tile)
       : VectorGenerator(code, capacity, rows % kLanes),
         rows_(rows),
         cols_(cols),

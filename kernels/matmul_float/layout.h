@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 enum {
-  kPanel = 32,        // rows
-  kNarrow = 16,       // rows of a narrow last panel
-  kBlock = 1024,      // columns whose sums stay in registers: a panel's weights (128 KiB) and the tile's tokens stay in L2
+  kPanel = 32,    // rows
+  kNarrow = 16,   // rows of a narrow last panel
+  kBlock = 1024,  // columns whose sums stay in registers: a panel's weights (128 KiB) and the tile's tokens stay in L2
   kStride = 1024 + 16,  // floats between the copies of two tokens, so that no cache set holds all of a column
-  kBatch = 96,        // tokens that are copied at once
-  kFewColumns = 64,   // columns that plain C++ converts at once for one token
+  kBatch = 96,          // tokens that are copied at once
+  kFewColumns = 64,     // columns that plain C++ converts at once for one token
 };
 
 #if LAYOUT_BITS == 32

@@ -148,7 +148,8 @@ class MatmulFloatTrial : public Trial {
   std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
     // Weights that no cache holds: 4096 columns, 32 to 64 MiB, in rows that are whole tiles.
     const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
-    const size_t memory_rows = std::clamp(4 * l3, size_t{32} << 20, size_t{64} << 20) / (4096 * format_.bytes) / 64 * 64;
+    const size_t memory_rows =
+        std::clamp(4 * l3, size_t{32} << 20, size_t{64} << 20) / (4096 * format_.bytes) / 64 * 64;
     return {{"decode-256", {256, 256, 1}},          {"decode-512", {512, 512, 1}},   {"decode-768", {768, 768, 1}},
             {"decode-mem", {memory_rows, 4096, 1}}, {"prefill-256", {256, 256, 64}}, {"prefill-768", {768, 768, 128}},
             {"prefill-3072", {3072, 768, 128}}};
