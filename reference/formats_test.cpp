@@ -52,7 +52,8 @@ TEST(ReferenceFormats, EachHasItsOwnTypeAndName) {
     names.insert(f.name);
   }
   EXPECT_EQ(types.size(), formats().size());
-  EXPECT_TRUE(std::ranges::includes(names, std::set<std::string>{"BF16", "F16", "F32", "Q1_0", "Q4_0", "Q8_0"}));
+  EXPECT_TRUE(
+      std::ranges::includes(names, std::set<std::string>{"BF16", "F16", "F32", "Q1_0", "Q4_0", "Q5_0", "Q8_0"}));
   EXPECT_EQ(find_format(12345), nullptr);
 }
 
@@ -60,7 +61,7 @@ TEST(ReferenceFormats, RoundingOfActivationsFollowsFromTheFormat) {
   for (const char* name : {"F32", "F16", "BF16"}) {
     EXPECT_EQ(format(name).activations, Activations::as_they_are) << name;
   }
-  for (const char* name : {"Q8_0", "Q4_0", "Q1_0"}) {
+  for (const char* name : {"Q8_0", "Q5_0", "Q4_0", "Q1_0"}) {
     EXPECT_EQ(format(name).activations, Activations::q8_0) << name;
   }
 }
@@ -123,6 +124,20 @@ TEST(ReferenceFormats, Q4_0) {
   want[16] = 14;
   want[15] = -10;
   want[31] = 2;
+  EXPECT_EQ(w, want);
+}
+
+TEST(ReferenceFormats, Q5_0) {
+  // d = 0x4000 = 2; fifth bits of weights 0, 15 and 31; low bits: weight 0 has 5, weight 16 has 15, weight 15 has 3, weight 31 has 9.
+  Bytes bytes = block_of("Q5_0", {0x00, 0x40, 0x01, 0x80, 0x00, 0x80, 0xf5}, 0);
+  bytes.back() = 0x93;
+  const auto w = decoded("Q5_0", bytes);
+  ASSERT_EQ(w.size(), 32u);
+  std::vector<double> want(32, -32);
+  want[0] = 10;
+  want[16] = -2;
+  want[15] = 6;
+  want[31] = 18;
   EXPECT_EQ(w, want);
 }
 
