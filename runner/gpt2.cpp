@@ -44,13 +44,9 @@ const Bound<attention_f32_fn>& Attention::operator()(size_t tokens, size_t past)
   const size_t about = past == 0 ? 0 : std::bit_ceil(past);
   auto [it, is_new] = known_.try_emplace({tokens, about});
   if (is_new) {
-    it->second = dispatch_->get<attention_f32_fn>("attention_f32", {tokens, about, head_size_});
+    it->second = dispatch_->get<attention_f32_fn>(kernel_->name, {tokens, about, head_size_});
   }
   return it->second;
-}
-
-size_t Attention::scratch_bytes(size_t tokens, size_t past) const {
-  return find_kernel("attention_f32").scratch_bytes({tokens, past, head_size_});
 }
 
 Gpt2Layer::Gpt2Layer(const TensorSource& source, const std::string& prefix, const Gpt2Sizes& s, Attention& attention,

@@ -43,14 +43,15 @@ struct TensorSource {
 /// become twice as many.
 class Attention {
  public:
-  Attention(size_t head_size, Dispatch& dispatch) : head_size_(head_size), dispatch_(&dispatch) {}
+  Attention(size_t head_size, Dispatch& dispatch)
+      : kernel_(&find_kernel("attention_f32")), head_size_(head_size), dispatch_(&dispatch) {}
 
   const Bound<attention_f32_fn>& operator()(size_t tokens, size_t past);
   /// For one thread.
-  size_t scratch_bytes(size_t tokens, size_t past) const;
-  size_t head_size() const { return head_size_; }
+  size_t scratch_bytes(size_t tokens, size_t past) const { return kernel_->scratch_bytes({tokens, past, head_size_}); }
 
  private:
+  const Kernel* kernel_;
   size_t head_size_;
   Dispatch* dispatch_;
   std::map<std::pair<size_t, size_t>, Bound<attention_f32_fn>> known_;
