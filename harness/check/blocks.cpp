@@ -38,16 +38,16 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
   const size_t groups = format.elements / format.group;
   for (size_t at = 0; at < bytes.size(); at += format.bytes) {
     for (size_t g = 0; g < groups; ++g) {
-      put_half(&bytes[at + format.scale_at(g)], draw_scale(c, rng));
+      write_u16(&bytes[at + format.scale_at(g)], static_cast<unsigned>(draw_scale(c, rng)));
     }
   }
   // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result of a
   // product of matrices would be NaN, and none would show that rows and tokens stay apart.
-  constexpr uint64_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
+  constexpr uint16_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
   const size_t blocks = bytes.size() / format.bytes;
   for (uint64_t left = c != InputClass::special || blocks == 0 ? 0 : rng.below(4); left > 0; --left) {
-    put_half(&bytes[rng.below(blocks) * format.bytes + format.scale_at(rng.below(groups))],
-             kSpecials[rng.below(std::size(kSpecials))]);
+    write_u16(&bytes[rng.below(blocks) * format.bytes + format.scale_at(rng.below(groups))],
+              kSpecials[rng.below(std::size(kSpecials))]);
   }
 }
 

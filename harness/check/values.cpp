@@ -148,9 +148,4 @@ uint64_t draw_scale(InputClass c, Rng& rng) {
   }
 }
 
-void put_half(uint8_t* to, uint64_t bits) {
-  to[0] = static_cast<uint8_t>(bits);
-  to[1] = static_cast<uint8_t>(bits >> 8);
-}
-
 }  // namespace assay

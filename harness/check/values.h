@@ -15,9 +15,6 @@ void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
 /// The bits of an fp16 that a block of weights or activations of the class is scaled by: finite, of either sign.
 uint64_t draw_scale(InputClass c, Rng& rng);
 
-/// The fp16 of these bits, the lower byte first.
-void put_half(uint8_t* to, uint64_t bits);
-
 /// Makes drawn values as simple as the shrinker asks of the case.
 void simplify(std::span<float> x, const CaseId& id);
 
