@@ -1,8 +1,5 @@
 #pragma once
 #include <cstddef>
-#include <cstdint>
-
-#include "reference/formats.h"
 
 namespace reference {
 
@@ -13,10 +10,9 @@ struct MatmulRow {
   bool has_nan;    ///< a scale is NaN, so the result must be
 };
 
-/// One row of weights times one token of activations, `cols` of each, in their formats: sum_b I_b, where I_b is the sum of the
-/// products of `group` consecutive columns, which share a scale of each. Such products have at most 38 significant bits
-/// and one exponent, so I_b is exact in double.
-MatmulRow matmul(const Format& weights, const uint8_t* w_row, const Format& activations, const uint8_t* x_token,
-                 size_t cols, size_t group);
+/// One row of weights times one token of activations, `cols` of each, decoded: sum_b I_b, where I_b is the sum of the products
+/// of `group` consecutive columns, which share a scale of each. Such products have at most 38 significant bits and one
+/// exponent, so I_b is exact in double.
+MatmulRow matmul(const double* w, const double* x, size_t cols, size_t group);
 
 }  // namespace reference

@@ -63,6 +63,9 @@ void Caller::call_again(const char* check, const char* how) {
 
 void Caller::compare(const char* check, const char* how) const {
   const std::vector<uint8_t> again = written();
+  if (again == first_) {
+    return;
+  }
   for (size_t i = 0; i < first_.size(); ++i) {
     // What is never written holds each call's own poison.
     if (first_[i] != again[i] && !(first_[i] == kFirstPoison && again[i] == kPoison)) {

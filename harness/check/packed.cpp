@@ -1,5 +1,6 @@
 #include "harness/check/packed.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -12,11 +13,10 @@ namespace {
 size_t first_difference(const void* a, const void* b, size_t bytes) {
   const auto* p = static_cast<const uint8_t*>(a);
   const auto* q = static_cast<const uint8_t*>(b);
-  size_t i = 0;
-  while (i < bytes && p[i] == q[i]) {
-    ++i;
+  if (bytes == 0 || std::memcmp(p, q, bytes) == 0) {
+    return bytes;
   }
-  return i;
+  return static_cast<size_t>(std::mismatch(p, p + bytes, q).first - p);
 }
 
 /// 64-byte aligned memory of a pack.

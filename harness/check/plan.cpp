@@ -6,17 +6,17 @@ namespace {
 // The dearer checks: one sample in so many.
 constexpr uint64_t kOtherContentsOneIn = 8;
 constexpr uint64_t kOtherDataOneIn = 8;
-constexpr uint64_t kSteppedOneIn = 24;
-constexpr uint64_t kThreadedOneIn = 64;
+constexpr uint64_t kSteppedOneIn = 48;
+constexpr uint64_t kThreadedOneIn = 96;
 constexpr uint64_t kMappingsOneIn = 32;
 
 // A stepped instruction costs about 2 us, 5 us on a virtual CPU: calls are stepped up to a limit, but mostly up to a half, a
 // quarter or an eighth of it, since most that goes wrong does so early. And mostly through no more rounds of a loop than two
 // and what further instructions make: what is wrong in one round is wrong in each. Where it is not, as state may have grown,
-// one call in eight goes on to the limit.
+// one call in sixteen goes on to the limit.
 constexpr uint64_t kMostSteps = 2500;
 constexpr uint64_t kMostOldSteps = 256;
-constexpr uint64_t kToTheLimitOneIn = 8;
+constexpr uint64_t kToTheLimitOneIn = 16;
 
 StepLimits step_limits(uint64_t seed) {
   const uint64_t draw = mix_seed(seed, salt("limit"));

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "harness/check/blocks.h"
 #include "harness/check/packed.h"
@@ -14,6 +15,7 @@
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "kernels/matmul/kernel.h"
+#include "reference/formats.h"
 #include "reference/matmul.h"
 
 namespace assay {
@@ -115,13 +117,17 @@ class MatmulTrial : public Trial {
 
     expect_weights_kept(c, w);
     const double groups = static_cast<double>(cols) / static_cast<double>(group_);
+    const std::vector<double> weights =
+        reference::decode(reference_w_, w.ref + row_begin * w_bytes, (row_end - row_begin) * cols / format_.elements);
     for (size_t t = 0; t < tokens; ++t) {
+      const std::vector<double> token =
+          reference::decode(reference_x_, x.ref + t * x_bytes, cols / activations_.elements);
       float* row = y + t * ldy;
       c.expect_untouched("y before row_begin", row, row_begin);
       c.expect_untouched("y from row_end on", row + row_end, (t + 1 < tokens ? ldy : rows) - row_end);
       for (size_t r = row_begin; r < row_end; ++r) {
         const reference::MatmulRow want =
-            reference::matmul(reference_w_, w.ref + r * w_bytes, reference_x_, x.ref + t * x_bytes, cols, group_);
+            reference::matmul(weights.data() + (r - row_begin) * cols, token.data(), cols, group_);
         const double b = has_bias ? static_cast<double>(bias.ref[r]) : 0;
         const double value = want.special ? NAN : want.sum + b;
         const double sum_abs = want.sum_abs + (std::isfinite(b) ? std::fabs(b) : 0);
