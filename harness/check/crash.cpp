@@ -22,9 +22,10 @@ __attribute__((force_align_arg_pointer)) void on_crash(int signal, siginfo_t* in
   // Not async-signal-safe, and need not be: the kernel was at work, not the allocator; if it was, the hang is cut off.
   const auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   const auto rip = static_cast<uint64_t>(registers[REG_RIP]);
-  std::string text = fmt::format("SIG{}", sigabbrev_np(signal));
+  const char* step = AtWork::step();
+  std::string text = fmt::format("{}{}SIG{}", step, *step != '\0' ? ": " : "", sigabbrev_np(signal));
   std::string check = signal == SIGILL ? "illegal-instruction" : "crash";
-  const FuzzedCase* at_work = Caller::case_at_work();
+  const FuzzedCase* at_work = AtWork::the_case();
   const bool memory_fault = signal == SIGSEGV || signal == SIGBUS;
   // A jump to nowhere: the instruction itself cannot be read.
   const bool readable = !memory_fault || rip != reinterpret_cast<uint64_t>(info->si_addr);
