@@ -122,6 +122,17 @@ class Case {
     return buffer.data;
   }
 
+  /// The block of arguments that a kernel takes the address of: it may only read it.
+  template <class T>
+  const T* arguments(const T& block) {
+    if (timing()) {
+      return &block;
+    }
+    const NewBuffer buffer = make_buffer("the argument block", sizeof(T), alignof(T), BufferRole::packed);
+    std::memcpy(buffer.to_fill, &block, sizeof(T));
+    return reinterpret_cast<const T*>(buffer.data);
+  }
+
   /// Calls the kernel: everything about the call that is checked is checked here.
   template <class F, class... A>
   auto call(F* f, A... args) -> std::invoke_result_t<F*, A...> {
@@ -159,6 +170,7 @@ class Case {
   void expect_equal(const char* what, size_t index, int64_t got, int64_t want) {
     judge_.expect_equal(what, index, got, want);
   }
+  void expect_written(const char* what, const float* p, size_t count) { judge_.expect_written(what, p, count); }
   void expect_untouched(const char* what, const float* p, size_t count) { judge_.expect_untouched(what, p, count); }
   const ErrorStats& errors() const { return judge_.errors(); }
 
