@@ -133,6 +133,9 @@ class Case {
     return reinterpret_cast<const T*>(buffer.data);
   }
 
+  /// The kernel may not touch this part of an output.
+  virtual void keep_out(const void* part, size_t bytes) = 0;
+
   /// Calls the kernel: everything about the call that is checked is checked here.
   template <class F, class... A>
   auto call(F* f, A... args) -> std::invoke_result_t<F*, A...> {

@@ -54,6 +54,15 @@ void run_samples(const Kernel& kernel, const Variant& variant, const CheckOption
   log.fail_as_kept();
 }
 
+/// About in proportion to the time of a call.
+size_t work_of(const Shape& shape) {
+  size_t product = 1;
+  for (const size_t size : shape) {
+    product *= std::max<size_t>(size, 1);
+  }
+  return product;
+}
+
 uint64_t hash_name(std::string_view s) {
   uint64_t h = 0xcbf29ce484222325u;  // FNV-1a: the same on every machine, unlike std::hash
   for (const char c : s) {
@@ -111,6 +120,11 @@ CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, 
   id.shape = trial_of(kernel).draw_shape(rng, index);
   const auto classes = trial_of(kernel).classes();
   id.input_class = classes[rng.below(classes.size())];
+  // Samples of a model's size are few: most of them are to show whatever is wrong.
+  constexpr size_t kLargeWork = size_t{1} << 20;
+  if (work_of(id.shape) >= kLargeWork && rng.below(4) != 0) {
+    id.input_class = InputClass::normal;
+  }
   const size_t aliases = trial_of(kernel).aliases().size();
   id.alias = rng.below(2) == 0 ? 0 : rng.below(aliases);
   return id;

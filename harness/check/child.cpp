@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <fstream>
+#include <string>
 #include <utility>
 
 #include "harness/runtime/error.h"
@@ -81,6 +83,14 @@ double Child::cpu_seconds() const {
     return 0;
   }
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+bool Child::asleep() const {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid_));
+  std::string line;
+  std::getline(file, line);
+  const size_t name_end = line.rfind(')');  // the state follows the name: proc(5)
+  return name_end != std::string::npos && line.compare(name_end, 3, ") S") == 0;
 }
 
 std::string Child::end() const {

@@ -33,6 +33,8 @@ class Child {
   void kill();
   /// CPU time of all its threads so far; 0 once it has ended.
   double cpu_seconds() const;
+  /// Whether it sleeps: it waits for something, and not for a processor. False where /proc does not tell.
+  bool asleep() const;
   /// "" for exit 0, else "SIGSEGV (Segmentation fault)", "exit status 3", ...
   std::string end() const;
 

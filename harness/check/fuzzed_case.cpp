@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/check/caller.h"
 #include "harness/check/instructions.h"
 #include "harness/check/interrupt.h"
@@ -12,6 +14,14 @@
 namespace assay {
 
 namespace {
+
+bool is_tiny(const Shape& shape) {
+  size_t product = 1;
+  for (const size_t size : shape) {
+    product *= std::max<size_t>(std::min<size_t>(size, 64), 1);
+  }
+  return product <= 32;
+}
 
 /// The key with values of the generator's parameters that others may choose, in half of the cases.
 Key with_drawn_parameters(Key key, const assay_contract& contract, Rng& rng) {
@@ -32,7 +42,7 @@ Key with_drawn_parameters(Key key, const assay_contract& contract, Rng& rng) {
 
 FuzzedCase::FuzzedCase(const Variant& variant, const CaseId& id, GuardedPool& pool)
     : Case(variant, id),
-      plan_(plan_of(id.seed)),
+      plan_(plan_of(id.seed, is_tiny(id.shape))),
       pool_(pool),
       buffers_(pool),
       garbage_(mix_seed(id.seed, salt("call"))) {}
@@ -133,6 +143,24 @@ void FuzzedCase::run_on_other_data(uint64_t number) const {
     throw Mismatch(m.check, fmt::format("on other data, in between: {}", m.what()));
   }
   assay_call_state = mine;
+}
+
+std::string FuzzedCase::why_not(const Touched& touched) const {
+  constexpr uint64_t kRedZone = 128;  // System V AMD64 ABI, section 3.2.2
+  const uint64_t end = touched.address + touched.bytes;
+  // The kernel's part of the stack lies below the return address; it may reach down as far as it likes, but for a page.
+  const uint64_t stack_end = assay_call_state.expected_rsp;
+  constexpr uint64_t kLargestFrame = uint64_t{1} << 20;
+  if (end <= stack_end && touched.address >= stack_end - kLargestFrame - kRedZone) {
+    return "";
+  }
+  const bool of_the_code = is_generated(touched.address) || is_static(touched.address);
+  if (buffers_.may_touch(touched.address, touched.bytes, touched.write) || (of_the_code && !touched.write)) {
+    return "";
+  }
+  const std::string where = buffers_.locate(reinterpret_cast<const void*>(touched.address));
+  return fmt::format("{} {} bytes at {}", touched.write ? "writes" : "reads", touched.bytes,
+                     where.empty() ? fmt::format("{:#x}, in no buffer", touched.address) : where);
 }
 
 std::string FuzzedCase::offset_text(uint64_t address) const {

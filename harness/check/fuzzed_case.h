@@ -6,6 +6,7 @@
 #include "harness/check/buffers.h"
 #include "harness/check/case.h"
 #include "harness/check/generated_code.h"
+#include "harness/check/operands.h"
 #include "harness/check/plan.h"
 
 namespace assay {
@@ -22,6 +23,7 @@ class FuzzedCase : public Case {
 
   size_t call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) override;
   void withdraw(size_t input) override { buffers_.withdraw(input); }
+  void keep_out(const void* part, size_t bytes) override { buffers_.keep_out(part, bytes); }
 
   // For the checks that its call consists of.
   const CheckPlan& plan() const { return plan_; }
@@ -29,6 +31,8 @@ class FuzzedCase : public Case {
   GuardedPool& pool() const { return pool_; }
   /// Garbage of the calls: apart, so that it does not move the inputs.
   Rng& garbage() { return garbage_; }
+  /// Why the kernel may not touch this memory; "" if it may.
+  std::string why_not(const Touched& touched) const;
   /// Whether this is an address in code generated for this case.
   bool is_generated(uint64_t address) const { return code_ && code_->contains(address); }
   /// The same variant on the data of `id`, called once, with nothing on top but `step`, which may be nullptr: it visits each

@@ -15,7 +15,7 @@ class CodePages;
 struct GeneratorPlan {
   bool other_key;  ///< code for another key is generated before this one's is called
   bool moved;      ///< the code runs elsewhere than where it was generated
-  bool room;       ///< memory of exactly its size is enough, less is refused and nothing written behind it
+  bool room;       ///< memory of less than its size is refused, and nothing written behind it
   bool repeated;   ///< generated again it is the same, and no memory is lost
   bool threaded;   ///< generated beside a thread that generates for other keys it is the same
 };

@@ -16,15 +16,20 @@ namespace {
 
 extern "C" const char __executable_start[];  // set by the linker
 extern "C" const char etext[];
-
-bool in_this_executable(uint64_t address) {
-  return address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext);
-}
+extern "C" const char end[];
 
 }  // namespace
 
+bool is_code(uint64_t address) {
+  return address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext);
+}
+
+bool is_static(uint64_t address) {
+  return address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(end);
+}
+
 bool is_call(uint64_t address, bool is_jit_code) {
-  if (!in_this_executable(address) && !is_jit_code) {
+  if (!is_code(address) && !is_jit_code) {
     return false;
   }
   const auto* p = reinterpret_cast<const uint8_t*>(address);
@@ -91,7 +96,7 @@ std::string disassemble_block(uint64_t address, size_t bytes, uint64_t base, siz
 
 std::string foreign_instruction(const std::string& isa, uint64_t address, bool is_jit_code) {
   Decoded d;
-  if ((!in_this_executable(address) && !is_jit_code) || !decode(address, d)) {
+  if ((!is_code(address) && !is_jit_code) || !decode(address, d)) {
     return "";
   }
   // A mnemonic's meta data is that of its encoding.

@@ -8,6 +8,11 @@ namespace assay {
 /// has no static library of it).
 std::string disassemble(uint64_t address);
 
+/// Whether the address is in this executable's code.
+bool is_code(uint64_t address);
+/// Whether the address is in what this executable's file holds: code, constants, variables.
+bool is_static(uint64_t address);
+
 /// Whether the instruction at `address`, of this executable or JIT code, is a near CALL.
 bool is_call(uint64_t address, bool is_jit_code);
 

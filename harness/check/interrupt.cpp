@@ -36,6 +36,15 @@ std::optional<Mismatch> judge_step(const FuzzedCase& c, uint64_t own, const Step
       return Mismatch("isa", why);
     }
   }
+  // Of the variant's own code: the C library's functions are asked for nothing but what they are given.
+  if (generated || is_code(step.rip)) {
+    std::string why;
+    visit_touched(step.rip, *step.machine,
+                  [&](const Touched& touched) { why += why.empty() ? c.why_not(touched) : ""; });
+    if (!why.empty()) {
+      return Mismatch("memory", fmt::format("`{}`{} {}", disassemble(step.rip), c.offset_text(step.rip), why));
+    }
+  }
   // What a compiler wrote may call its own local functions from any stack: GCC aligns it only as they need it.
   if ((generated || isa == "x87") && is_call(step.rip, generated) && step.rsp % 16 != 0) {
     return Mismatch("stack-alignment",

@@ -92,11 +92,20 @@ bool Job::poll(double timeout) {
     last_cpu_ = cpu;
     return false;
   }
-  // In time of its own: on a busy machine a child may wait for a processor for longer than the limit. One that sleeps
-  // for good uses none, hence the second limit.
+  // In time of its own: on a busy machine a child may wait for a processor for longer than the limit. One that sleeps uses
+  // none: it is watched for a second, as it may sleep for a moment.
   constexpr double kIdleLimits = 20;
-  const double idle = std::chrono::duration<double>(now - last_sign_).count();
-  if (cpu - last_cpu_ < timeout && idle < kIdleLimits * timeout) {
+  constexpr double kWatched = 1;
+  const auto seconds_since = [&](auto then) { return std::chrono::duration<double>(now - then).count(); };
+  const double idle = seconds_since(last_sign_);
+  if (idle < timeout) {
+    return false;
+  }
+  if (cpu != awake_cpu_ || !child_.asleep()) {
+    awake_cpu_ = cpu;
+    last_awake_ = now;
+  }
+  if (cpu - last_cpu_ < timeout && idle < kIdleLimits * timeout && seconds_since(last_awake_) < kWatched) {
     return false;
   }
   child_.kill();

@@ -30,8 +30,8 @@ class Job {
   explicit Job(const std::function<void(SampleLog&)>& work);
   Job(size_t logs, const std::function<void(std::span<SampleLog>)>& work);
 
-  /// True once the child has ended, or was killed since no sample finished in `timeout` seconds of its CPU time or in 20
-  /// times as many by the clock. A crash, a hang, or an exit in the midst of a sample is then in the log at work.
+  /// True once the child has ended, or was killed since no sample finished in `timeout` seconds of its CPU time, or by the
+  /// clock while it sleeps, or in 20 times as many whatever it does. A crash, a hang, or an exit in the midst of a sample is then in the log at work.
   bool poll(double timeout);
   /// Polls until then.
   void wait(double timeout);
@@ -49,6 +49,8 @@ class Job {
   uint64_t last_samples_ = 0;
   double last_cpu_ = 0;
   std::chrono::steady_clock::time_point last_sign_ = std::chrono::steady_clock::now();
+  double awake_cpu_ = -1;  ///< its CPU time when it was last seen awake
+  std::chrono::steady_clock::time_point last_awake_{};
 };
 
 /// Adds what a child says of the verdict's variant. Several children may share the work.

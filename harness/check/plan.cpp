@@ -7,6 +7,7 @@ namespace {
 constexpr uint64_t kOtherContentsOneIn = 8;
 constexpr uint64_t kOtherDataOneIn = 8;
 constexpr uint64_t kSteppedOneIn = 48;
+constexpr uint64_t kTinySteppedOneIn = 16;
 constexpr uint64_t kThreadedOneIn = 96;
 constexpr uint64_t kMappingsOneIn = 32;
 
@@ -25,13 +26,13 @@ StepLimits step_limits(uint64_t seed) {
 
 }  // namespace
 
-CheckPlan plan_of(uint64_t seed) {
+CheckPlan plan_of(uint64_t seed, bool tiny) {
   const auto drawn = [&](std::string_view name, uint64_t one_in) { return mix_seed(seed, salt(name)) % one_in == 0; };
   CheckPlan plan;
   plan.other_contents_before = drawn("contents", kOtherContentsOneIn);
   // What an earlier call left behind shows best where the contents changed as well.
   plan.other_data_between = plan.other_contents_before || drawn("between", kOtherDataOneIn);
-  plan.stepped = drawn("stepped", kSteppedOneIn);
+  plan.stepped = drawn("stepped", tiny ? kTinySteppedOneIn : kSteppedOneIn);
   plan.threaded = drawn("threaded", kThreadedOneIn);
   plan.mappings = drawn("maps", kMappingsOneIn);
   plan.generator = {.other_key = drawn("otherkey", 2),

@@ -28,7 +28,8 @@ struct CheckPlan {
   StepLimits step_limits;  ///< of the calls that are single-stepped
 };
 
-CheckPlan plan_of(uint64_t seed);
+/// `tiny`: its call takes a few hundred instructions. Such are stepped more often: to their end.
+CheckPlan plan_of(uint64_t seed, bool tiny);
 
 /// Whether a stepped call lets others in before its instruction number `step`. Ever rarer, so that calls of every length are
 /// entered from beginning to end: about 2 ln(steps / 8) times.

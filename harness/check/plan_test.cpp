@@ -13,7 +13,7 @@ TEST(CheckPlan, FollowsFromTheSeedAtTheStatedRates) {
   constexpr uint64_t kSeeds = 96000;
   std::map<std::string, double> count;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
-    const CheckPlan plan = plan_of(seed);
+    const CheckPlan plan = plan_of(seed, false);
     count["contents"] += plan.other_contents_before;
     count["between"] += plan.other_data_between;
     count["stepped"] += plan.stepped;
@@ -23,6 +23,7 @@ TEST(CheckPlan, FollowsFromTheSeedAtTheStatedRates) {
     count["to the limit"] += plan.step_limits.most_old == UINT64_MAX;
     count["moved"] += plan.generator.moved;
     count["room"] += plan.generator.room;
+    count["tiny and stepped"] += plan_of(seed, true).stepped;
     EXPECT_TRUE(plan.other_data_between || !plan.other_contents_before);
     EXPECT_LE(plan.step_limits.most, 2500u);
     EXPECT_GE(plan.step_limits.most, 312u);
@@ -31,6 +32,7 @@ TEST(CheckPlan, FollowsFromTheSeedAtTheStatedRates) {
   EXPECT_NEAR(count["contents"], kSeeds / 8.0, kSeeds / 8.0 * 0.05);
   EXPECT_NEAR(count["between"], kSeeds * 15 / 64.0, kSeeds * 15 / 64.0 * 0.05);
   EXPECT_NEAR(count["stepped"], kSeeds / 48.0, kSeeds / 48.0 * 0.12);
+  EXPECT_NEAR(count["tiny and stepped"], kSeeds / 16.0, kSeeds / 16.0 * 0.07);
   EXPECT_NEAR(count["threaded"], kSeeds / 96.0, kSeeds / 96.0 * 0.16);
   EXPECT_NEAR(count["both"], kSeeds / 4608.0, 25) << "drawn apart from each other";
   EXPECT_NEAR(count["mappings"], kSeeds / 32.0, kSeeds / 32.0 * 0.15);

@@ -1,7 +1,10 @@
 #include "harness/check/shrink.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
@@ -9,13 +12,16 @@
 namespace assay {
 namespace {
 
-constexpr double kTimeout = 3;  // seconds: a hang costs this much for each candidate
+constexpr double kTimeout = 3;   // seconds: a hang costs this much for each candidate
+constexpr double kSeconds = 20;  // for all candidates
 constexpr size_t kLargestBuffer = size_t{1} << 24;
 
 class Shrinker {
  public:
   Shrinker(const Cpu& cpu, const CaseId& failing, size_t budget)
       : cpu_(cpu), best_(failing), kernel_(find_kernel(find_variant(failing.variant).kernel)), budget_(budget) {}
+
+  bool out_of_time() const { return out_of_time_; }
 
   CaseId run() {
     if (!fails(best_)) {
@@ -36,7 +42,8 @@ class Shrinker {
 
  private:
   bool fails(const CaseId& id) {
-    if (budget_ == 0) {
+    out_of_time_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count() > kSeconds;
+    if (budget_ == 0 || out_of_time_) {
       return false;
     }
     --budget_;
@@ -81,13 +88,13 @@ class Shrinker {
     if (best_.keep_to != 0) {
       size_t low = 0;  // the end of the window by bisection, then its beginning
       size_t high = kLargestBuffer;
-      while (low + 1 < high && budget_ > 0) {
+      while (low + 1 < high && budget_ > 0 && !out_of_time_) {
         const size_t middle = (low + high) / 2;
         (try_with([&](CaseId& id) { id.keep_to = middle; }) ? high : low) = middle;
       }
       low = 0;
       high = std::min(best_.keep_to, kLargestBuffer);
-      while (low + 1 < high && budget_ > 0) {
+      while (low + 1 < high && budget_ > 0 && !out_of_time_) {
         const size_t middle = (low + high) / 2;
         (try_with([&](CaseId& id) { id.keep_from = middle; }) ? low : high) = middle;
       }
@@ -99,6 +106,8 @@ class Shrinker {
   CaseId best_;
   const Kernel& kernel_;
   size_t budget_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  bool out_of_time_ = false;
 };
 
 }  // namespace
@@ -109,10 +118,15 @@ void shrink_failure(const Cpu& cpu, Verdict& verdict) {
   if (verdict.status != Status::fail || !verdict.failing_case) {
     return;
   }
-  const CaseId small = shrink(cpu, *verdict.failing_case);
+  Shrinker shrinker(cpu, *verdict.failing_case, kCandidates);
+  const CaseId small = shrinker.run();
   const Verdict again = check_case(cpu, small, kTimeout);
   if (again.status == Status::fail) {
-    verdict.reason = again.reason;
+    const bool both_hang = verdict.caught_by == "hang" && again.caught_by == "hang";
+    verdict.reason = both_hang ? verdict.reason : again.reason;  // with the limit that was given
+    if (shrinker.out_of_time()) {
+      verdict.reason += fmt::format(" (shrinking ended after {} s: a smaller case may do)", kSeconds);
+    }
     verdict.caught_by = again.caught_by;
     verdict.failing_case = again.failing_case;
     verdict.reproduce = again.reproduce;

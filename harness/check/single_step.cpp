@@ -73,7 +73,7 @@ bool visit_step(Session& mine, const mcontext_t& machine, uint64_t rip) {
   }
   fill_gap_below_red_zone(machine);
   session = nullptr;  // a call made by visit is not stepped
-  const bool go_on = (*mine.visit)({rip, static_cast<uint64_t>(machine.gregs[REG_RSP]), before == 0});
+  const bool go_on = (*mine.visit)({rip, static_cast<uint64_t>(machine.gregs[REG_RSP]), before == 0, &machine});
   session = &mine;
   return go_on;
 }

@@ -1,4 +1,6 @@
 #pragma once
+#include <ucontext.h>
+
 #include <cstdint>
 #include <functional>
 
@@ -17,7 +19,8 @@ void forbid_single_step();
 struct Step {
   uint64_t rip;  ///< the instruction
   uint64_t rsp;
-  bool is_new;  ///< the first time in this call
+  bool is_new;                ///< the first time in this call
+  const mcontext_t* machine;  ///< all registers
 };
 /// Whether to step on; false: the rest of the call runs at full speed.
 using StepVisitor = std::function<bool(const Step&)>;

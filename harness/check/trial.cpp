@@ -56,37 +56,25 @@ size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
   }
 }
 
-Shape draw_model_product(Rng& rng, size_t unit) {
-  constexpr std::array<size_t, 9> kSizes = {512, 768, 1024, 1536, 2048, 2304, 3072, 4096, 11008};
-  constexpr size_t kMost = size_t{1} << 23;
-  const auto size = [&](size_t step) {
-    const size_t whole = kSizes[rng.below(kSizes.size())] / step;
-    return (whole + rng.below(3) - 1) * step;
-  };
-  const auto at_most = [&](size_t drawn, size_t others, size_t step) {
-    return std::max(std::min(drawn, kMost / std::max<size_t>(others, 1)) / step * step, step);
-  };
-  const size_t many = (size_t{32} << rng.below(4)) + rng.below(3) - 1;
-  switch (rng.below(4)) {
-    case 0: {  // one token
-      const size_t rows = size(1);
-      return {rows, at_most(size(unit), 2 * rows, unit), 1};
+Shape draw_model_product(Rng& rng, uint64_t number, size_t unit) {
+  constexpr std::array<size_t, 8> kSizes = {512, 768, 1024, 1536, 2048, 3072, 4096, 11008};
+  constexpr std::array<size_t, 3> kLarge = {3072, 4096, 11008};
+  const auto size_of = [&](size_t whole, size_t step) { return (whole / step + rng.below(3)) * step; };
+  const auto about = [&](size_t whole, size_t step) { return size_of(whole, step) - step; };
+  const auto short_cols = [&] { return (1 + rng.below(std::max<size_t>(64 / unit, 1))) * unit; };
+  const size_t tokens = about(rng.below(2) == 0 ? 64 : 128, 1);
+  switch (number % 4) {
+    case 0: {  // one token, a matrix of up to 2^22
+      const size_t rows = about(kSizes[rng.below(kSizes.size())], 1);
+      const size_t most = (size_t{1} << 22) / rows / unit * unit;
+      return {rows, std::min(about(kSizes[rng.below(kSizes.size())], unit), most), 1};
     }
-    case 1: {  // long rows, few of them
-      const size_t rows = 1 + rng.below(70);
-      const size_t cols = at_most(size(unit), 8 * rows, unit);
-      return {rows, cols, at_most(many, rows * cols, 1)};
-    }
-    case 2: {  // many rows and tokens
-      const size_t cols = (1 + rng.below(std::max<size_t>(64 / unit, 1))) * unit;
-      const size_t rows = at_most(size(1), 32 * cols, 1);
-      return {rows, cols, at_most(many, rows * cols, 1)};
-    }
-    default: {
-      const size_t rows = 500 + rng.below(300);
-      const size_t cols = (512 / unit + rng.below(3)) * unit;
-      return {rows, cols, at_most(many, rows * cols, 1)};
-    }
+    case 1:  // long rows, over 3072
+      return {1 + rng.below(24), size_of(kLarge[rng.below(kLarge.size())], unit) + unit, tokens};
+    case 2:  // many rows, over 3072
+      return {size_of(rng.below(2) == 0 ? 3072 : 4096, 1) + 1, short_cols(), tokens};
+    default:
+      return {500 + rng.below(300), about(512, unit), tokens};
   }
 }
 

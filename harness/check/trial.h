@@ -69,9 +69,9 @@ class Trial {
   virtual double unary_ulp_limit() const { return 0; }
 };
 
-/// A product of matrices {rows, cols, tokens} of a model's size: one to three of them large, or a step less or more, and
-/// the others such that it is some 2^23 multiplications at most. Columns are multiples of `unit`.
-Shape draw_model_product(Rng& rng, size_t unit);
+/// A product of matrices {rows, cols, tokens} with sizes of a model, or a step less or more: by its number in turn one token,
+/// long rows, many rows, or some of each, such that it is 2^25 multiplications at most. Columns are multiples of `unit`.
+Shape draw_model_product(Rng& rng, uint64_t number, size_t unit);
 
 /// Which rows of begin .. end to judge where judging all, each `work` multiplications, would take long: those at both ends, a
 /// panel's worth, and some between.
