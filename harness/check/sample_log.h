@@ -9,6 +9,9 @@
 
 namespace assay {
 
+/// The check that a failure of the machine goes under: no memory, no thread, a limit. The variant is not to blame.
+inline constexpr const char* kMachine = "machine";
+
 /// What a sample is, in memory that two processes share: a case, or the command that repeats what is none.
 class SampleId {
  public:
@@ -66,6 +69,8 @@ class SampleLog {
   };
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
   bool at_work() const { return at_work_; }
+  /// The sample at work, or the last one.
+  const SampleId& current() const { return current_; }
   const ErrorStats& errors() const { return errors_; }
   /// The sample with the largest error over bound; nullptr if all were exact.
   const SampleId* worst() const { return has_worst_ ? &worst_ : nullptr; }

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 namespace assay {
@@ -95,7 +96,22 @@ void compare_interleaved(Caller& caller) {
 
 }  // namespace
 
+bool threads_available() {
+  static const bool available = [] {
+    try {
+      std::thread([] {}).join();
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
+  }();
+  return available;
+}
+
 void check_interleaved(FuzzedCase& c, Caller& caller) {
+  if (!threads_available()) {
+    return;
+  }
   Turns turns;
   std::optional<Wrong> wrong;
   GuardedPool& pool = c.pool().of_other_thread();
@@ -123,6 +139,9 @@ void check_interleaved(FuzzedCase& c, Caller& caller) {
 }
 
 void check_beside_a_thread(FuzzedCase& c, Caller& caller) {
+  if (!threads_available()) {
+    return;
+  }
   std::atomic<bool> stop{false};
   std::atomic<int> rounds{0};
   std::optional<Wrong> wrong;
