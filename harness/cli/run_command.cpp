@@ -8,13 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/verify.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/usable_cpus.h"
 #include "kernels/softmax_f32/kernel.h"
 #include "runner/gpt2.h"
 #include "runner/sampler.h"
@@ -68,7 +68,7 @@ int run(const RunArguments& a) {
   };
   const GgufFile file = GgufFile::open(a.model);
   const Tokenizer tokenizer(file);
-  Gpt2 model(file, dispatch, a.threads != 0 ? a.threads : std::max(1u, std::thread::hardware_concurrency()));
+  Gpt2 model(file, dispatch, a.threads != 0 ? a.threads : usable_cpus());
   const auto load_time = lap();
   const size_t n_ctx = model.sizes().n_ctx;
   const auto softmax = dispatch.get<softmax_f32_fn>("softmax_f32", {model.sizes().n_vocab});
@@ -93,7 +93,7 @@ int run(const RunArguments& a) {
   if (!a.prompt || a.prompt->empty()) {
     throw InputError("the prompt is empty: give the text to continue with --prompt");
   }
-  const std::vector<int32_t> prompt = tokenizer.encode(*a.prompt);
+  const std::vector<int32_t> prompt = tokenizer.encode_prompt(*a.prompt);
   if (prompt.size() >= n_ctx) {
     throw InputError(fmt::format(
         "the prompt has {} tokens, the model's context {}: it leaves no room for an answer; shorten the prompt",
@@ -130,7 +130,7 @@ int run(const RunArguments& a) {
   while (generated < n) {
     const int32_t token = sampler.sample(logits);
     ++generated;
-    if (token == tokenizer.eos()) {
+    if (tokenizer.ends(token)) {
       break;
     }
     const std::string& piece = tokenizer.decode_piece(token);
@@ -149,6 +149,7 @@ int run(const RunArguments& a) {
     }
   }
   fmt::print("\n");
+  std::fflush(stdout);  // both streams may go to one file: each says its part before the other does
   if (!a.quiet) {
     fmt::print(stderr, "load: {:.2f} s; prompt: {} tokens, {:.1f} tokens/s; generation: {} tokens, {:.1f} tokens/s\n",
                std::chrono::duration<double>(load_time).count(), prompt.size(), rate(prompt.size(), prompt_time),
@@ -161,6 +162,7 @@ int run(const RunArguments& a) {
     print_choices(dispatch);
   }
   if (verification) {
+    std::fflush(stdout);
     fmt::print(stderr, "{}\n", verification->summary());
   }
   return verification && !verification->passed() ? 1 : 0;
@@ -181,7 +183,7 @@ void add_run_command(CLI::App& app, int& status) {
   command->add_option("--top-p", a->sampling.top_p, "only the most probable tokens that reach p together")
       ->capture_default_str();
   command->add_option("--seed", a->sampling.seed, "of the sampling")->capture_default_str();
-  command->add_option("-t,--threads", a->threads, "0: one for each CPU")
+  command->add_option("-t,--threads", a->threads, "0: one for each CPU of the affinity, no more than the CPU quota")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command->add_option("--force", a->force, "kernel=variant,...; kernels may be globs: '*=scalar' (also ASSAY_FORCE)");
