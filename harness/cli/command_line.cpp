@@ -113,9 +113,8 @@ void refuse_unknown_command(const CLI::App& app, int argc, const char* const* ar
   if (first.starts_with('-') || std::ranges::find(names, first) != names.end()) {
     return;
   }
-  throw CLI::ParseError("UnknownCommand",
-                        fmt::format("{} is no command; they are: {}", quote(first), fmt::join(names, ", ")),
-                        CLI::ExitCodes::InvalidError);
+  throw CLI::ExtrasError(fmt::format("{} is no command; they are: {}", quote(first), fmt::join(names, ", ")),
+                         CLI::ExitCodes::ExtrasError);
 }
 
 int parse_and_run(CLI::App& app, int argc, const char* const* argv, const int& status) {
