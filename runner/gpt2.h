@@ -96,7 +96,7 @@ class Gpt2Layer {
 /// A GPT-2 model over dispatched kernels. Not thread-safe: one conversation at a time.
 class Gpt2 {
  public:
-  /// `file` must outlive the model. Throws InputError for a file that is no GPT-2 or is inconsistent.
+  /// `file` must outlive the model. `threads`: as ThreadPool takes them. Throws InputError for a file that is no GPT-2 or is inconsistent.
   Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads);
 
   /// Runs `tokens` after those already in the cache; returns the n_vocab logits after the last one. Throws InputError if

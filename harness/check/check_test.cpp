@@ -82,6 +82,7 @@ TEST(ChildProcess, WhatTheSystemRefusesIsNotTheVariantsFault) {
       {"out of memory", [] { throw std::bad_alloc(); }},
       {"the system refuses", [] { throw std::system_error(EAGAIN, std::generic_category()); }},
       {"ulimit -t", [] { raise(SIGXCPU); }},
+      {"seccomp", [] { raise(SIGSYS); }},
       {"SIGKILL", [] { raise(SIGKILL); }},
   };
   for (const auto& [part, refuse] : refusals) {

@@ -102,6 +102,7 @@ std::string Child::ended_by_system() const {
   const int signal = ended_ && WIFSIGNALED(status_) ? WTERMSIG(status_) : 0;
   return signal == SIGKILL   ? "the system killed the process (SIGKILL): memory ran out, or CPU time (ulimit -t)"
          : signal == SIGXCPU ? "the process reached its limit of CPU time (SIGXCPU, ulimit -t)"
+         : signal == SIGSYS  ? "the system forbids a system call (SIGSYS, a seccomp filter)"
          : signal == SIGXFSZ ? "the process reached its limit of file size (SIGXFSZ, ulimit -f)"
                              : "";
 }

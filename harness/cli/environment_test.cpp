@@ -211,6 +211,9 @@ TEST(Environment, WithoutAnonymousFilesNoVariantIsAccused) {
 }
 
 TEST(Environment, WithoutMoreThreadsTheOtherChecksAreMade) {
+  if (kSanitized) {
+    GTEST_SKIP() << "the run-time libraries of sanitizers need what is taken away";
+  }
   // A thread is a clone that shares memory (CLONE_VM); fork's is not. clone3 looks absent, as in old containers.
   const auto forbidden = [] {
     forbid(SYS_clone3, -1, 0);
@@ -223,9 +226,16 @@ TEST(Environment, WithoutMoreThreadsTheOtherChecksAreMade) {
   EXPECT_EQ(check.out.find("fail  "), std::string::npos) << check.out << check.err;
   EXPECT_NE(check.out.find("calls beside another thread: the system gives"), std::string::npos)
       << check.out << check.err;
+  EXPECT_EQ(run_in(forbidden, kSum).out, "12\n");
+  const auto many = run_in(forbidden, {"run", "-p", "5+7=", "--quiet", "--threads", "4"});
+  EXPECT_EQ(many.status, 3);
+  EXPECT_NE(many.err.find("--threads"), std::string::npos) << many.err;
 }
 
 TEST(Environment, WithoutProcChecksAreSaidNotToBeMade) {
+  if (kSanitized) {
+    GTEST_SKIP() << "the run-time libraries of sanitizers need what is taken away";
+  }
   const auto hidden = [] {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || mount("none", "/proc", "tmpfs", 0, nullptr) != 0) {
       _exit(kCannot);

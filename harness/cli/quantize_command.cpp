@@ -132,7 +132,7 @@ void add_quantize_command(CLI::App& app, int& status) {
   };
   auto a = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("quantize", "write a model file with smaller weights");
-  command->add_option("IN", a->in, "GGUF v3 file")->required();
+  command->add_option("IN", a->in, "GGUF file")->required();
   command->add_option("OUT", a->out, "file to write, whole or not at all")->required();
   command->add_option("--type", a->type, "q1_0 (matrices of the blocks) or f16 (all matrices)")
       ->required()

@@ -14,7 +14,6 @@
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
-#include "harness/runtime/usable_cpus.h"
 #include "kernels/softmax_f32/kernel.h"
 #include "runner/gpt2.h"
 #include "runner/sampler.h"
@@ -68,7 +67,7 @@ int run(const RunArguments& a) {
   };
   const GgufFile file = GgufFile::open(a.model);
   const Tokenizer tokenizer(file);
-  Gpt2 model(file, dispatch, a.threads != 0 ? a.threads : usable_cpus());
+  Gpt2 model(file, dispatch, a.threads);
   const auto load_time = lap();
   const size_t n_ctx = model.sizes().n_ctx;
   const auto softmax = dispatch.get<softmax_f32_fn>("softmax_f32", {model.sizes().n_vocab});
@@ -173,7 +172,7 @@ int run(const RunArguments& a) {
 void add_run_command(CLI::App& app, int& status) {
   auto a = std::make_shared<RunArguments>();
   auto* command = app.add_subcommand("run", "continue a prompt with a GPT-2 model, through the chosen variants");
-  command->add_option("-m,--model", a->model, "GGUF v3 file (default: the shipped model that adds numbers)");
+  command->add_option("-m,--model", a->model, "GGUF file (default: the shipped model that adds numbers)");
   command->add_option("-p,--prompt", a->prompt, "the text to continue");
   command->add_option("-n", a->n, "tokens to generate at most (default: 256, or what fits the context)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
