@@ -30,6 +30,7 @@ struct Verdict {
   std::optional<CaseId> worst_case;  ///< the case with the worst error over bound, where that was a case
   std::string worst;                 ///< the same for people: the case, the input, the command
   uint64_t seed = 0;
+  bool threads_left_out = false;      ///< no check was made beside another thread: the system gave none
   std::vector<std::string> failures;  ///< of a check that keeps going: what went wrong in each failed sample
 };
 nlohmann::json to_json(const Verdict& v);

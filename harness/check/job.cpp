@@ -138,6 +138,7 @@ void Job::wait(double timeout) {
 
 void add_log(Verdict& verdict, const SampleLog& log) {
   verdict.samples += log.samples();
+  verdict.threads_left_out |= log.threads_left_out();
   verdict.errors.max_ulp = std::max(verdict.errors.max_ulp, log.errors().max_ulp);
   if (log.worst() != nullptr && log.errors().worst_over_bound > verdict.errors.worst_over_bound) {
     verdict.errors.worst_over_bound = log.errors().worst_over_bound;

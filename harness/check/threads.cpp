@@ -10,6 +10,8 @@
 #include <system_error>
 #include <thread>
 
+#include "harness/check/sample_log.h"
+
 namespace assay {
 namespace {
 
@@ -108,8 +110,23 @@ bool threads_available() {
   return available;
 }
 
+namespace {
+
+/// A child may be given none where its parent was, so that it is the child that tells.
+bool leave_out_for_want_of_threads() {
+  if (threads_available()) {
+    return false;
+  }
+  if (SampleLog::of_this_process != nullptr) {
+    SampleLog::of_this_process->leave_out_threads();
+  }
+  return true;
+}
+
+}  // namespace
+
 void check_interleaved(FuzzedCase& c, Caller& caller) {
-  if (!threads_available()) {
+  if (leave_out_for_want_of_threads()) {
     return;
   }
   Turns turns;
@@ -139,7 +156,7 @@ void check_interleaved(FuzzedCase& c, Caller& caller) {
 }
 
 void check_beside_a_thread(FuzzedCase& c, Caller& caller) {
-  if (!threads_available()) {
+  if (leave_out_for_want_of_threads()) {
     return;
   }
   std::atomic<bool> stop{false};

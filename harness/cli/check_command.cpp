@@ -95,7 +95,7 @@ int run_check(const CheckArguments& a) {
   } else {
     verdicts = check(cpu, options);
   }
-  const std::vector<std::string> not_made = checks_not_made();
+  const std::vector<std::string> not_made = checks_not_made(verdicts);
   std::vector<std::string> saved;
   const Summary summary = summarize(verdicts);
   auto json = nlohmann::json::array();
