@@ -1,5 +1,6 @@
 #include "harness/runtime/usable_cpus.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -19,6 +20,9 @@ struct Mount {
   std::string root, point;
 };
 
+/// Whether a list with commas names the controller of CPU time.
+bool has_cpu(const std::string& list) { return fmt::format(",{},", list).find(",cpu,") != std::string::npos; }
+
 /// The hierarchy that has the CPU controller; `version` 1 or 2. By proc(5), /proc/pid/mountinfo: ID, parent, device, root, mount point,
 /// options, optional fields, "-", type, source, options of the file system.
 std::optional<Mount> find_mount(const std::string& root, int version) {
@@ -31,8 +35,7 @@ std::optional<Mount> find_mount(const std::string& root, int version) {
     while (words >> skipped && skipped != "-") {
     }
     words >> type >> source >> options;
-    if (version == 2 ? type == "cgroup2"
-                     : type == "cgroup" && ("," + options + ",").find(",cpu,") != std::string::npos) {
+    if (version == 2 ? type == "cgroup2" : type == "cgroup" && has_cpu(options)) {
       return mount;
     }
   }
@@ -48,8 +51,7 @@ std::optional<std::string> find_group(const std::string& root, int version) {
     if (first == std::string::npos || second == std::string::npos) {
       continue;
     }
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    if (version == 2 ? line.starts_with("0::") : controllers.find(",cpu,") != std::string::npos) {
+    if (version == 2 ? line.starts_with("0::") : has_cpu(line.substr(first + 1, second - first - 1))) {
       return line.substr(second + 1);
     }
   }
