@@ -199,6 +199,10 @@ TEST(Environment, WithoutExecutableMemoryTheRestWorks) {
     EXPECT_NE(forced.err.find("executable memory"), std::string::npos) << forced.err;
   }
   EXPECT_EQ(run_in(forbidden, kSum).out, "12\n");
+  const auto bench = run_in(forbidden, {"bench", "--kernel", "add_f32", "--variant", "s*", "--filter", "L1", "--quick",
+                                        "--repetitions", "3", "--min-time", "0.00002", "--samples", "5"});
+  EXPECT_EQ(bench.status, 0) << bench.err;
+  EXPECT_NE(bench.out.find("limit not measured"), std::string::npos) << bench.out;
 }
 
 TEST(Environment, WithoutAnonymousFilesNoVariantIsAccused) {
