@@ -18,10 +18,11 @@ int main(int argc, char** argv) {
   assay::Dispatch dispatch(assay::detect_cpu(), assay::Dispatch::Options());
   assay::Gpt2 model(file, dispatch, 1);
   std::string answer;
-  for (std::vector<int32_t> tokens = tokenizer.encode(argv[2]); model.past() + tokens.size() < model.sizes().n_ctx;) {
+  for (std::vector<int32_t> tokens = tokenizer.encode_prompt(argv[2]);
+       model.past() + tokens.size() < model.sizes().n_ctx;) {
     const auto logits = model.eval(tokens);
     tokens = {static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin())};
-    if (tokens[0] == tokenizer.eos()) {
+    if (tokenizer.ends(tokens[0])) {
       break;
     }
     answer += tokenizer.decode_piece(tokens[0]);

@@ -118,19 +118,25 @@ void shorten_numbers(nlohmann::json& value) {
   }
 }
 
+std::string limit_text(const ShapeTimings& s) {
+  return s.limit_ns == 0 ? s.limit : fmt::format("{} ({})", nanoseconds(s.limit_ns), s.limit);
+}
+
+std::string share_text(const ShapeTimings& s, const Timing& t) {
+  return s.limit_ns == 0 ? "?" : fmt::format("{:.1f}%", 100 * s.limit_ns / t.median_ns);
+}
+
 }  // namespace
 
 std::string bench_text(const ShapeTimings& s) {
-  std::string text = fmt::format("{} {} ({}), limit {} ({})\n", s.kernel, s.shape_class.label, shape_text(s),
-                                 nanoseconds(s.limit_ns), s.limit);
+  std::string text = fmt::format("{} {} ({}), limit {}\n", s.kernel, s.shape_class.label, shape_text(s), limit_text(s));
   for (const auto& t : s.timings) {
-    text +=
-        fmt::format("  {:<12} {:>10}  [{:>10}, {:>10}]  {:>6.1f}% of limit{}{}\n", t.variant, nanoseconds(t.median_ns),
-                    nanoseconds(t.low_ns), nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
-                    t.generation_ns > 0 ? fmt::format("  (generated in {})", nanoseconds(t.generation_ns)) : "",
-                    t.variant != s.winner ? ""
-                    : s.tie               ? "  <- use (a tie)"
-                                          : "  <- use");
+    text += fmt::format("  {:<12} {:>10}  [{:>10}, {:>10}]  {:>7} of limit{}{}\n", t.variant, nanoseconds(t.median_ns),
+                        nanoseconds(t.low_ns), nanoseconds(t.high_ns), share_text(s, t),
+                        t.generation_ns > 0 ? fmt::format("  (generated in {})", nanoseconds(t.generation_ns)) : "",
+                        t.variant != s.winner ? ""
+                        : s.tie               ? "  <- use (a tie)"
+                                              : "  <- use");
   }
   return text + fmt::format("  A/A control on {}: {:.3f}\n", s.control.variant, s.control_ratio());
 }
@@ -138,11 +144,14 @@ std::string bench_text(const ShapeTimings& s) {
 std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std::string& date) {
   std::string text = fmt::format("# {}\n\n{} family {} model {} stepping {}, measured {} by assay {}, one thread.\n\n",
                                  cpu.brand, cpu.vendor, cpu.family, cpu.model, cpu.stepping, date, ASSAY_VERSION);
-  text += fmt::format(
-      "Limits measured in the same run: {:.1f} Gflop/s ({}), {:.1f} Gop/s on bytes ({}), {:.1f} G table look-ups/s "
-      "({})",
-      result.peak.f32.per_second / 1e9, result.peak.f32.instruction, result.peak.int8.per_second / 1e9,
-      result.peak.int8.instruction, result.peak.lookups.per_second / 1e9, result.peak.lookups.instruction);
+  text +=
+      !result.peak.not_measured.empty()
+          ? "Limits were not measured: " + result.peak.not_measured
+          : fmt::format(
+                "Limits measured in the same run: {:.1f} Gflop/s ({}), {:.1f} Gop/s on bytes ({}), {:.1f} G "
+                "table look-ups/s ({})",
+                result.peak.f32.per_second / 1e9, result.peak.f32.instruction, result.peak.int8.per_second / 1e9,
+                result.peak.int8.instruction, result.peak.lookups.per_second / 1e9, result.peak.lookups.instruction);
   for (const auto& level : result.peak.levels) {
     text += fmt::format("; {} {:.1f} GB/s read, {:.1f} written, {:.1f} mixed", level.name, level.read / 1e9,
                         level.write / 1e9, level.mixed / 1e9);
@@ -157,15 +166,15 @@ std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std:
       "\n";
   for (const auto& s : result.shapes) {
     text += fmt::format(
-        "### {} {}\n\n{}; limit {} ({}); A/A control on {}: {:.3f}{}\n\n| variant | median | interval | share of limit "
+        "### {} {}\n\n{}; limit {}; A/A control on {}: {:.3f}{}\n\n| variant | median | interval | share of limit "
         "| auto_v3 / it | generation |\n|---|---|---|---|---|---|\n",
-        s.kernel, s.shape_class.label, shape_text(s), nanoseconds(s.limit_ns), s.limit, s.control.variant,
-        s.control_ratio(), s.tie ? "; a tie" : "");
+        s.kernel, s.shape_class.label, shape_text(s), limit_text(s), s.control.variant, s.control_ratio(),
+        s.tie ? "; a tie" : "");
     const Timing* compiler = s.find("auto_v3");
     for (const auto& t : s.timings) {
       const std::string name = t.variant == s.winner ? "**" + t.variant + "**" : t.variant;
-      text += fmt::format("| {} | {} | {} .. {} | {:.1f}% | {} | {} |\n", name, nanoseconds(t.median_ns),
-                          nanoseconds(t.low_ns), nanoseconds(t.high_ns), 100 * s.limit_ns / t.median_ns,
+      text += fmt::format("| {} | {} | {} .. {} | {} | {} | {} |\n", name, nanoseconds(t.median_ns),
+                          nanoseconds(t.low_ns), nanoseconds(t.high_ns), share_text(s, t),
                           compiler == nullptr ? "-" : fmt::format("{:.2f}", compiler->median_ns / t.median_ns),
                           t.generation_ns > 0 ? nanoseconds(t.generation_ns) : "");
     }

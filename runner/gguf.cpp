@@ -163,6 +163,19 @@ GgufKeyValue read_key_value(Cursor& cursor) {
   return entry;
 }
 
+/// Large models are split over several files, each a GGUF file of its own with the keys that llama.cpp's gguf-split writes.
+void refuse_part_of_a_model(const GgufFile& file, uint64_t n_tensors) {
+  constexpr const char* kMerge = "merge the parts first, with `llama-gguf-split --merge FIRST_PART OUT`";
+  if (const uint64_t parts = file.find_u64("split.count").value_or(1); parts > 1) {
+    throw InputError(fmt::format("{}: is part {} of {} of a split model, by its split.no and split.count; {}",
+                                 file.path(), file.find_u64("split.no").value_or(0) + 1, parts, kMerge));
+  }
+  if (const uint64_t all = file.find_u64("split.tensors.count").value_or(n_tensors); all != n_tensors) {
+    throw InputError(fmt::format("{}: holds {} tensors of a model that has {}, by its split.tensors.count; {}",
+                                 file.path(), n_tensors, all, kMerge));
+  }
+}
+
 /// Reads a tensor's description; its data span is set once the begin of the section is known.
 Tensor read_tensor(Cursor& cursor, Extent& extent) {
   const uint64_t name_at = cursor.offset();
@@ -277,10 +290,11 @@ void GgufFile::read(std::span<const std::byte> bytes) {
                 "give a GGUF file");
   }
   const auto version = cursor.number<uint32_t>("version");
-  if (version != kGgufVersion) {
-    const bool swapped = __builtin_bswap32(version) <= kGgufVersion;
+  if (version < kGgufOldestVersion || version > kGgufVersion) {
+    const uint32_t swapped = __builtin_bswap32(version);
     cursor.fail(4, "version",
-                fmt::format("{} is not {}{}", version, kGgufVersion, swapped ? " (the file is big-endian)" : ""),
+                fmt::format("{} is not {} or {}{}", version, kGgufOldestVersion, kGgufVersion,
+                            swapped >= 1 && swapped <= kGgufVersion ? " (the file is big-endian)" : ""),
                 "re-convert the model to little-endian GGUF v3");
   }
   const uint64_t n_tensors = cursor.count(kGgufMaxTensors, kMinTensorBytes, "tensor count");
@@ -302,6 +316,8 @@ void GgufFile::read(std::span<const std::byte> bytes) {
       }
     }
   }
+
+  refuse_part_of_a_model(*this, n_tensors);
 
   std::vector<Extent> extents(n_tensors);
   tensors_.reserve(n_tensors);

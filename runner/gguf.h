@@ -20,6 +20,8 @@ namespace assay {
 /// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md Little-endian, as every CPU that assay
 /// runs on.
 inline constexpr uint32_t kGgufVersion = 3;
+/// Version 3 added big-endian files: a little-endian one of version 2 is laid out the same. Version 1 had 32-bit counts.
+inline constexpr uint32_t kGgufOldestVersion = 2;
 inline constexpr uint32_t kGgufDefaultAlignment = 32;
 
 /// What the reader takes from a file, whatever its header says. Far above any real model, far below

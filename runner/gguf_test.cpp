@@ -40,7 +40,7 @@ std::string parse_error(const Bytes& bytes) {
 TEST(GgufTest, HeaderFields) {
   EXPECT_REJECTED(Raw(), "magic");
   EXPECT_REJECTED(Raw().text("GGUX").num<uint32_t>(3).num<uint64_t>(0).num<uint64_t>(0), "47 47 55 58");
-  EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(2).num<uint64_t>(0).num<uint64_t>(0), "version: 2");
+  EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(1).num<uint64_t>(0).num<uint64_t>(0), "version: 1");
   EXPECT_REJECTED(Raw().text("GGUF").num<uint32_t>(0x03000000).num<uint64_t>(0).num<uint64_t>(0), "big-endian");
   EXPECT_EQ(parse_error(Raw().header(0, 0).bytes), "");
   for (const uint64_t n :

@@ -5,9 +5,12 @@
 
 #include <bit>
 #include <cstring>
+#include <set>
+#include <string_view>
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/registry.h"
+#include "harness/runtime/text.h"
 
 namespace assay {
 namespace {
@@ -157,19 +160,35 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
       position_row_(position_embd_->type, position_embd_->ne[0], dispatch),
       attention_(sizes_.head_size(), dispatch) {
   const Gpt2Sizes& s = sizes_;
-  expect_matrix(file.path(), *token_embd_, s.n_vocab, s.n_embd);
+  expect_matrix(file.path(), *token_embd_, token_embd_->ne[1], s.n_embd);
   expect_matrix(file.path(), *position_embd_, s.n_ctx, s.n_embd);
   norm_w_ = tensor_vector(file.path(), file.tensor("output_norm.weight"), s.n_embd, dispatch);
   norm_b_ = tensor_vector(file.path(), file.tensor("output_norm.bias"), s.n_embd, dispatch);
-  const TensorSource source = {file.path(), [&](const std::string& name) -> const Tensor& { return file.tensor(name); },
+  std::set<std::string_view> used = {token_embd_->name, position_embd_->name, "output_norm.weight", "output_norm.bias",
+                                     "output.weight"};
+  const TensorSource source = {file.path(),
+                               [&](const std::string& name) -> const Tensor& {
+                                 const Tensor& tensor = file.tensor(name);
+                                 used.insert(tensor.name);
+                                 return tensor;
+                               },
                                [&](std::span<const std::byte> bytes) { file.release(bytes); }};
   for (size_t i = 0; i < s.n_layer; ++i) {
     layers_.push_back(std::make_unique<Gpt2Layer>(source, fmt::format("blk.{}.", i), s, attention_, dispatch));
   }
   // GPT-2 ties the output matrix to the embedding; a file may still hold its own.
   const Tensor* output = file.find_tensor("output.weight");
-  output_ = std::make_unique<Linear>(file.path(), output != nullptr ? *output : *token_embd_, nullptr, s.n_vocab,
-                                     s.n_embd, dispatch);
+  output = output != nullptr ? output : token_embd_;
+  output_rows_ = output->ne[1];
+  output_ = std::make_unique<Linear>(file.path(), *output, nullptr, output_rows_, s.n_embd, dispatch);
+  for (const Tensor& tensor : file.tensors()) {
+    if (!used.contains(tensor.name)) {
+      throw InputError(
+          fmt::format("{}: tensor {} belongs to no GPT-2 of {} blocks: without it the answers would be "
+                      "wrong; give another model",
+                      file.path(), quote(tensor.name), s.n_layer));
+    }
+  }
   size_t weight_bytes = output_->packed_bytes();
   size_t cache_bytes = 0;
   for (const auto& layer : layers_) {
@@ -186,7 +205,7 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
   add_ = dispatch.get<add_f32_fn>("add_f32", {s.n_embd});
   position_.resize(s.n_embd);
   normed_.resize(s.n_embd);
-  logits_.resize(s.n_vocab);
+  logits_.resize(output_rows_);
 }
 
 std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
@@ -219,8 +238,8 @@ std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
       norm_(normed_.data(), x_.data() + (batch - 1) * n, norm_w_.data(), norm_b_.data(), sizes_.eps, n);
     }
   }
-  output_->run(logits_.data(), sizes_.n_vocab, normed_.data(), 1, pool_);
-  return logits_;
+  output_->run(logits_.data(), output_rows_, normed_.data(), 1, pool_);
+  return std::span<const float>(logits_).first(sizes_.n_vocab);
 }
 
 }  // namespace assay

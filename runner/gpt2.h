@@ -22,7 +22,8 @@ namespace assay {
 
 /// Sizes of a GPT-2 model, from the metadata of its file.
 struct Gpt2Sizes {
-  size_t n_vocab, n_ctx, n_embd, n_head, n_ff, n_layer;
+  size_t n_vocab;  ///< tokens; the embedding may have more rows, which pad it
+  size_t n_ctx, n_embd, n_head, n_ff, n_layer;
   float eps;
 
   /// Throws InputError naming the file and the key for sizes that do not fit together or are over what a GPT-2 has by far.
@@ -95,7 +96,7 @@ class Gpt2Layer {
 /// A GPT-2 model over dispatched kernels. Not thread-safe: one conversation at a time.
 class Gpt2 {
  public:
-  /// `file` must outlive the model. Throws InputError for a file that is no GPT-2 or is inconsistent.
+  /// `file` must outlive the model. `threads`: as ThreadPool takes them. Throws InputError for a file that is no GPT-2 or is inconsistent.
   Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads);
 
   /// Runs `tokens` after those already in the cache; returns the n_vocab logits after the last one. Throws InputError if
@@ -120,6 +121,7 @@ class Gpt2 {
   std::vector<float> norm_w_, norm_b_;
   Attention attention_;
   std::vector<std::unique_ptr<Gpt2Layer>> layers_;
+  size_t output_rows_;  // n_vocab and what pads it
   std::unique_ptr<Linear> output_;
   std::unique_ptr<Arena> weights_, cache_;
   Bound<layer_norm_f32_fn> norm_;

@@ -6,15 +6,20 @@
 #include <system_error>
 
 #include "harness/runtime/error.h"
+#include "harness/runtime/usable_cpus.h"
 
 namespace assay {
 
 ThreadPool::ThreadPool(unsigned threads) {
+  const unsigned wanted = threads != 0 ? threads : usable_cpus();
   try {
-    for (unsigned t = 1; t < threads; ++t) {
+    for (unsigned t = 1; t < wanted; ++t) {
       workers_.emplace_back([this, t] { worker(t); });
     }
   } catch (const std::system_error& e) {
+    if (threads == 0) {
+      return;
+    }
     const size_t started = workers_.size() + 1;
     stop();  // a thread that is still joinable would end the program
     throw MachineError(

@@ -16,7 +16,8 @@ namespace assay {
 /// delays its one chunk, not a fixed share of the step.
 class ThreadPool {
  public:
-  /// `threads` in all, the caller included; at least 1. MachineError if the system gives fewer.
+  /// `threads` in all, the caller included; MachineError if the system gives fewer. 0: one for each CPU that this process may use
+  /// (usable_cpus.h), or as many as the system gives.
   explicit ThreadPool(unsigned threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

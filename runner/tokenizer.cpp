@@ -5,6 +5,7 @@
 #include <pcre2.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <queue>
 #include <unordered_map>
@@ -19,9 +20,11 @@ constexpr const char* kReconvert = "re-convert the model";
 
 /// The values of tokenizer.ggml.token_type (ggml's `enum llama_token_type`) that mean something
 /// here.
+constexpr int32_t kNormalToken = 1;
 constexpr int32_t kUnknownToken = 2;
 constexpr int32_t kControlToken = 3;
 constexpr int32_t kUserToken = 4;
+constexpr int32_t kUnusedToken = 5;
 
 /// The pattern of GPT-2's encoder.py. It says \s, which there is Unicode's White_Space; PCRE2's \s
 /// would also take U+180E.
@@ -97,8 +100,13 @@ uint64_t pair_of(int32_t left, int32_t right) {
 
 std::unordered_map<std::string_view, int32_t> index_tokens(const GgufFile& file) {
   std::unordered_map<std::string_view, int32_t> ids;
+  int32_t next = 0;
   for (const auto& token : file.strings("tokenizer.ggml.tokens")) {
-    const auto id = static_cast<int32_t>(ids.size());
+    const int32_t id = next++;
+    // A place that stands for no text, of which there may be several.
+    if (token.empty()) {
+      continue;
+    }
     const auto [other, added] = ids.emplace(token, id);
     if (!added) {
       throw InputError(fmt::format("{}: tokens {} and {} are both {}; {}", file.path(), other->second, id, quote(token),
@@ -106,6 +114,23 @@ std::unordered_map<std::string_view, int32_t> index_tokens(const GgufFile& file)
     }
   }
   return ids;
+}
+
+/// The token that a key names. Writers that have none leave the key out, or write -1 as 32 bits, with a sign or without.
+std::optional<int32_t> special_token(const GgufFile& file, const std::string& key, size_t n_tokens) {
+  const GgufValue* value = file.find(key);
+  const auto* signed_id = value == nullptr ? nullptr : std::get_if<int32_t>(value);
+  const auto* unsigned_id = value == nullptr ? nullptr : std::get_if<uint32_t>(value);
+  if (value == nullptr || (signed_id != nullptr && *signed_id == -1) ||
+      (unsigned_id != nullptr && *unsigned_id == UINT32_MAX)) {
+    return std::nullopt;
+  }
+  const int64_t id = file.find_i32(key).value_or(-1);
+  if (id < 0 || static_cast<size_t>(id) >= n_tokens) {
+    throw InputError(
+        fmt::format("{}: {} is {}, but there are {} tokens; {}", file.path(), key, id, n_tokens, kReconvert));
+  }
+  return static_cast<int32_t>(id);
 }
 
 void append_pieces(std::string_view valid, pcre2_match_data* match, std::vector<std::string_view>& pieces) {
@@ -160,8 +185,43 @@ Tokenizer::Tokenizer(const GgufFile& file) {
                     "give a GPT-2 model",
                     file.path(), quote(model), pre == nullptr ? "missing" : quote(*pre)));
   }
+  read_special_tokens(file);
   read_tokens(file);
   read_merges(file, index_tokens(file));
+}
+
+void Tokenizer::read_special_tokens(const GgufFile& file) {
+  const size_t n_tokens = file.strings("tokenizer.ggml.tokens").size();
+  std::map<std::string, int32_t> ids;
+  for (const auto& [key, value] : file.metadata()) {
+    if (key.starts_with("tokenizer.ggml.") && key.ends_with("_token_id")) {
+      if (const auto id = special_token(file, key, n_tokens)) {
+        ids[key] = *id;
+      }
+    }
+  }
+  const auto find = [&](const std::string& key) {
+    const auto it = ids.find(key);
+    return it == ids.end() ? std::nullopt : std::optional(it->second);
+  };
+  const auto added = [&](const std::string& flag, const std::string& key) -> std::optional<int32_t> {
+    if (!file.find_boolean(flag).value_or(false)) {
+      return std::nullopt;
+    }
+    const auto id = find(key);
+    if (!id) {
+      throw InputError(fmt::format("{}: {} is true, but {} names no token; {}", file.path(), flag, key, kReconvert));
+    }
+    return id;
+  };
+  eos_ = find("tokenizer.ggml.eos_token_id");
+  for (const char* name : {"eos", "eot", "eom"}) {
+    if (const auto id = find(fmt::format("tokenizer.ggml.{}_token_id", name))) {
+      ends_.insert(*id);
+    }
+  }
+  before_ = added("tokenizer.ggml.add_bos_token", "tokenizer.ggml.bos_token_id");
+  after_ = added("tokenizer.ggml.add_eos_token", "tokenizer.ggml.eos_token_id");
 }
 
 void Tokenizer::read_tokens(const GgufFile& file) {
@@ -171,23 +231,21 @@ void Tokenizer::read_tokens(const GgufFile& file) {
     throw InputError(fmt::format("{}: tokenizer.ggml.token_type has {} entries for {} tokens; {}", file.path(),
                                  types->size(), tokens.size(), kReconvert));
   }
-  eos_ = file.find_i32("tokenizer.ggml.eos_token_id");
-  if (eos_ && (*eos_ < 0 || static_cast<size_t>(*eos_) >= tokens.size())) {
-    throw InputError(fmt::format("{}: tokenizer.ggml.eos_token_id is {}, but there are {} tokens; {}", file.path(),
-                                 *eos_, tokens.size(), kReconvert));
-  }
 
   byte_ids_.fill(-1);
   pieces_.resize(tokens.size());
   for (size_t i = 0; i < tokens.size(); ++i) {
     const auto id = static_cast<int32_t>(i);
-    const int32_t type = types ? (*types)[i] : 1;
+    const int32_t type = types ? (*types)[i] : kNormalToken;
     if (type == kControlToken || type == kUnknownToken || (!types && eos_ == id)) {
       continue;
     }
     // A user's token was added to the vocabulary as it is.
     auto bytes = type == kUserToken ? tokens[i] : token_bytes(tokens[i]);
-    if (!bytes || bytes->empty()) {
+    if (!bytes && type == kUnusedToken) {
+      continue;  // what fills the vocabulary up may be called anything
+    }
+    if (!bytes) {
       throw InputError(fmt::format("{}: token {}, {}, is not in GPT-2's alphabet of bytes; {}", file.path(), i,
                                    quote(tokens[i]), kReconvert));
     }
@@ -204,10 +262,24 @@ void Tokenizer::read_tokens(const GgufFile& file) {
   }
 }
 
+/// Without merges nothing would ever be encoded as these, and the model has seen little else.
+void Tokenizer::refuse_longer_tokens(const GgufFile& file) const {
+  const auto types = file.find_i32s("tokenizer.ggml.token_type");
+  for (size_t i = 0; i < pieces_.size(); ++i) {
+    if (pieces_[i].size() > 1 && (!types || (*types)[i] == kNormalToken)) {
+      throw InputError(
+          fmt::format("{}: there are no merges in tokenizer.ggml.merges, but token {}, {}, is longer than "
+                      "a byte: the text would be split into bytes; {}",
+                      file.path(), i, quote(pieces_[i]), kReconvert));
+    }
+  }
+}
+
 void Tokenizer::read_merges(const GgufFile& file, const TokenIds& ids) {
   // A writer may leave out an empty array: then each byte is a token.
   const auto* merges = file.find_strings("tokenizer.ggml.merges");
-  if (merges == nullptr) {
+  if (merges == nullptr || merges->empty()) {
+    refuse_longer_tokens(file);
     return;
   }
   merges_.reserve(merges->size());
@@ -222,7 +294,7 @@ void Tokenizer::read_merges(const GgufFile& file, const TokenIds& ids) {
         fail(fmt::format("needs token {}, which is unknown", quote(token)));
       }
       if (pieces_[static_cast<size_t>(it->second)].empty()) {
-        fail(fmt::format("needs token {}, which is a control token", quote(token)));
+        fail(fmt::format("needs token {}, which is a control token or has no text", quote(token)));
       }
       return it->second;
     };
@@ -328,6 +400,17 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   std::vector<int32_t> ids;
   for (const std::string_view piece : gpt2_pieces(text)) {
     encode_piece(piece, scratch, ids);
+  }
+  return ids;
+}
+
+std::vector<int32_t> Tokenizer::encode_prompt(std::string_view text) const {
+  std::vector<int32_t> ids = encode(text);
+  if (before_) {
+    ids.insert(ids.begin(), *before_);
+  }
+  if (after_) {
+    ids.push_back(*after_);
   }
   return ids;
 }

@@ -62,6 +62,10 @@ bool same_class(const ShapeTimings& a, const ShapeTimings& b) {
 }
 
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
+  if (!peak.not_measured.empty()) {
+    shape.limit = "not measured";
+    return;
+  }
   const Work& work = shape.work;
   const Peak::Level& level = shape.shape_class.cold ? peak.levels.back() : peak.level_of(work.bytes(), caches);
   const double memory = level.seconds(work.read, work.written) * 1e9;

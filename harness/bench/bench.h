@@ -40,7 +40,7 @@ struct ShapeTimings {
   std::string winner;            ///< the variant to use
   std::string runner_up;         ///< the fastest of the others; "" if there is none
   bool tie = false;              ///< others are not slower than the fastest beyond doubt
-  double limit_ns = 0;           ///< what peak and bandwidth allow
+  double limit_ns = 0;           ///< what peak and bandwidth allow; 0: not measured
   std::string limit;             ///< "mem bandwidth", "f32 peak", ...
 
   const Timing* find(std::string_view variant) const;

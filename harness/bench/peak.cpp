@@ -189,6 +189,10 @@ const Peak::Level& Peak::level_of(double bytes, const CacheInfo& caches) const {
 
 Peak measure_peak(const Cpu& cpu) {
   Peak peak;
+  if (!cpu.no_executable_memory.empty()) {
+    peak.not_measured = cpu.no_executable_memory;
+    return peak;
+  }
   std::string widest = "xmm";
   const auto take = [](Peak::Rate& best, const std::string& instruction, double per_second) {
     if (per_second > best.per_second) {
@@ -232,7 +236,8 @@ nlohmann::json to_json(const Peak& peak) {
   return {{"f32", rate(peak.f32)},
           {"int8", rate(peak.int8)},
           {"lookups", rate(peak.lookups)},
-          {"bytes_per_second", levels}};
+          {"bytes_per_second", levels},
+          {"not_measured", peak.not_measured}};
 }
 
 }  // namespace assay

@@ -27,12 +27,13 @@ struct Peak {
   Rate int8;     ///< multiplications and additions of bytes into sums of 32 bits
   Rate lookups;  ///< bytes looked up in a table of 16 and added
   std::vector<Level> levels;
+  std::string not_measured;  ///< why there is none of these; "" where they were measured
 
   /// The level that holds `bytes`.
   const Level& level_of(double bytes, const CacheInfo& caches) const;
 };
 
-/// Takes some two seconds.
+/// Takes some two seconds. Nothing is measured where the system forbids generated code.
 Peak measure_peak(const Cpu& cpu);
 
 nlohmann::json to_json(const Peak& peak);

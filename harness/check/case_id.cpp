@@ -68,6 +68,9 @@ class CaseReader {
   }
 
   void set(std::string_view name, std::string_view value) {
+    if (!given_.insert(std::string(name)).second) {
+      throw bad(fmt::format("'{}' is given twice", name));
+    }
     const auto one_of = [&](std::initializer_list<std::string_view> words) {
       const auto it = std::ranges::find(words, value);
       if (it == words.end()) {
@@ -106,6 +109,7 @@ class CaseReader {
   CaseId id_;
   std::vector<std::string> dims_, aliases_;
   std::vector<bool> seen_;
+  std::set<std::string> given_;
 };
 
 }  // namespace

@@ -31,8 +31,10 @@ bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, Sam
     return true;
   } catch (const Mismatch& m) {
     log.fail(m.check, m.what());
+  } catch (const NoCode& e) {
+    log.fail("generator", e.what());
   } catch (const MachineError& e) {
-    log.fail("machine", e.what());
+    log.fail(kMachine, e.what());
   }
   return false;
 }
@@ -148,14 +150,22 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
   while (verdicts.size() < selected.size() || !running.empty()) {
     while (verdicts.size() < selected.size() && running.size() < job_count(options.jobs)) {
       const auto& [kernel, variant] = selected[verdicts.size()];
-      verdicts.push_back(new_verdict(*variant, options.seed, cpu));
-      if (verdicts.back().status == Status::not_runnable) {
-        tell(verdicts.back());
+      Verdict verdict = new_verdict(*variant, options.seed, cpu);
+      if (verdict.status == Status::not_runnable) {
+        tell(verdict);
       } else {
-        running.push_back({verdicts.size() - 1, std::make_unique<Job>([&](SampleLog& log) {
-                             run_samples(*kernel, *variant, options, log);
-                           })});
+        try {
+          running.push_back({verdicts.size(), std::make_unique<Job>([&](SampleLog& log) {
+                               run_samples(*kernel, *variant, options, log);
+                             })});
+        } catch (const MachineError&) {
+          if (running.empty()) {
+            throw;
+          }
+          break;  // no more at once than the system gives
+        }
       }
+      verdicts.push_back(std::move(verdict));
     }
     std::erase_if(running, [&](const Running& r) {
       if (!r.job->poll(options.timeout)) {

@@ -21,8 +21,8 @@ std::string to_string(Status s);
 struct Verdict {
   std::string kernel, variant;
   Status status = Status::not_runnable;
-  std::string reason;                  ///< why it is not runnable, or what went wrong
-  std::string caught_by;               ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
+  std::string reason;     ///< why it is not runnable (the CPU, or what the machine refused), or what went wrong
+  std::string caught_by;  ///< the check that failed: "value", "memory", "canary", "register", "hang", ...
   std::optional<CaseId> failing_case;  ///< what failed, where that was a case
   std::string reproduce;  ///< the command that fails again, for people: of failing_case, where there is one
   uint64_t samples = 0;
@@ -30,6 +30,7 @@ struct Verdict {
   std::optional<CaseId> worst_case;  ///< the case with the worst error over bound, where that was a case
   std::string worst;                 ///< the same for people: the case, the input, the command
   uint64_t seed = 0;
+  bool threads_left_out = false;      ///< no check was made beside another thread: the system gave none
   std::vector<std::string> failures;  ///< of a check that keeps going: what went wrong in each failed sample
 };
 nlohmann::json to_json(const Verdict& v);
@@ -52,7 +53,7 @@ struct CheckOptions {
   uint64_t samples = 2000;  ///< for each variant
   uint64_t stride = 1;      ///< try every stride-th case only: a short check that still gets to the long shapes
   double seconds = 0;       ///< if > 0: as many samples as fit instead
-  unsigned jobs = 0;        ///< child processes at once; 0: one for each logical CPU
+  unsigned jobs = 0;        ///< child processes at once; 0: one for each CPU that this process may use
   double timeout = 30;      ///< seconds without a finished sample: a hang
   bool shrink = true;       ///< reduce a failing case to the smallest that still fails (shrink.h)
   bool keep_going = false;  ///< try the other samples too where one fails; the first failure is the verdict

@@ -5,8 +5,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <new>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "harness/check/fuzzed_case.h"
 #include "harness/check/trial.h"
@@ -28,8 +34,9 @@ TEST(CaseText, RoundTrip) {
 TEST(CaseText, WrongOnesAreErrors) {
   for (const char* text :
        {"", "dot_f32", "dot_f32/scalar", "dot_f32/scalar:", "dot_f32/scalar:n", "dot_f32/scalar:n=x",
-        "dot_f32/scalar:m=1", "dot_f32/scalar:n=1,class=odd", "dot_f32/scalar:n=1,alias=odd", "dot_f32/avx3:n=1",
-        "dot/scalar:n=1", "dot_f32/scalar:n=99999999999999999999", "dot_f32/scalar:n=4611686018427387904",
+        "dot_f32/scalar:m=1", "dot_f32/scalar:n=1,n=1", "dot_f32/scalar:n=1,seed=1,seed=1",
+        "dot_f32/scalar:n=1,class=odd", "dot_f32/scalar:n=1,alias=odd", "dot_f32/avx3:n=1", "dot/scalar:n=1",
+        "dot_f32/scalar:n=99999999999999999999", "dot_f32/scalar:n=4611686018427387904",
         "dot_f32/scalar:n=1,place=middle", "dot_f32/scalar:n=1,values=large", "dot_f32/scalar:n=1,keep_to=-1"}) {
     EXPECT_THROW(case_from(text), InputError) << text;
   }
@@ -66,6 +73,52 @@ TEST(ChildProcess, ACrashFailsTheVariantAlone) {
   EXPECT_EQ(v.status, Status::fail);
   EXPECT_NE(v.reason.find("SIGILL"), std::string::npos);
   EXPECT_EQ(v.reproduce, "the case");
+}
+
+// As when the system gives no memory, no thread or no more time.
+TEST(ChildProcess, WhatTheSystemRefusesIsNotTheVariantsFault) {
+  const std::pair<const char*, std::function<void()>> refusals[] = {
+      {"no page left", [] { throw MachineError("no page left"); }},
+      {"out of memory", [] { throw std::bad_alloc(); }},
+      {"the system refuses", [] { throw std::system_error(EAGAIN, std::generic_category()); }},
+      {"ulimit -t", [] { raise(SIGXCPU); }},
+      {"seccomp", [] { raise(SIGSYS); }},
+      {"SIGKILL", [] { raise(SIGKILL); }},
+  };
+  for (const auto& [part, refuse] : refusals) {
+    const Verdict v = child([&](SampleLog& log) {
+      log.begin("a");
+      log.done(0);
+      log.begin("b");
+      refuse();
+    });
+    EXPECT_EQ(v.status, Status::not_runnable) << part;
+    EXPECT_EQ(v.caught_by, "machine") << part;
+    EXPECT_NE(v.reason.find(part), std::string::npos) << v.reason;
+    EXPECT_EQ(v.reproduce, "") << part;
+    EXPECT_EQ(summarize({v}).exit_status(), 3) << part;
+  }
+}
+
+TEST(ChildProcess, ACrashInPackSaysPack) {
+  for (const Kernel& kernel : kernels()) {
+    const Variant& variant = *kernel.find("scalar");
+    if (variant.pack == nullptr) {
+      continue;
+    }
+    const Verdict v = child([&](SampleLog& log) {
+      CaseId id;
+      id.variant = variant.name();
+      id.shape = {128, 128, 1};
+      log.begin(id);
+      std::vector<uint8_t> packed(1 << 20);
+      const auto* nowhere = reinterpret_cast<const void*>(uintptr_t{1} << 12);
+      reinterpret_cast<assay_pack_fn*>(variant.pack)(packed.data(), nowhere, 128, 128);
+    });
+    EXPECT_EQ(v.status, Status::fail);
+    EXPECT_NE(v.reason.find("pack"), std::string::npos) << v.reason;
+    return;
+  }
 }
 
 TEST(ChildProcess, AHangIsCutOff) {

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -23,7 +24,7 @@ namespace assay {
 SharedMemory::SharedMemory(size_t bytes)
     : memory_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)), bytes_(bytes) {
   if (memory_ == MAP_FAILED) {
-    throw MachineError(fmt::format("cannot map {} bytes of shared memory", bytes));
+    throw MachineError(fmt::format("cannot map {} bytes of shared memory: {}", bytes, std::strerror(errno)));
   }
 }
 
@@ -40,7 +41,10 @@ Child::Child(const std::function<void()>& work) {
   std::fflush(nullptr);
   pid_ = fork();
   if (pid_ < 0) {
-    throw MachineError("cannot fork a child process for the check");
+    throw MachineError(
+        fmt::format("cannot start a child process for the check: {}; raise the limits of processes and "
+                    "memory (ulimit -u, ulimit -v)",
+                    std::strerror(errno)));
   }
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // an interrupted check leaves no orphans
@@ -64,8 +68,12 @@ Child::~Child() {
 }
 
 bool Child::poll() {
-  if (!ended_ && waitpid(pid_, &status_, WNOHANG) == pid_) {
-    ended_ = true;
+  if (!ended_) {
+    const pid_t waited = waitpid(pid_, &status_, WNOHANG);
+    if (waited < 0 && errno != EINTR) {
+      throw MachineError(fmt::format("cannot wait for a child process: {}", std::strerror(errno)));
+    }
+    ended_ = waited == pid_;
   }
   return ended_;
 }
@@ -98,6 +106,15 @@ std::string Child::end() const {
     return fmt::format("SIG{} ({})", sigabbrev_np(WTERMSIG(status_)), strsignal(WTERMSIG(status_)));
   }
   return WEXITSTATUS(status_) == 0 ? "" : fmt::format("exit status {}", WEXITSTATUS(status_));
+}
+
+std::string Child::ended_by_system() const {
+  const int signal = ended_ && WIFSIGNALED(status_) ? WTERMSIG(status_) : 0;
+  return signal == SIGKILL   ? "the system killed the process (SIGKILL): memory ran out, or CPU time (ulimit -t)"
+         : signal == SIGXCPU ? "the process reached its limit of CPU time (SIGXCPU, ulimit -t)"
+         : signal == SIGSYS  ? "the system forbids a system call (SIGSYS, a seccomp filter)"
+         : signal == SIGXFSZ ? "the process reached its limit of file size (SIGXFSZ, ulimit -f)"
+                             : "";
 }
 
 }  // namespace assay

@@ -37,6 +37,8 @@ class Child {
   bool asleep() const;
   /// "" for exit 0, else "SIGSEGV (Segmentation fault)", "exit status 3", ...
   std::string end() const;
+  /// Why the system has ended it, which no kernel can bring about by itself: a limit, or too little memory. "" if it has not.
+  std::string ended_by_system() const;
 
  private:
   pid_t pid_;

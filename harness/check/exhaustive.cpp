@@ -118,6 +118,7 @@ void check_all_inputs(const Kernel& kernel, const std::vector<Verdict*>& verdict
     if (verdict.reason.empty() && verdict.samples != kInputs) {
       verdict.reason =
           fmt::format("only {} of 2^32 inputs were run: another variant crashed the worker", verdict.samples);
+      verdict.caught_by = "incomplete";
     }
     conclude(verdict);
     if (options.on_verdict) {

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
+#include <system_error>
 #include <thread>
 
 #include "harness/check/crash.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/usable_cpus.h"
 
 namespace assay {
 
@@ -46,7 +49,27 @@ Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu) {
   return v;
 }
 
-unsigned job_count(unsigned asked) { return asked != 0 ? asked : std::max(1u, std::thread::hardware_concurrency()); }
+unsigned job_count(unsigned asked) { return asked != 0 ? asked : usable_cpus(); }
+
+namespace {
+
+/// What the system refuses while a sample is at work is not the variant's doing.
+void blame_the_machine(std::span<SampleLog> logs, const std::function<void(std::span<SampleLog>)>& work) {
+  std::string why;
+  try {
+    work(logs);
+    return;
+  } catch (const std::bad_alloc&) {
+    why = "out of memory";
+  } catch (const std::system_error& e) {
+    why = fmt::format("the system refuses: {}", e.what());
+  } catch (const MachineError& e) {
+    why = e.what();
+  }
+  SampleLog::of_this_process->fail(kMachine, why);
+}
+
+}  // namespace
 
 Job::Job(const std::function<void(SampleLog&)>& work) : Job(1, [&](std::span<SampleLog> logs) { work(logs[0]); }) {}
 
@@ -54,7 +77,7 @@ Job::Job(size_t logs, const std::function<void(std::span<SampleLog>)>& work)
     : memory_(logs * sizeof(SampleLog)), logs_(static_cast<SampleLog*>(memory_.get()), logs), child_([&] {
         SampleLog::of_this_process = logs_.data();
         report_crashes();
-        work(logs_);
+        blame_the_machine(logs_, work);
       }) {}
 
 uint64_t Job::samples() const {
@@ -77,7 +100,9 @@ bool Job::poll(double timeout) {
   if (child_.poll()) {
     ended_ = true;
     SampleLog& log = log_at_work();
-    if (!child_.end().empty()) {
+    if (const std::string why = child_.ended_by_system(); !why.empty()) {
+      log.fail(kMachine, why);
+    } else if (!child_.end().empty()) {
       log.fail("crash", child_.end());  // unless it has said more itself
     } else if (log.at_work()) {
       log.fail("crash", "the process was ended in the midst of a sample: exit status 0");
@@ -122,6 +147,7 @@ void Job::wait(double timeout) {
 
 void add_log(Verdict& verdict, const SampleLog& log) {
   verdict.samples += log.samples();
+  verdict.threads_left_out |= log.threads_left_out();
   verdict.errors.max_ulp = std::max(verdict.errors.max_ulp, log.errors().max_ulp);
   if (log.worst() != nullptr && log.errors().worst_over_bound > verdict.errors.worst_over_bound) {
     verdict.errors.worst_over_bound = log.errors().worst_over_bound;
@@ -140,6 +166,12 @@ void add_log(Verdict& verdict, const SampleLog& log) {
 }
 
 void conclude(Verdict& verdict) {
+  if (verdict.caught_by == kMachine) {
+    verdict.status = Status::not_runnable;
+    verdict.failing_case.reset();
+    verdict.reproduce.clear();
+    return;
+  }
   if (verdict.reason.empty() && verdict.samples == 0) {
     verdict.reason = "no sample was run";  // nothing run is never a pass
     verdict.caught_by = "no-sample";

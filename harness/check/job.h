@@ -21,7 +21,7 @@ std::vector<Selected> select(const CheckOptions& options, bool only_unary);
 /// Not-runnable with its reason, or failed until a child says otherwise.
 Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu);
 
-/// 0: one for each logical CPU.
+/// 0: one for each CPU that this process may use.
 unsigned job_count(unsigned asked);
 
 /// A child at work and its logs: one for each variant that it tries.

@@ -1,5 +1,6 @@
 // Lengths over 2^31 bytes.
 #include <fmt/format.h>
+#include <sys/sysinfo.h>
 
 #include <fstream>
 #include <string>
@@ -13,7 +14,7 @@ namespace {
 
 constexpr double kGiB = 0x1p30;
 
-/// Bytes that can be used without swapping; 0 if the system does not tell.
+/// Bytes that can be used without swapping.
 double available_memory() {
   std::ifstream file("/proc/meminfo");
   std::string name;
@@ -22,7 +23,9 @@ double available_memory() {
       return kib * 1024;
     }
   }
-  return 0;
+  // Without /proc: what nobody uses at all.
+  struct sysinfo info {};
+  return sysinfo(&info) == 0 ? static_cast<double>(info.freeram) * info.mem_unit : 0;
 }
 
 }  // namespace

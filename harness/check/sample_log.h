@@ -9,6 +9,9 @@
 
 namespace assay {
 
+/// The check that a failure of the machine goes under: no memory, no thread, a limit. The variant is not to blame.
+inline constexpr const char* kMachine = "machine";
+
 /// What a sample is, in memory that two processes share: a case, or the command that repeats what is none.
 class SampleId {
  public:
@@ -53,6 +56,9 @@ class SampleLog {
   void fail(const std::string& check, const std::string& message);
   void fail(const std::string& message) { fail("value", message); }
 
+  /// A check beside other threads could not be made: the system gave none.
+  void leave_out_threads() { threads_left_out_ = true; }
+
   /// Puts the failure aside, to go on with the next sample. False: no room for another after this one.
   bool keep_failure();
   /// The end of a check that kept going: the first failure is the verdict's.
@@ -66,6 +72,9 @@ class SampleLog {
   };
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
   bool at_work() const { return at_work_; }
+  /// The sample at work, or the last one.
+  const SampleId& current() const { return current_; }
+  bool threads_left_out() const { return threads_left_out_; }
   const ErrorStats& errors() const { return errors_; }
   /// The sample with the largest error over bound; nullptr if all were exact.
   const SampleId* worst() const { return has_worst_ ? &worst_ : nullptr; }
@@ -82,6 +91,7 @@ class SampleLog {
 
   std::atomic<uint64_t> samples_;  ///< right ones; also the sign of life
   bool at_work_;
+  bool threads_left_out_;
   SampleId current_;
   ErrorStats errors_;
   bool has_worst_;

@@ -7,7 +7,10 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
+
+#include "harness/check/sample_log.h"
 
 namespace assay {
 namespace {
@@ -95,7 +98,37 @@ void compare_interleaved(Caller& caller) {
 
 }  // namespace
 
+bool threads_available() {
+  static const bool available = [] {
+    try {
+      std::thread([] {}).join();
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
+  }();
+  return available;
+}
+
+namespace {
+
+/// A child may be given none where its parent was, so that it is the child that tells.
+bool leave_out_for_want_of_threads() {
+  if (threads_available()) {
+    return false;
+  }
+  if (SampleLog::of_this_process != nullptr) {
+    SampleLog::of_this_process->leave_out_threads();
+  }
+  return true;
+}
+
+}  // namespace
+
 void check_interleaved(FuzzedCase& c, Caller& caller) {
+  if (leave_out_for_want_of_threads()) {
+    return;
+  }
   Turns turns;
   std::optional<Wrong> wrong;
   GuardedPool& pool = c.pool().of_other_thread();
@@ -123,6 +156,9 @@ void check_interleaved(FuzzedCase& c, Caller& caller) {
 }
 
 void check_beside_a_thread(FuzzedCase& c, Caller& caller) {
+  if (leave_out_for_want_of_threads()) {
+    return;
+  }
   std::atomic<bool> stop{false};
   std::atomic<int> rounds{0};
   std::optional<Wrong> wrong;

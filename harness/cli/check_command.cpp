@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "harness/check/check.h"
+#include "harness/check/not_made.h"
 #include "harness/check/saved_failure.h"
 #include "harness/check/single_step.h"
 #include "harness/cli/block_check.h"
@@ -94,6 +95,7 @@ int run_check(const CheckArguments& a) {
   } else {
     verdicts = check(cpu, options);
   }
+  const std::vector<std::string> not_made = checks_not_made(verdicts);
   std::vector<std::string> saved;
   const Summary summary = summarize(verdicts);
   auto json = nlohmann::json::array();
@@ -102,13 +104,18 @@ int run_check(const CheckArguments& a) {
       saved.push_back(save_failure(a.save, cpu, v));
     }
     json.push_back(to_json(v));
+    json.back()["not_made"] = v.status == Status::not_runnable ? std::vector<std::string>() : not_made;
   }
   if (a.json) {
     fmt::print("{}\n", json.dump(2));
   } else {
+    for (const auto& what : not_made) {
+      fmt::print("not made here: {}\n", what);
+    }
     fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(),
                summary.passed + summary.failed, summary.passed, summary.failed, summary.not_runnable);
   }
+  std::fflush(stdout);
   for (const auto& path : saved) {
     fmt::print(stderr, "saved: {}\n", path);
   }
@@ -123,20 +130,22 @@ int run_check(const CheckArguments& a) {
 void add_check_command(CLI::App& app, int& status) {
   auto a = std::make_shared<CheckArguments>();
   auto* command = app.add_subcommand("check", "fuzz variants against the double-precision reference");
-  command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")->capture_default_str();
-  command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")->capture_default_str();
+  auto* kernel = command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")
+                     ->capture_default_str();
+  command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")
+      ->capture_default_str();
   command->add_option("--seed", a->options.seed, "the cases follow from it, on every machine")->capture_default_str();
   auto* samples = command->add_option("--samples", a->options.samples, "for each variant")
                       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
                       ->capture_default_str();
-  command->add_option("--seconds", a->options.seconds, "for each variant, instead of --samples")
-      ->check(CLI::Range(0.001, 1e6))
-      ->excludes(samples);
-  command
-      ->add_option("--stride", a->options.stride,
-                   "try every STRIDE-th case: a short check that gets to the long shapes")
-      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))
-      ->capture_default_str();
+  auto* seconds = command->add_option("--seconds", a->options.seconds, "for each variant, instead of --samples")
+                      ->check(CLI::Range(0.001, 1e6))
+                      ->excludes(samples);
+  auto* stride = command
+                     ->add_option("--stride", a->options.stride,
+                                  "try every STRIDE-th case: a short check that gets to the long shapes")
+                     ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))
+                     ->capture_default_str();
   command->add_option("--jobs", a->options.jobs, "child processes at once (0: one for each CPU)")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -147,18 +156,31 @@ void add_check_command(CLI::App& app, int& status) {
                     ->check(CLI::IsMember({"gpt2"}));
   command->add_option("--force", a->force, "kernel=variant,...: not mixed in the block, kernels may be globs")
       ->needs(block);
-  command->add_option("--case", a->case_text, "one case, as a failure prints it");
+  auto* one_case = command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
-  command->add_flag("--keep-going", a->options.keep_going,
-                    "try the other samples too where one fails, up to 64; --json tells what went wrong in each");
+  auto* keep_going =
+      command->add_flag("--keep-going", a->options.keep_going,
+                        "try the other samples too where one fails, up to 64; --json tells what went wrong in each");
   command->add_flag("--no-stepping", a->no_stepping,
                     "leave out the calls that are single-stepped: dear on an emulated CPU");
   command->add_option("--save", a->save, "a folder: each failure is written to a file there");
-  command->add_option("--replay", a->replay, "run the failure saved in this file again");
+  auto* replay = command->add_option("--replay", a->replay, "run the failure saved in this file again");
   command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");
-  command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
-  command->add_flag("--large", a->large, "one sample at a length of over 2^31 bytes: up to 9 GiB of memory")
-      ->excludes(block);
+  auto* exhaustive =
+      command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
+  auto* large =
+      command->add_flag("--large", a->large, "one sample at a length of over 2^31 bytes: up to 9 GiB of memory");
+  // Each of these is another check; what one of them would not heed is not taken with it.
+  for (CLI::Option* one : {block, one_case, replay, exhaustive, large}) {
+    for (CLI::Option* other : {block, one_case, replay, exhaustive, large, stride, seconds, keep_going}) {
+      if (one != other) {
+        one->excludes(other);
+      }
+    }
+  }
+  for (CLI::Option* one : {block, one_case, replay}) {
+    one->excludes(kernel);
+  }
   command->add_flag("--json", a->json, "for programs");
   command->callback([a, samples, &status] {
     a->samples_given = samples->count() > 0;

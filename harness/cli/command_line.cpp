@@ -1,9 +1,9 @@
 #include "harness/cli/command_line.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/process_state.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/text.h"
 
@@ -102,19 +103,24 @@ int report(int status, std::string_view message, std::string_view remedy = "") {
   return status;
 }
 
-/// A file opened later may not become what is printed to: where a standard stream is closed, one takes its place that
-/// refuses.
-void fill_closed_streams() {
-  for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
-    if (fcntl(fd, F_GETFD) == -1) {
-      // open() takes the lowest free number: this one.
-      (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-    }
+/// CLI11 would only say that it wants a subcommand.
+void refuse_unknown_command(const CLI::App& app, int argc, const char* const* argv) {
+  const std::string_view first = argc > 1 ? argv[1] : "-";
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
   }
+  if (first.starts_with('-') || std::ranges::find(names, first) != names.end()) {
+    return;
+  }
+  throw CLI::ExtrasError(fmt::format("{} is no command; they are: {}", quote(first), fmt::join(names, ", ")),
+                         CLI::ExitCodes::ExtrasError);
 }
 
 int parse_and_run(CLI::App& app, int argc, const char* const* argv, const int& status) {
   try {
+    set_process_state();
+    refuse_unknown_command(app, argc, argv);
     app.parse(argc, argv);
     return status;
   } catch (const CLI::Success& e) {  // --help, --version
@@ -163,7 +169,6 @@ void parse_only(CLI::App& app, int argc, const char* const* argv) {
 }
 
 int run_command_line(int argc, const char* const* argv) {
-  fill_closed_streams();
   CLI::App app{
       "assay: which implementation of each GPT kernel is right, which is fastest, and which to use on this CPU"};
   app.set_version_flag("--version", "assay " ASSAY_VERSION);

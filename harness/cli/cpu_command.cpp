@@ -9,6 +9,7 @@
 #include "harness/cli/commands.h"
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/registry.h"
+#include "harness/runtime/usable_cpus.h"
 
 namespace assay {
 namespace {
@@ -56,15 +57,24 @@ void add_cpu_command(CLI::App& app, int& status) {
   command->add_flag("--json", *json, "for programs");
   command->add_option("--raw", *raw, "a libcpuid raw dump of another CPU (made by `cpuid_tool --save=FILE`)");
   command->callback([command, json, raw, &status] {
-    const Cpu cpu = command->count("--raw") == 0 ? detect_cpu() : read_cpu_dump(*raw);
+    const bool here = command->count("--raw") == 0;
+    const Cpu cpu = here ? detect_cpu() : read_cpu_dump(*raw);
     const Eligible eligible = eligible_variants(cpu);
     if (*json) {
       nlohmann::json out = to_json(cpu);
       out["variants"] = {
           {"compiled", eligible.compiled}, {"eligible", eligible.count}, {"by_kernel", eligible.by_kernel}};
+      if (here) {
+        out["default_threads"] = usable_cpus();
+      }
       fmt::print("{}\n", out.dump(2));
     } else {
       print(cpu, eligible);
+      if (here) {
+        const auto quota = cpu_quota();
+        fmt::print("threads by default: {} (the affinity allows {} CPUs, the control group {})\n", usable_cpus(),
+                   affine_cpus(), quota ? fmt::format("a quota of {:.4g}", *quota) : "any");
+      }
     }
     status = 0;
   });

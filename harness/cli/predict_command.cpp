@@ -10,6 +10,7 @@
 #include "harness/cli/commands.h"
 #include "harness/predict/predict.h"
 #include "harness/runtime/cpu.h"
+#include "harness/runtime/error.h"
 
 namespace assay {
 namespace {
@@ -77,6 +78,12 @@ int run_predict(const Arguments& a) {
   PredictOptions options = a.options;
   options.on_progress = [&](const std::string& line) { progress.show("predict: " + line); };
   std::vector<Prediction> predictions = predict(here, model, options);
+  if (std::ranges::all_of(predictions, [](const Prediction& p) { return !p.missing.empty(); })) {
+    progress.clear();
+    const Prediction& first = predictions.front();
+    throw MachineError(
+        fmt::format("nothing was predicted for {}; {}/{}: {}", model.name, first.kernel, first.variant, first.missing));
+  }
   std::pair<double, double> ghz{0, 0};
   if (measured) {
     ghz = measure(here, options, predictions);

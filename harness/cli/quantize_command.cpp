@@ -2,14 +2,17 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "harness/cli/commands.h"
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/text.h"
 #include "kernels/formats/format.h"
 #include "kernels/quantize_q1_0/kernel.h"
 #include "runner/gguf.h"
@@ -41,8 +44,17 @@ TensorType new_type(const Tensor& t, TensorType wanted) {
   return wanted;
 }
 
-std::vector<std::byte> convert(const Tensor& t, TensorType type, Dispatch& dispatch) {
-  const std::vector<float> values = tensor_floats(t, dispatch);
+/// No model means NaN or an infinity, and one of them is in every answer.
+void expect_finite(const std::string& file, const Tensor& t, std::span<const float> values, const char* remedy) {
+  const auto bad = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
+  if (bad != values.end()) {
+    const auto i = static_cast<uint64_t>(bad - values.begin());
+    throw InputError(fmt::format("{}: tensor {}: element {} (row {}, column {}) is {} in {}; {}", file, quote(t.name),
+                                 i, i / t.ne[0], i % t.ne[0], *bad, tensor_type_info(t.type).name, remedy));
+  }
+}
+
+std::vector<std::byte> convert(const Tensor& t, std::span<const float> values, TensorType type, Dispatch& dispatch) {
   std::vector<std::byte> out(tensor_bytes(type, t.shape()));
   if (type == TensorType::f16) {
     for (size_t i = 0; i < values.size(); ++i) {
@@ -92,11 +104,19 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
     const Tensor& t = file.tensors()[i];
     before += t.data.size();
     after += tensor_bytes(infos[i].type, t.shape());
+    const std::vector<float> values = tensor_floats(t, dispatch);
+    expect_finite(in, t, values, "re-convert the model");
     if (infos[i].type == t.type) {
       writer.write(t.data);
-    } else {
-      writer.write(convert(t, infos[i].type, dispatch));
+      continue;
     }
+    const std::vector<std::byte> made = convert(t, values, infos[i].type, dispatch);
+    Tensor read_back = t;
+    read_back.type = infos[i].type;
+    read_back.data = made;
+    expect_finite(in, read_back, tensor_floats(read_back, dispatch),
+                  "the weight is too large for this type: use another");
+    writer.write(made);
   }
   writer.finish();
   fmt::print("{}: {} of {} tensors became {}; {} -> {} bytes of weights\n", out, converted, infos.size(), type_name,
@@ -112,7 +132,7 @@ void add_quantize_command(CLI::App& app, int& status) {
   };
   auto a = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("quantize", "write a model file with smaller weights");
-  command->add_option("IN", a->in, "GGUF v3 file")->required();
+  command->add_option("IN", a->in, "GGUF file")->required();
   command->add_option("OUT", a->out, "file to write, whole or not at all")->required();
   command->add_option("--type", a->type, "q1_0 (matrices of the blocks) or f16 (all matrices)")
       ->required()

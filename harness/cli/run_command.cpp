@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/verify.h"
@@ -68,7 +67,7 @@ int run(const RunArguments& a) {
   };
   const GgufFile file = GgufFile::open(a.model);
   const Tokenizer tokenizer(file);
-  Gpt2 model(file, dispatch, a.threads != 0 ? a.threads : std::max(1u, std::thread::hardware_concurrency()));
+  Gpt2 model(file, dispatch, a.threads);
   const auto load_time = lap();
   const size_t n_ctx = model.sizes().n_ctx;
   const auto softmax = dispatch.get<softmax_f32_fn>("softmax_f32", {model.sizes().n_vocab});
@@ -93,7 +92,7 @@ int run(const RunArguments& a) {
   if (!a.prompt || a.prompt->empty()) {
     throw InputError("the prompt is empty: give the text to continue with --prompt");
   }
-  const std::vector<int32_t> prompt = tokenizer.encode(*a.prompt);
+  const std::vector<int32_t> prompt = tokenizer.encode_prompt(*a.prompt);
   if (prompt.size() >= n_ctx) {
     throw InputError(fmt::format(
         "the prompt has {} tokens, the model's context {}: it leaves no room for an answer; shorten the prompt",
@@ -130,7 +129,7 @@ int run(const RunArguments& a) {
   while (generated < n) {
     const int32_t token = sampler.sample(logits);
     ++generated;
-    if (token == tokenizer.eos()) {
+    if (tokenizer.ends(token)) {
       break;
     }
     const std::string& piece = tokenizer.decode_piece(token);
@@ -149,6 +148,7 @@ int run(const RunArguments& a) {
     }
   }
   fmt::print("\n");
+  std::fflush(stdout);  // both streams may go to one file: each says its part before the other does
   if (!a.quiet) {
     fmt::print(stderr, "load: {:.2f} s; prompt: {} tokens, {:.1f} tokens/s; generation: {} tokens, {:.1f} tokens/s\n",
                std::chrono::duration<double>(load_time).count(), prompt.size(), rate(prompt.size(), prompt_time),
@@ -161,6 +161,7 @@ int run(const RunArguments& a) {
     print_choices(dispatch);
   }
   if (verification) {
+    std::fflush(stdout);
     fmt::print(stderr, "{}\n", verification->summary());
   }
   return verification && !verification->passed() ? 1 : 0;
@@ -171,7 +172,7 @@ int run(const RunArguments& a) {
 void add_run_command(CLI::App& app, int& status) {
   auto a = std::make_shared<RunArguments>();
   auto* command = app.add_subcommand("run", "continue a prompt with a GPT-2 model, through the chosen variants");
-  command->add_option("-m,--model", a->model, "GGUF v3 file (default: the shipped model that adds numbers)");
+  command->add_option("-m,--model", a->model, "GGUF file (default: the shipped model that adds numbers)");
   command->add_option("-p,--prompt", a->prompt, "the text to continue");
   command->add_option("-n", a->n, "tokens to generate at most (default: 256, or what fits the context)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
@@ -181,7 +182,7 @@ void add_run_command(CLI::App& app, int& status) {
   command->add_option("--top-p", a->sampling.top_p, "only the most probable tokens that reach p together")
       ->capture_default_str();
   command->add_option("--seed", a->sampling.seed, "of the sampling")->capture_default_str();
-  command->add_option("-t,--threads", a->threads, "0: one for each CPU")
+  command->add_option("-t,--threads", a->threads, "0: one for each CPU of the affinity, no more than the CPU quota")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command->add_option("--force", a->force, "kernel=variant,...; kernels may be globs: '*=scalar' (also ASSAY_FORCE)");

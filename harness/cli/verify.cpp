@@ -31,6 +31,12 @@ reference::Gpt2 reference_model(const GgufFile& file) {
   }
 }
 
+/// Tokens, of which the matrices may have more rows.
+size_t vocabulary(const GgufFile& file) {
+  const auto* tokens = file.find_strings("tokenizer.ggml.tokens");
+  return tokens == nullptr ? std::numeric_limits<size_t>::max() : tokens->size();
+}
+
 double bound_over_largest(const reference::Gpt2& model) {
   const double of_floats = 8 * std::sqrt(static_cast<double>(model.n_embd)) * 0x1p-24;
   const bool rounds = model.output.q8_activations ||
@@ -55,10 +61,13 @@ reference::RawTensor raw_tensor(const Tensor& tensor) {
 }
 
 Verification::Verification(const GgufFile& file)
-    : model_(reference_model(file)), bound_over_largest_(assay::bound_over_largest(model_)) {}
+    : model_(reference_model(file)),
+      vocabulary_(assay::vocabulary(file)),
+      bound_over_largest_(assay::bound_over_largest(model_)) {}
 
 void Verification::compare(std::span<const int32_t> tokens, std::span<const float> logits) {
-  const auto want = reference::forward(model_, {tokens.begin(), tokens.end()}, past_, caches_);
+  auto want = reference::forward(model_, {tokens.begin(), tokens.end()}, past_, caches_);
+  want.resize(std::min(want.size(), vocabulary_));  // rows that pad the matrix are no tokens
   past_ += tokens.size();
   double error = logits.size() == want.size() ? 0 : std::numeric_limits<double>::infinity();
   double largest = 0;

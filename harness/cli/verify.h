@@ -41,6 +41,7 @@ class Verification {
 
  private:
   reference::Gpt2 model_;
+  size_t vocabulary_;
   std::vector<reference::KvCache> caches_;
   double bound_over_largest_;
   size_t past_ = 0;

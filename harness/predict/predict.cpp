@@ -337,6 +337,14 @@ LlvmTools find_llvm_tools() {
   return {need("llvm-mca"), need("llvm-mc"), need("llvm-objdump")};
 }
 
+void expect_known_cpu(const LlvmTools& tools, const std::string& cpu) {
+  const ToolResult tried = run_tool({tools.mca, "--mtriple=x86_64", "--mcpu=" + cpu, "-"}, "nop\n");
+  // An older one only warns, and predicts for some CPU of its own choice.
+  if (tried.status != 0 || tried.err.find("not a recognized processor") != std::string::npos) {
+    throw MachineError(fmt::format("{} does not know the CPU {}, it is too old: {}", tools.mca, cpu, kPackage));
+  }
+}
+
 std::vector<double> parse_mca_json(std::string_view text, size_t regions) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
   const auto bad = [](const std::string& what) {
@@ -400,6 +408,7 @@ double Prediction::ratio() const {
 
 std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const PredictOptions& options) {
   const LlvmTools tools = find_llvm_tools();
+  expect_known_cpu(tools, model.name);
   std::vector<std::pair<const Kernel*, const Variant*>> selected;
   std::vector<std::string> symbols;
   for (const auto& kernel : kernels()) {

@@ -32,6 +32,9 @@ struct LlvmTools {
 /// Throws MachineError naming the Debian package if one is missing.
 LlvmTools find_llvm_tools();
 
+/// Throws MachineError naming the Debian package if llvm-mca does not know that CPU.
+void expect_known_cpu(const LlvmTools& tools, const std::string& cpu);
+
 /// Cycles for one iteration of each region, from llvm-mca's JSON. Throws MachineError if it is not what is expected.
 std::vector<double> parse_mca_json(std::string_view text, size_t regions);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "harness/predict/disassembly.h"
 #include "harness/predict/tool.h"
@@ -294,6 +295,33 @@ TEST(PredictCommand, WithoutLlvmItNamesThePackageAndExitsWith3) {
   EXPECT_NE(result.err.find("llvm-19"), std::string::npos) << result.err;
   EXPECT_EQ(run_tool({ASSAY_BINARY, "predict", "--cpu", "pentium"}, "").status, 2);
   EXPECT_EQ(run_tool({ASSAY_BINARY, "predict"}, "").status, 2);
+}
+
+// As LLVM 14 answers to znver4: a warning, and a report for some other CPU.
+TEST(PredictCommand, AToolThatDoesNotKnowTheCpuIsNamed) {
+  const TemporaryFolder folder;
+  for (const char* tool : {"llvm-mca-19", "llvm-mc-19", "llvm-objdump-19"}) {
+    write_all(folder.path(tool),
+              "#!/bin/sh\necho \"'znver4' is not a recognized processor for this target (ignoring processor)\" >&2\n");
+    std::filesystem::permissions(folder.path(tool), std::filesystem::perms::owner_all);
+  }
+  const ToolResult result =
+      run_tool({"/usr/bin/env", "PATH=" + folder.path(), ASSAY_BINARY, "predict", "--cpu", "znver4"}, "");
+  EXPECT_EQ(result.status, 3);
+  EXPECT_EQ(result.out, "");
+  EXPECT_NE(result.err.find("llvm-mca-19 does not know the CPU znver4"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("install Debian's package llvm-19"), std::string::npos) << result.err;
+}
+
+TEST(PredictCommand, NothingPredictedIsNoSuccess) {
+  if (!have_tools()) {
+    GTEST_SKIP() << "llvm-mca is not installed (package llvm-19)";
+  }
+  const ToolResult result = run_tool(
+      {ASSAY_BINARY, "predict", "--cpu", "haswell", "--kernel", kernels().front().name, "--variant", "avx512"}, "");
+  EXPECT_EQ(result.status, 3);
+  EXPECT_EQ(result.out, "");
+  EXPECT_NE(result.err.find("nothing was predicted for haswell"), std::string::npos) << result.err;
 }
 
 TEST(PredictCommand, LabelsWhatIsPredicted) {

@@ -15,8 +15,10 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/runtime/atomic_file.h"
+#include "harness/runtime/codename.h"
 #include "harness/runtime/cpu_dump.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/jit_code.h"
 
 namespace assay {
 namespace {
@@ -123,7 +125,8 @@ Cpu decode(const RawCore& core) {
   cpu.stepping = static_cast<int>(signature & 0xf);
   cpu.family = static_cast<int>((signature >> 8) & 0xf);
   cpu.model = static_cast<int>((signature >> 4) & 0xf);
-  if (cpu.family == 6 || cpu.family == 15) {
+  // As Linux's x86_model() has it. Intel and AMD name families 6 and 15 only; Zhaoxin's family 7 has such models too.
+  if (cpu.family >= 6) {
     cpu.model += static_cast<int>(((signature >> 16) & 0xf) << 4);
   }
   if (cpu.family == 15) {
@@ -150,7 +153,8 @@ Cpu decode(const RawCore& core) {
     cpu.xcr0_supported = (static_cast<uint64_t>(raw.basic_cpuid[0xd][edx]) << 32) | raw.basic_cpuid[0xd][eax];
     cpu.xsave_bytes = raw.basic_cpuid[0xd][ebx];
   }
-  // libcpuid knows the many places where caches and names hide. It refuses some emulated CPUs: then they stay unknown.
+  cpu.codename = codename_of(cpu);
+  // libcpuid knows the many places where caches hide. (Its code names are guesses where it does not know a CPU.) It refuses some emulated CPUs: then they stay unknown.
   cpuid_set_warn_function(nullptr);  // it would print what it does not know to stderr
   auto identified = std::make_unique<cpu_id_t>();
   cpu_raw_data_t copy = raw;
@@ -159,7 +163,6 @@ Cpu decode(const RawCore& core) {
     const auto bytes = [](int32_t kib) { return kib > 0 ? static_cast<size_t>(kib) << 10 : 0; };
     cpu.caches = {bytes(identified->l1_data_cache), bytes(identified->l2_cache),
                   std::min(bytes(identified->l3_cache), kSlice)};
-    cpu.codename = printable(identified->cpu_codename, sizeof identified->cpu_codename);
     cpu.logical_cpus = identified->num_logical_cpus;
   }
   if (cpu.brand.empty()) {
@@ -263,6 +266,8 @@ Cpu detect_cpu() {
   cpu.xcr0_known = true;
   cpu.xcr0 = cpu.features.contains("osxsave") ? read_xcr0() : 0;
   cpu.logical_cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  static const std::string refused = why_no_executable_memory();
+  cpu.no_executable_memory = refused;
   return cpu;
 }
 
@@ -298,6 +303,9 @@ IsaStatus isa_status(const Cpu& cpu, std::string_view name) {
   }
   if (isa.xcr0 != 0 && !cpu.features.contains("osxsave")) {
     return {false, "the CPU has it, but the operating system has not enabled XSAVE (OSXSAVE in CPUID leaf 1 is 0)"};
+  }
+  if (isa.kind == IsaKind::generated && !cpu.no_executable_memory.empty()) {
+    return {false, cpu.no_executable_memory};
   }
   const char* registers = isa.xcr0 == kZmmState ? "ZMM and mask" : "YMM";
   if (cpu.xcr0_known) {

@@ -27,7 +27,8 @@ struct CoreKind {
 /// A CPU as CPUID tells it, and what its operating system has enabled. Of several cores that differ, what all have: the
 /// operating system moves a program from one to another.
 struct Cpu {
-  std::string vendor, brand, codename;
+  std::string vendor, brand;
+  std::string codename;                     ///< "" where it is not known (codename.h)
   int family = 0, model = 0, stepping = 0;  ///< display family and model: the extended fields are added in
   int logical_cpus = 0;
   CacheInfo caches;
@@ -38,6 +39,8 @@ struct Cpu {
   uint64_t xcr0_supported = ~uint64_t{0};
   /// Of the same leaf: bytes of the state that XCR0 enabled when CPUID was asked; 0 if it does not tell.
   uint32_t xsave_bytes = 0;
+  /// Why generated code cannot run here, whatever the CPU: the system lets no memory become executable. "" if it does.
+  std::string no_executable_memory;
   std::set<std::string> unknown_features;  ///< in leaves that the dump does not hold
   std::vector<CoreKind> core_kinds;        ///< more than one if cores differ
   std::vector<std::string> warnings;       ///< of a dump: cores that differ or are missing

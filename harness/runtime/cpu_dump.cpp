@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -53,6 +54,21 @@ bool take(std::string_view& text, std::string_view word) {
   return there;
 }
 
+constexpr std::string_view kBlanks = " \t\r";
+
+std::string_view without_blanks_around(std::string_view text) {
+  const size_t begin = std::min(text.find_first_not_of(kBlanks), text.size());
+  return text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
+}
+
+/// Takes what stands between a leaf and its registers: ": " as AIDA64 has it, blanks and a tab as Everest had before.
+bool take_separator(std::string_view& text) {
+  const size_t colon = take(text, ":") ? 1 : 0;
+  const size_t blanks = std::min(text.find_first_not_of(kBlanks), text.size());
+  text.remove_prefix(blanks);
+  return colon + blanks > 0;
+}
+
 bool take_number(std::string_view& text, unsigned& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   text.remove_prefix(error == std::errc() ? static_cast<size_t>(end - text.data()) : 0);
@@ -77,7 +93,12 @@ bool take_registers(std::string_view& text, Registers& r, std::string_view separ
 
 class Parser {
  public:
-  Parser(const std::string& path, std::string_view text) : path_(path), rest_(text) {}
+  Parser(const std::string& path, std::string_view text) : path_(path), rest_(text) {
+    take(rest_, "\xef\xbb\xbf");  // the mark that some editors of Windows put before UTF-8
+    if (rest_.starts_with("\xff\xfe") || rest_.starts_with("\xfe\xff")) {
+      throw bad("the file is UTF-16: save it as plain text (UTF-8)");
+    }
+  }
 
   std::vector<RawCore> parse() {
     // Either kind is told by its first words; what follows must then be of that kind.
@@ -120,10 +141,24 @@ class Parser {
     const size_t end = rest_.find('\n');
     line_ = rest_.substr(0, end);
     rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-    if (line_.ends_with('\r')) {
-      line_.remove_suffix(1);
-    }
+    line_ = without_blanks_around(line_);
     return true;
+  }
+
+  /// Whether a line with these registers is the first of its leaf in this core. Some tools write one twice; that is no matter as
+  /// long as both say the same.
+  bool is_first(const std::string& key, const Registers& r) {
+    const auto [it, is_new] = seen_.emplace(key, r);
+    if (!is_new && it->second != r) {
+      throw bad(fmt::format("{} is there twice in one core, with other registers", key));
+    }
+    return is_new;
+  }
+
+  /// What may stand behind the number of a core in a heading.
+  static bool ends_heading(std::string_view text, std::string_view end) {
+    take(text, " Virtual");  // AIDA64, in a virtual machine
+    return text == end;
   }
 
   void begin_core(unsigned number) {
@@ -183,7 +218,7 @@ class Parser {
     std::string_view text = line_;
     if (take(text, kCoreHeading)) {
       unsigned number = 0;
-      if (!take_number(text, number) || text != kCoreHeadingEnd) {
+      if (!take_number(text, number) || !ends_heading(text, kCoreHeadingEnd)) {
         throw bad(fmt::format("'{}' is cut short", excerpt(line_)));
       }
       begin_core(number);
@@ -212,10 +247,8 @@ class Parser {
     if (!open_) {
       begin_core(0);
     }
-    if (!seen_.insert(fmt::format("{}[{}]", group, index)).second) {
-      throw bad(fmt::format("{}[{}] is there twice in one core", group, index));
-    }
-    if (uint32_t* to = place(group, index)) {
+    uint32_t* to = place(group, index);
+    if (is_first(fmt::format("{}[{}]", group, index), r) && to != nullptr) {
       std::ranges::copy(r, to);
     }
     return true;
@@ -232,7 +265,7 @@ class Parser {
       return true;
     }
     if (take(text, "CPUID Registers (CPU #")) {
-      if (!take_number(text, number) || text != "):") {
+      if (!take_number(text, number) || !ends_heading(text, "):")) {
         return false;
       }
       begin_core(number);
@@ -243,7 +276,7 @@ class Parser {
         return true;
       }
       take(text, "CPUID Registers / ");
-      if (!take(text, "Logical CPU #") || !take_number(text, number) || text != " ]------") {
+      if (!take(text, "Logical CPU #") || !take_number(text, number) || !ends_heading(text, " ]------")) {
         return false;
       }
       begin_core(number);
@@ -251,29 +284,37 @@ class Parser {
     }
     uint32_t leaf = 0;
     Registers r{};
-    if (!take(text, "CPUID ") || !take_register(text, leaf) || !take(text, ": ") || !take_registers(text, r, "-")) {
+    if (!take(text, "CPUID ") || !take_register(text, leaf) || !take_separator(text) || !take_registers(text, r, "-")) {
       return false;
     }
     // Behind it may stand "[SL 01]", the text that the registers spell, or cache sizes.
-    if (!text.empty() && !(text.starts_with(" [") && text.ends_with(']'))) {
+    const bool blanks_follow = text != without_blanks_around(text);
+    text = without_blanks_around(text);
+    if (!text.empty() && !(blanks_follow && text.starts_with('[') && text.ends_with(']'))) {
       return false;
     }
     unsigned subleaf = 0;
-    if (take(text, " [SL ")) {
+    if (take(text, "[SL ")) {
       const auto [last, error] = std::from_chars(text.data(), text.data() + text.size(), subleaf, 16);
       if (error != std::errc() || *last != ']') {
         return false;
       }
-    } else if (open_) {  // older ones count by order alone
-      while (seen_.contains(fmt::format("{:08X}.{}", leaf, subleaf))) {
+    } else if (open_ && leaf > 1 && (leaf < 0x80000000 || leaf > 0x80000008)) {  // older ones count by order alone
+      const auto same = [&](unsigned i) {
+        const auto it = seen_.find(fmt::format("{:08X}.{}", leaf, i));
+        return it != seen_.end() && it->second == r;
+      };
+      // Caches and levels of the topology may be alike; of another leaf the same registers are the same line again.
+      const bool may_repeat = leaf == 4 || leaf == 0xb || leaf == 0xd || leaf == 0x8000001d;
+      while (seen_.contains(fmt::format("{:08X}.{}", leaf, subleaf)) && (may_repeat || !same(subleaf))) {
         ++subleaf;
       }
     }
     if (!open_) {
       begin_core(0);
     }
-    if (!seen_.insert(fmt::format("{:08X}.{}", leaf, subleaf)).second) {
-      throw bad(fmt::format("leaf {:#x} subleaf {} is there twice in one core", leaf, subleaf));
+    if (!is_first(fmt::format("{:08X}.{}", leaf, subleaf), r)) {
+      return true;
     }
     cpu_raw_data_t& raw = cores_.back().raw;
     uint32_t* to = nullptr;
@@ -357,7 +398,7 @@ class Parser {
   bool open_ = false;
   std::vector<RawCore> cores_;
   std::set<unsigned> numbers_;
-  std::set<std::string> seen_;
+  std::map<std::string, Registers> seen_;  ///< lines of this core: by group and index, or leaf and subleaf
 };
 
 }  // namespace

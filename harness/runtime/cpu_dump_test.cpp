@@ -425,6 +425,43 @@ TEST(CpuFacts, ViaAndZhaoxin) {
   yongfeng.ebx7 = kV3Leaf7;
   EXPECT_EQ(runnable(read_facts(yongfeng)), "scalar x87 sse avx2");
   EXPECT_EQ(read_facts(yongfeng).vendor, "Shanghai");
+  // Their family 7 has models over 15.
+  EXPECT_EQ(read_facts(lujiazui).family, 7);
+  EXPECT_EQ(read_facts(lujiazui).model, 59);
+  EXPECT_EQ(read_facts(lujiazui).codename, "LuJiaZui");
+  EXPECT_EQ(read_facts(yongfeng).model, 91);
+}
+
+TEST(CpuFacts, NamesOnlyWhatItKnows) {
+  struct Named {
+    const char* vendor;
+    uint32_t signature;
+    const char* codename;
+  };
+  // Signatures from Intel's and AMD's revision guides; behind them some that no table has.
+  for (const Named& named : std::initializer_list<Named>{{"GenuineIntel", 0x306c3, "Haswell"},
+                                                         {"GenuineIntel", 0x50654, "Skylake"},
+                                                         {"GenuineIntel", 0x50657, "Cascade Lake"},
+                                                         {"GenuineIntel", 0x906ed, "Coffee Lake"},
+                                                         {"GenuineIntel", 0xa06a4, "Meteor Lake"},
+                                                         {"GenuineIntel", 0xa06d1, "Granite Rapids"},
+                                                         {"GenuineIntel", 0xb06d1, "Lunar Lake"},
+                                                         {"GenuineIntel", 0xc0662, "Arrow Lake"},
+                                                         {"AuthenticAMD", 0x800f82, "Zen+"},
+                                                         {"AuthenticAMD", 0x870f10, "Zen 2"},
+                                                         {"AuthenticAMD", 0xa20f12, "Zen 3"},
+                                                         {"AuthenticAMD", 0xa10f11, "Zen 4"},
+                                                         {"AuthenticAMD", 0xb20f40, "Zen 5"},
+                                                         {"AuthenticAMD", 0xb00f21, "Zen 5"},
+                                                         {"GenuineIntel", 0xff6f0, ""},
+                                                         {"GenuineIntel", 0x681, ""},
+                                                         {"AuthenticAMD", 0xff0f10, ""},
+                                                         {"SomebodyElse", 0x306c3, ""}}) {
+    Facts f = haswell();
+    f.vendor = named.vendor;
+    f.signature = named.signature;
+    EXPECT_EQ(read_facts(f).codename, named.codename) << std::hex << named.signature;
+  }
 }
 
 TEST(CpuFacts, BitsPastTheLastLeafMeanNothing) {
@@ -554,6 +591,52 @@ TEST(CpuDumpFormat, OtherVersionsAndSystems) {
   // Test results behind a line of dashes, as in libcpuid's own test data.
   EXPECT_EQ(refusal(libcpuid_dump("0.8.1", {haswell()}, false) + std::string(80, '-') + "\nanything\n"),
             "accepted 1 cores");
+}
+
+/// `text` with each `from` as `to`.
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+TEST(CpuDumpFormat, WhatEditorsAndOtherToolsMakeOfIt) {
+  const std::string aida = aida64_dump({haswell()});
+  const std::string libcpuid = libcpuid_dump("0.8.1", {haswell()}, true);
+  const std::string mark = "\xef\xbb\xbf";
+  for (const std::string& text :
+       {mark + aida, mark + libcpuid, replaced(aida, "\n", "  \n"), replaced(libcpuid, "\n", " \t\r\n"),
+        replaced(aida, ": ", "  \t"), replaced(aida, ": ", ":\t"), replaced(aida, ": ", " "),
+        replaced(aida, "CPUID 0", "\t CPUID 0"), replaced(aida, " [SL", "\t[SL"),
+        replaced(aida, "#0 ]", "#0 Virtual ]"), replaced(libcpuid, "#0 ", "#0 Virtual ")}) {
+    EXPECT_EQ(refusal(text), "accepted 1 cores") << text.substr(0, 200);
+    EXPECT_EQ(runnable(read_text(text)), runnable(read_facts(haswell()))) << text.substr(0, 200);
+  }
+  EXPECT_NE(refusal("\xff\xfe-\0-\0").find("UTF-16"), std::string::npos);
+}
+
+TEST(CpuDumpFormat, ALineTwiceCountsOnce) {
+  for (std::string text : {aida64_dump({alder_lake(0x40)}), libcpuid_dump("0.8.1", {alder_lake(0x40)}, true)}) {
+    std::string twice;
+    for (size_t begin = 0; begin < text.size(); begin = text.find('\n', begin) + 1) {
+      const std::string line = text.substr(begin, text.find('\n', begin) + 1 - begin);
+      twice += line.find("CPU #") == std::string::npos && !line.starts_with("version") ? line + line : line;
+    }
+    EXPECT_EQ(refusal(twice), "accepted 1 cores");
+    EXPECT_EQ(read_text(twice).features, read_text(text).features);
+    // Where the two differ, one of them is wrong.
+    const size_t end = twice.find('\n', twice.find(text.starts_with('-') ? "00000001: " : "basic_cpuid[1]"));
+    twice[end - 1] = twice[end - 1] == '1' ? '2' : '1';
+    EXPECT_NE(refusal(twice).find("is there twice in one core, with other registers"), std::string::npos);
+  }
+  // Without the number of the subleaf, too.
+  std::string plain = aida64_dump({alder_lake(0x40)});
+  plain = replaced(replaced(plain, " [SL 00]", ""), " [SL 01]", "");
+  const size_t at = plain.find("CPUID 00000007");
+  const std::string first = plain.substr(at, plain.find('\n', at) + 1 - at);
+  plain.insert(at, first);
+  EXPECT_EQ(read_text(plain).features, read_text(aida64_dump({alder_lake(0x40)})).features);
 }
 
 TEST(CpuDumpFormat, TwoMachinesInOneFile) {

@@ -58,15 +58,21 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
         notice(fmt::format("profile {} is refused: {}; using the best ISA unmeasured; `assay tune` makes a new one",
                            path, why));
       } else {
-        std::set<std::string> changed;
+        std::set<std::string> changed, refused;
         for (Choice& choice : profile.choices) {
           const Variant& variant = find_variant(choice.kernel + "/" + choice.variant);
-          if (isa_status(cpu, variant.isa).runnable) {  // a profile is a file: what it names must still run here
+          // A profile is a file: what it names must still run here.
+          if (const IsaStatus status = isa_status(cpu, variant.isa); !status.runnable) {
+            refused.insert(fmt::format("{} cannot run here: {}", variant.isa, status.reason));
+          } else {
             choices_.push_back({std::move(choice), &variant});
             if (choices_.back().stale()) {
               changed.insert(variant.name());
             }
           }
+        }
+        if (!refused.empty()) {
+          notice(fmt::format("profile {}: {}; what else it chose is used", path, fmt::join(refused, "; ")));
         }
         if (!changed.empty()) {
           notice(

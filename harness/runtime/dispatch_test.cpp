@@ -123,10 +123,41 @@ TEST_F(ProfileTest, AnotherCpuIsRefusedWithANotice) {
   other.cpu["stepping"] = 99;
   write_profile(path(), other);
   Dispatch d = dispatch();
-  EXPECT_NE(notice_.find("another CPU"), std::string::npos);
+  EXPECT_NE(notice_.find("another CPU: its stepping is 99, here "), std::string::npos) << notice_;
   EXPECT_EQ(d.decisions().size(), 0u);
   d.choose_variant("dot_f32", {10});
   EXPECT_EQ(d.decisions()[0].why, "best ISA, unmeasured");
+}
+
+TEST_F(ProfileTest, SaysWhichFeaturesDiffer) {
+  Profile other = make("scalar", "scalar");
+  other.cpu["features"].erase(0);
+  other.cpu["features"].push_back("avx1024\x1b[2J");
+  const std::string why = refusal(other, detect_cpu());
+  EXPECT_EQ(why.find("brand"), std::string::npos) << why;
+  EXPECT_NE(why.find("it has avx1024\\x1b[2J, which are missing here"), std::string::npos) << why;
+  EXPECT_NE(why.find("it lacks "), std::string::npos) << why;
+}
+
+// As on a system that forbids memory to become executable.
+TEST_F(ProfileTest, WithoutExecutableMemoryGeneratedCodeIsNotChosen) {
+  Cpu cpu = detect_cpu();
+  if (!isa_status(cpu, "jit_avx2").runnable) {
+    GTEST_SKIP() << isa_status(cpu, "jit_avx2").reason;
+  }
+  write_profile(path(), make("jit_avx2", "scalar"));
+  cpu.no_executable_memory = "the system forbids it";
+  EXPECT_EQ(isa_status(cpu, "jit_avx2").reason, "the system forbids it");
+  EXPECT_TRUE(isa_status(cpu, "avx2").runnable);
+  Dispatch::Options options;
+  options.profile = path();
+  options.notice = [&](const std::string& line) { notice_ += line; };
+  Dispatch d(cpu, options);
+  EXPECT_NE(notice_.find("jit_avx2 cannot run here: the system forbids it"), std::string::npos) << notice_;
+  for (const size_t n : {10, 100'000}) {
+    EXPECT_EQ(d.choose_variant("dot_f32", {n}).isa, "scalar") << n;
+  }
+  EXPECT_THROW(read_force(cpu, "dot_f32=jit_avx2", "--force"), MachineError);
 }
 
 TEST_F(ProfileTest, WhatChangedFallsBackAndTheRestStaysChosen) {

@@ -5,9 +5,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 
 #include "harness/runtime/error.h"
@@ -29,10 +32,38 @@ void announce_to_perf(const void* code, size_t size, const std::string& name) {
   }
 }
 
+struct Mapping {
+  uint64_t begin, end;
+  std::string line;
+};
+
+/// Memory of this process that is both.
+std::vector<Mapping> writable_and_executable_mappings() {
+  std::vector<Mapping> all;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    const size_t flags = line.find(' ') + 1;
+    if (line.compare(flags, 3, "rwx") == 0 || line.compare(flags, 3, "-wx") == 0) {
+      const size_t dash = line.find('-');
+      all.push_back({std::stoull(line, nullptr, 16), std::stoull(line.substr(dash + 1), nullptr, 16), line});
+    }
+  }
+  return all;
+}
+
+/// Those that were there at the first call.
+const std::vector<Mapping>& mappings_before() {
+  static const std::vector<Mapping> before = writable_and_executable_mappings();
+  return before;
+}
+
 }  // namespace
 
 JitCode::JitCode(const Variant& variant, const Key& key, const std::function<void()>& written) {
   auto* generate = reinterpret_cast<Generator*>(variant.run);
+  if (written) {
+    mappings_before();
+  }
   const auto begin = std::chrono::steady_clock::now();
   constexpr size_t kLargest = size_t{4} << 20;
   for (capacity_ = size_t{16} << 10; capacity_ <= kLargest; capacity_ *= 4) {
@@ -49,8 +80,8 @@ JitCode::JitCode(const Variant& variant, const Key& key, const std::function<voi
     memory_ = nullptr;
   }
   if (memory_ == nullptr) {
-    throw MachineError(fmt::format("{} generated no code for key {{{}}} within {} bytes", variant.name(),
-                                   fmt::join(key, ","), kLargest));
+    throw NoCode(fmt::format("{} generated no code for key {{{}}} within {} bytes", variant.name(), fmt::join(key, ","),
+                             kLargest));
   }
   if (written) {
     try {
@@ -61,10 +92,12 @@ JitCode::JitCode(const Variant& variant, const Key& key, const std::function<voi
     }
   }
   if (mprotect(memory_, capacity_, PROT_READ | PROT_EXEC) != 0) {
+    const int error = errno;
     munmap(memory_, capacity_);
     throw MachineError(
-        "the system forbids executable memory (mprotect): JIT variants cannot run; exclude them "
-        "with --variant or --force");
+        fmt::format("the system forbids executable memory (mprotect: {}): JIT variants cannot run; exclude them with "
+                    "--variant or --force",
+                    std::strerror(error)));
   }
   generation_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   announce_to_perf(memory_, size_, fmt::format("{}[{}]", variant.name(), fmt::join(key, ",")));
@@ -76,12 +109,41 @@ JitCode::~JitCode() {
   }
 }
 
+std::string why_no_executable_memory() {
+  constexpr size_t kBytes = 4096;
+  void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    return "";  // memory is short, which is another matter
+  }
+  *static_cast<volatile uint8_t*>(memory) = 0xc3;  // ret; SELinux asks for another right where a page was written
+  const int error = mprotect(memory, kBytes, PROT_READ | PROT_EXEC) == 0 ? 0 : errno;
+  munmap(memory, kBytes);
+  return error == 0 ? ""
+                    : fmt::format("the system forbids executable memory (mprotect: {}), which generated code needs",
+                                  std::strerror(error));
+}
+
+std::string why_mappings_tell_nothing() {
+  const char* preloaded = std::getenv("LD_PRELOAD");
+  if (preloaded != nullptr && std::strstr(preloaded, "vgpreload") != nullptr) {
+    return "valgrind keeps code of its own in memory that is writable and executable";
+  }
+  if (!std::ifstream("/proc/self/maps").good()) {
+    return fmt::format("/proc/self/maps cannot be read: {}", std::strerror(errno));
+  }
+  return "";
+}
+
 std::string writable_and_executable() {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    const size_t flags = line.find(' ') + 1;
-    if (line.compare(flags, 3, "rwx") == 0 || line.compare(flags, 3, "-wx") == 0) {
-      return line;
+  static const bool tells = why_mappings_tell_nothing().empty();
+  if (!tells) {
+    return "";
+  }
+  const auto& before = mappings_before();
+  for (const Mapping& mapping : writable_and_executable_mappings()) {
+    if (std::ranges::none_of(before,
+                             [&](const Mapping& b) { return mapping.begin < b.end && b.begin < mapping.end; })) {
+      return mapping.line;
     }
   }
   return "";

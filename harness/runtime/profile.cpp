@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <link.h>
 
 #include <algorithm>
@@ -56,6 +57,17 @@ int find_build_id(dl_phdr_info* info, size_t, void* out) {
 nlohmann::json to_json(const Choice& c) {
   return {{"kernel", c.kernel}, {"class", c.label}, {"shape", c.shape},     {"cold", c.cold},    {"variant", c.variant},
           {"why", c.why},       {"code", c.code},   {"verdict", c.verdict}, {"timing", c.timing}};
+}
+
+/// Strings of the list `a` that the list `b` does not have.
+std::vector<std::string> names_only_in(const nlohmann::json& a, const nlohmann::json& b) {
+  std::vector<std::string> names;
+  for (const auto& name : a.is_array() ? a : nlohmann::json::array()) {
+    if (name.is_string() && (!b.is_array() || std::ranges::find(b, name) == b.end())) {
+      names.push_back(name.get<std::string>());
+    }
+  }
+  return names;
 }
 
 }  // namespace
@@ -175,10 +187,33 @@ void write_profile(const std::string& path, const Profile& profile) {
 }
 
 std::string refusal(const Profile& profile, const Cpu& cpu) {
-  if (profile.cpu != cpu_identity(cpu)) {
-    return fmt::format("it was measured on another CPU ({})", profile.cpu.value("brand", "of unknown name"));
+  const nlohmann::json here = cpu_identity(cpu);
+  if (profile.cpu == here) {
+    return "";
   }
-  return "";
+  // A virtual machine may hide features of a CPU, and call it the same: what differs is said.
+  std::vector<std::string> differences;
+  for (const auto& [key, value] : here.items()) {
+    const nlohmann::json there = profile.cpu.value(key, nlohmann::json());
+    if (there == value) {
+      continue;
+    }
+    if (!value.is_array()) {
+      differences.push_back(fmt::format("its {} is {}, here {}", key, there.dump(), value.dump()));
+      continue;
+    }
+    if (const auto more = names_only_in(there, value); !more.empty()) {
+      differences.push_back(fmt::format("it has {}, which are missing here", fmt::join(more, ", ")));
+    }
+    if (const auto fewer = names_only_in(value, there); !fewer.empty()) {
+      differences.push_back(fmt::format("it lacks {}, which are here", fmt::join(fewer, ", ")));
+    }
+  }
+  if (differences.empty()) {
+    differences.emplace_back("what it says of its CPU is written in another way");
+  }
+  constexpr size_t kMost = 400;  // the file may say anything
+  return one_line(fmt::format("it was measured on another CPU: {}", fmt::join(differences, "; ")), kMost);
 }
 
 }  // namespace assay

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,7 +102,9 @@ struct Run {
 };
 
 /// Runs the program that is tested, with no profile of the user's; an argument goes to it as it is, whatever its bytes.
-inline Run run_assay(const std::vector<std::string>& arguments, const std::string& binary = ASSAY_BINARY) {
+/// `in_child` sets the state that the program inherits; it may do only what fork leaves safe.
+inline Run run_assay(const std::vector<std::string>& arguments, const std::string& binary = ASSAY_BINARY,
+                     const std::function<void()>& in_child = nullptr) {
   const TemporaryFolder folder;
   const std::string out = folder.path("out");
   const std::string err = folder.path("err");
@@ -127,6 +130,9 @@ inline Run run_assay(const std::vector<std::string>& arguments, const std::strin
     const int e = open(err.c_str(), O_WRONLY | O_CREAT, 0600);
     dup2(o, STDOUT_FILENO);
     dup2(e, STDERR_FILENO);
+    if (in_child) {
+      in_child();
+    }
     execve(argv[0], argv.data(), environment.data());
     _exit(127);
   }
