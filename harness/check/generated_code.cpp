@@ -15,6 +15,7 @@
 #include "harness/check/checked_call.h"
 #include "harness/check/judge.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/jit_code.h"
 
 namespace assay {
 namespace {
@@ -193,6 +194,7 @@ void check_threads(Generator& generate, CodePages& pages, const Key& key, const 
 GeneratedCode::GeneratedCode(const Variant& variant, const Key& key, const GeneratorPlan& plan,
                              const std::function<Key()>& other_key, Rng& garbage,
                              const std::function<void()>& written) {
+  note_mappings();
   Generator generate(variant, garbage);
   pages_ = generate.in_pages(key, size_);
   written();

@@ -59,11 +59,10 @@ const std::vector<Mapping>& mappings_before() {
 
 }  // namespace
 
-JitCode::JitCode(const Variant& variant, const Key& key, const std::function<void()>& written) {
+void note_mappings() { mappings_before(); }
+
+JitCode::JitCode(const Variant& variant, const Key& key) {
   auto* generate = reinterpret_cast<Generator*>(variant.run);
-  if (written) {
-    mappings_before();
-  }
   const auto begin = std::chrono::steady_clock::now();
   constexpr size_t kLargest = size_t{4} << 20;
   for (capacity_ = size_t{16} << 10; capacity_ <= kLargest; capacity_ *= 4) {
@@ -80,16 +79,8 @@ JitCode::JitCode(const Variant& variant, const Key& key, const std::function<voi
     memory_ = nullptr;
   }
   if (memory_ == nullptr) {
-    throw NoCode(fmt::format("{} generated no code for key {{{}}} within {} bytes", variant.name(), fmt::join(key, ","),
-                             kLargest));
-  }
-  if (written) {
-    try {
-      written();
-    } catch (...) {
-      munmap(memory_, capacity_);
-      throw;
-    }
+    throw MachineError(fmt::format("{} generated no code for key {{{}}} within {} bytes", variant.name(),
+                                   fmt::join(key, ","), kLargest));
   }
   if (mprotect(memory_, capacity_, PROT_READ | PROT_EXEC) != 0) {
     const int error = errno;
