@@ -27,7 +27,7 @@ class Plan:
     says: str = ""  # what the evidence against each defect of `needs` must begin with
 
 
-# The dearer calls of 1 in 24 samples are single-stepped in Bochs too; qemu-user does not stop at each instruction.
+# The dearer calls of 1 in 48 samples are single-stepped in Bochs too; qemu-user does not stop at each instruction.
 AVX2_IN_SSE = Plan(
     glob="*/sse!uses_*",
     options=("--seeds", "1", "--samples", "60", "--no-stepping"),

@@ -26,6 +26,10 @@ LIMIT = 1700  # seconds for one CPU: more is a hang, not a slow machine
 ALL_CPUS = ["native", *emulate.CPUS]
 
 
+# A few short shapes and some longer ones: shows that it runs there.
+FEW = (12, 25)
+
+
 def budget(cpu, isa):
     """(samples, stride) that fit. The first 260 cases of most kernels are the lengths 0 to 259 in turn, longer shapes
     follow: an odd stride meets every remainder of 16, and the vectors in between. AVX-512 runs nowhere else on most
@@ -35,7 +39,7 @@ def budget(cpu, isa):
         return 120, 3
     if cpu == "icelake" and expected.is_avx512(isa):
         return 60, 5
-    return (12, 25) if expected.is_older(isa, cpu) else (28, 9)
+    return FEW if expected.is_older(isa, cpu) else (28, 9)
 
 
 @dataclasses.dataclass
@@ -140,10 +144,24 @@ def problems_of_the_model(isa, result):
     return []
 
 
-def cells_of(cpu, isa, label, kernels, result):
-    """One for each kernel that has such a variant: the verdict, as `assay check --json` has it, and what is wrong with it."""
+def checks_of(cpu, compiled, labels):
+    """What to check: (label, kernels, samples, stride). The formats of one layout share a tile, which only the first of them
+    needs to try at length: the others' packs hold little that an ISA could change."""
+    tiles = set()
+    checks = {}
+    for v in compiled:
+        label = v["variant"]
+        if label in labels:
+            tile = (v["file"], v["layout"], label)
+            plan = FEW if v["layout"] and tile in tiles else budget(cpu, v["isa"])
+            tiles.add(tile)
+            checks.setdefault((label, plan), []).append(v["kernel"])
+    return [(label, kernels, *plan) for (label, plan), kernels in checks.items()]
+
+
+def cells_of(cpu, isa, label, kernels, samples, result):
+    """One for each of the kernels: the verdict, as `assay check --json` has it, and what is wrong with it."""
     verdicts = {v["kernel"]: v for v in result.json() or []}
-    samples, _ = budget(cpu, isa)
     for kernel in kernels:
         none = {"status": "fail", "samples": 0, "reproduce": "", "reason": f"no verdict: {result}"}
         verdict = verdicts.get(kernel, none)
@@ -174,24 +192,20 @@ def check(cpu, assay, folder):
         return 3
     compiled = compiled_variants(assay)
     # An ISA may have several variants of a kernel: they go by label.
-    kernels_of = collections.defaultdict(list)
-    isa_of = {}
-    for v in compiled:
-        kernels_of[v["variant"]].append(v["kernel"])
-        isa_of[v["variant"]] = v["isa"]
+    isa_of = {v["variant"]: v["isa"] for v in compiled}
     must = [v["isa"] for v in compiled if v["runnable"]] if cpu == "native" else expected.ISAS[cpu]
-    labels = [label for label in kernels_of if isa_of[label] in must]
+    labels = [label for label in isa_of if isa_of[label] in must]
 
     run = [assay, "run", "--quiet", "--list-choices", "--threads", "1", "-m", MODEL, "--prompt", "5+7="]
     in_the_model = {v["isa"] for v in compiled if v["kernel"] == "add_f32"}  # what every kernel of it is written in
     jit = [label for label in labels if label.startswith("jit_") and label in in_the_model]
     commands = [[assay, "list", "--json"], [assay, "cpu", "--json"], [bochs.compiled("isa_probe")], run]
     commands += [[*run, "--force", f"*={isa}"] for isa in jit]
-    for label in labels:
-        samples, stride = budget(cpu, isa_of[label])
+    checks = checks_of(cpu, compiled, labels)
+    for label, kernels, samples, stride in checks:
         options = ["--samples", str(samples), "--stride", str(stride), "--jobs", "1", "--timeout", "600", "--no-stepping", "--no-shrink"]
         options += ["--keep-going"] if in_bochs(cpu) else []  # past its known fault
-        commands.append([assay, "check", "--json", "--variant", label, *options])
+        commands.append([assay, "check", "--json", "--kernel", ",".join(kernels), "--variant", label, *options])
     try:
         results, problems = run_all(cpu, commands)
     except bochs.MissingPackage as missing_package:
@@ -206,8 +220,8 @@ def check(cpu, assay, folder):
     for isa, result in zip(jit, others):
         of_the_model += problems_of_the_model(isa, result)
     cells = {}
-    for label, result in zip(labels, others[len(jit) :]):
-        for name, cell, problem in cells_of(cpu, isa_of[label], label, kernels_of[label], result):
+    for (label, kernels, samples, _), result in zip(checks, others[len(jit) :]):
+        for name, cell, problem in cells_of(cpu, isa_of[label], label, kernels, samples, result):
             cells[name] = cell
             problems += [problem] if problem else []
     for v in listed.json() or []:

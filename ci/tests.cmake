@@ -34,6 +34,15 @@ set_tests_properties(selftest/planted_defects selftest/false_alarms PROPERTIES L
 # No variant may define a symbol that the linker could share with a file of other flags.
 add_test(NAME house/no_shared_symbols COMMAND ${CMAKE_SOURCE_DIR}/ci/no_shared_symbols.sh ${variant_objects}
          COMMAND_EXPAND_LISTS)
+# Nor hold a variable that can be written, as some planted defects do: the second test sees those.
+add_test(NAME house/static_state COMMAND ${CMAKE_SOURCE_DIR}/ci/static_state.py ${variant_objects} COMMAND_EXPAND_LISTS)
+set_tests_properties(house/static_state PROPERTIES LABELS house)
+if(ASSAY_KERNELS STREQUAL ".*" AND NOT ASSAY_VARIANTS_FROM)  # then the defects' objects are another build's
+  add_test(NAME house/static_state_is_seen COMMAND ${CMAKE_SOURCE_DIR}/ci/static_state.py $<TARGET_OBJECTS:defects_scalar>
+           COMMAND_EXPAND_LISTS)
+  set_tests_properties(house/static_state_is_seen PROPERTIES LABELS house PASS_REGULAR_EXPRESSION
+                       "scores \\(16384 bytes in .bss\\)")
+endif()
 # What plants the defects tells of an edit that does not fit.
 add_test(NAME house/defects COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/defects_test.py)
 set_tests_properties(house/no_shared_symbols house/defects PROPERTIES LABELS house)

@@ -49,6 +49,11 @@ class TimedCase : public Case {
   TimedCase(const Variant& variant, const Shape& shape, BenchStore& store, CallTimer& timer);
 
   bool timing() const override { return true; }
+  bool checks_preparation() const override { return false; }
+  size_t call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) override {
+    return pack(packed, w, rows, cols);
+  }
+  void withdraw(size_t) override {}
 
  private:
   AnyFn resolve(const Key& key) override;

@@ -33,8 +33,8 @@ Buffers::~Buffers() {
 }
 
 size_t Buffers::make(const char* name, size_t bytes, size_t alignment, BufferRole role, const CaseId& id, Rng& rng) {
-  const bool writable = role == BufferRole::output || role == BufferRole::scratch;
-  buffers_.push_back({name, pool_.take(bytes + 128, writable), role, bytes});
+  const bool is_result = role == BufferRole::output || role == BufferRole::scratch;
+  buffers_.push_back({name, pool_.take(bytes + 128, is_result ? Access::write : Access::read), role, bytes});
   Buffer& buffer = buffers_.back();
   uint8_t* const begin = buffer.pages.begin();
   uint8_t* const end = buffer.pages.end();
@@ -66,9 +66,15 @@ const uint8_t* Buffers::keep_contents(size_t index) {
   return buffer.contents.empty() ? buffer.data : buffer.contents.data();
 }
 
+void Buffers::withdraw(size_t index) {
+  Buffer& buffer = buffers_[index];
+  buffer.withdrawn = true;
+  buffer.pages.set_access(Access::none);
+}
+
 void Buffers::reset(uint8_t poison) {
   for (Buffer& b : buffers_) {
-    b.pages.set_writable(b.writable());  // no system call where it is so already
+    b.pages.set_access(b.access());  // no system call where it is so already
     if (!b.is_input()) {
       std::fill_n(b.data, b.bytes, poison);
     } else if (b.in_place) {
@@ -89,11 +95,11 @@ void Buffers::reverse_inputs(bool reversed) {
 
 void Buffers::check_canaries() const {
   for (const Buffer& b : buffers_) {
-    const uint8_t* p = find_overwritten(b.pages.begin(), b.data);
-    p = p != nullptr ? p : find_overwritten(b.data + b.bytes, b.pages.end());
+    const uint8_t* p = find_overwritten(b.pages.alias(b.pages.begin()), b.to_fill());
+    p = p != nullptr ? p : find_overwritten(b.to_fill() + b.bytes, b.pages.alias(b.pages.end()));
     if (p != nullptr) {
       throw Mismatch("canary", fmt::format("{}: byte at offset {} of the buffer ({} bytes) was overwritten", b.name,
-                                           p - b.data, b.bytes));
+                                           p - b.to_fill(), b.bytes));
     }
   }
 }
@@ -120,7 +126,10 @@ std::string Buffers::locate(const void* address) const {
     }
     const auto offset = static_cast<size_t>(p - b.data);
     return offset >= b.bytes ? fmt::format("{} bytes behind the end of {}", offset - b.bytes, of)
-                             : fmt::format("byte {} of {}{}", offset, of, b.writable() ? "" : ", an input");
+                             : fmt::format("byte {} of {}{}", offset, of,
+                                           b.withdrawn ? ", which is no more the kernel's to read: it was packed"
+                                           : b.access() == Access::write ? ""
+                                                                         : ", an input");
   }
   return "";
 }

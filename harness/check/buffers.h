@@ -27,6 +27,9 @@ class Buffers {
   /// The kernel overwrites this input.
   void work_in_place(size_t index) { buffers_[index].in_place = true; }
 
+  /// Nothing may touch this input any more.
+  void withdraw(size_t index);
+
   /// As before a call: outputs and scratch poisoned, inputs as they were kept and read-only.
   void reset(uint8_t poison);
   /// Other contents at the same addresses: the inputs' bytes in reverse order, or as they were.
@@ -46,10 +49,11 @@ class Buffers {
     size_t bytes;
     uint8_t* data = nullptr;
     bool in_place = false;
+    bool withdrawn = false;
     std::vector<uint8_t> contents{};  ///< of an input before the call
 
     bool is_input() const { return role == BufferRole::input || role == BufferRole::packed; }
-    bool writable() const { return !is_input() || in_place; }
+    Access access() const { return withdrawn ? Access::none : is_input() && !in_place ? Access::read : Access::write; }
     uint8_t* to_fill() const { return pages.alias(data); }
   };
 

@@ -8,15 +8,25 @@ namespace assay {
 namespace {
 
 thread_local const FuzzedCase* current_case = nullptr;
+thread_local const char* current_step = "";
 
 }  // namespace
 
-const FuzzedCase* Caller::case_at_work() { return current_case; }
+AtWork::AtWork(const FuzzedCase* c, const char* step)
+    : outer_case_(std::exchange(current_case, c)), outer_step_(std::exchange(current_step, step)) {}
+
+AtWork::~AtWork() {
+  current_case = outer_case_;
+  current_step = outer_step_;
+}
+
+const FuzzedCase* AtWork::the_case() { return current_case; }
+
+const char* AtWork::step() { return current_step; }
 
 void Caller::make(bool step) {
-  const FuzzedCase* const outer = std::exchange(current_case, &case_);
+  const AtWork at_work(&case_, "");
   call_.checked(step, case_.garbage());
-  current_case = outer;
 }
 
 void Caller::call(uint8_t poison) {

@@ -7,6 +7,23 @@
 
 namespace assay {
 
+/// Marks what is being called in this thread, for the text of a crash: the kernel of a case, or a step before it.
+class AtWork {
+ public:
+  /// step: "" for the kernel itself.
+  AtWork(const FuzzedCase* c, const char* step);
+  ~AtWork();
+  AtWork(const AtWork&) = delete;
+
+  /// nullptr: nothing is.
+  static const FuzzedCase* the_case();
+  static const char* step();
+
+ private:
+  const FuzzedCase* outer_case_;
+  const char* outer_step_;
+};
+
 /// Makes the call of one case, once or again and again, and compares what it wrote.
 class Caller {
  public:
@@ -29,8 +46,6 @@ class Caller {
 
   /// The kernel's function.
   uint64_t target() const { return reinterpret_cast<uint64_t>(call_.target); }
-  /// The case whose kernel is being called in this thread; nullptr if none is.
-  static const FuzzedCase* case_at_work();
 
  private:
   void make(bool step);

@@ -6,6 +6,7 @@
 #include <string>
 #include <type_traits>
 
+#include "assay/contract.h"
 #include "harness/check/case_id.h"
 #include "harness/check/checked_call.h"
 #include "harness/check/judge.h"
@@ -56,6 +57,9 @@ class Case {
   size_t alias() const { return id_.alias; }
   /// Whether the call is timed: nothing is judged.
   virtual bool timing() const = 0;
+  /// Whether what is made before the call, packed weights and generated code, is checked as well: not when timing, nor in the
+  /// midst of another case.
+  virtual bool checks_preparation() const = 0;
   Rng& rng() { return rng_; }
   const CaseId& id() const { return id_; }
   const Variant& variant() const { return variant_; }
@@ -65,11 +69,10 @@ class Case {
   F* fn() {
     return reinterpret_cast<F*>(resolve(find_kernel(variant_.kernel).key(id_.shape)));
   }
-  /// The variant's pack step.
-  template <class F>
-  F* pack() const {
-    return reinterpret_cast<F*>(variant_.pack);
-  }
+  /// Calls a variant's pack, checked as a call of a kernel is, and gives what it returns.
+  virtual size_t call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) = 0;
+  /// From here on nothing may touch the input: what a kernel reads is the packed copy alone.
+  virtual void withdraw(size_t input) = 0;
 
   /// A read-only buffer of `count` elements of the case's class.
   template <class T>
@@ -119,6 +122,17 @@ class Case {
     return buffer.data;
   }
 
+  /// The block of arguments that a kernel takes the address of: it may only read it.
+  template <class T>
+  const T* arguments(const T& block) {
+    if (timing()) {
+      return &block;
+    }
+    const NewBuffer buffer = make_buffer("the argument block", sizeof(T), alignof(T), BufferRole::packed);
+    std::memcpy(buffer.to_fill, &block, sizeof(T));
+    return reinterpret_cast<const T*>(buffer.data);
+  }
+
   /// Calls the kernel: everything about the call that is checked is checked here.
   template <class F, class... A>
   auto call(F* f, A... args) -> std::invoke_result_t<F*, A...> {
@@ -156,6 +170,7 @@ class Case {
   void expect_equal(const char* what, size_t index, int64_t got, int64_t want) {
     judge_.expect_equal(what, index, got, want);
   }
+  void expect_written(const char* what, const float* p, size_t count) { judge_.expect_written(what, p, count); }
   void expect_untouched(const char* what, const float* p, size_t count) { judge_.expect_untouched(what, p, count); }
   const ErrorStats& errors() const { return judge_.errors(); }
 

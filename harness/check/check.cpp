@@ -31,8 +31,6 @@ bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, Sam
     return true;
   } catch (const Mismatch& m) {
     log.fail(m.check, m.what());
-  } catch (const NoCode& e) {
-    log.fail("generator", e.what());
   } catch (const MachineError& e) {
     log.fail(kMachine, e.what());
   }

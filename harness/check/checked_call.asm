@@ -81,6 +81,17 @@ assay_checked_call:
 %assign i i+1
 %endrep
 .floats:
+        ; A float argument is the lowest lane alone: what lies above it in the register is garbage.
+%assign i 0
+%rep 8
+        cmp     qword [rax + FLOATS], i
+        jbe     .arguments_done
+        movups  xmm15, [rax + GARBAGE]
+        movss   xmm15, xmm %+ i
+        movaps  xmm %+ i, xmm15
+%assign i i+1
+%endrep
+.arguments_done:
 %assign i 15
 %rep 16
         cmp     qword [rax + FLOATS], i
@@ -118,7 +129,10 @@ assay_checked_call:
         mov     r14, [rax + GARBAGE + 88]
         mov     r15, [rax + GARBAGE + 96]
         mov     r10, [rax + GARBAGE + 104]
+        ; Called through memory, so that no register happens to hold the kernel's address.
         mov     r11, [rax + TARGET]
+        mov     [rsp - 16], r11
+        mov     r11, [rax + GARBAGE + 120]
         test    byte [rax + VECTORS], SINGLE_STEP
         jz      .call
         pushfq
@@ -126,7 +140,7 @@ assay_checked_call:
         popfq
 .call:
         mov     rax, [rax + GARBAGE + 112]
-        call    r11
+        call    [rsp - 16]
 assay_checked_call_return:
         ; First what costs no flag and no vector register; rax and xmm0 may hold the result.
         mov     r11, rax

@@ -85,6 +85,12 @@ void prepare_call(const void* target, uint64_t integer_arguments, uint64_t float
   for (auto& g : s.garbage) {
     g = rng.next() | 0x7ff8000000000001u;  // odd, no address, as doubles NaN
   }
+  // Now and then what looks like something, in all registers at once: nothing, a small number, -1, an address. Not in the
+  // first word, of which the canaries are.
+  const uint64_t lucky[] = {0, ~uint64_t{0}, 1 + rng.below(64), reinterpret_cast<uint64_t>(&s)};
+  if (const uint64_t drawn = rng.below(8); drawn < std::size(lucky)) {
+    std::fill(std::begin(s.garbage) + 1, std::end(s.garbage), lucky[drawn]);
+  }
 }
 
 StateFault fault_of_call() {

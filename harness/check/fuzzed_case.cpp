@@ -7,13 +7,14 @@
 #include "harness/check/interrupt.h"
 #include "harness/check/threads.h"
 #include "harness/check/trial.h"
+#include "harness/runtime/jit_code.h"
 
 namespace assay {
 
 namespace {
 
 /// The key with values of the generator's parameters that others may choose, in half of the cases.
-Key with_drawn_parameters(Key key, const assay_contract& contract, Rng rng) {
+Key with_drawn_parameters(Key key, const assay_contract& contract, Rng& rng) {
   size_t count = 0;
   while (contract.parameters[count].name != nullptr) {
     ++count;
@@ -41,9 +42,14 @@ AnyFn FuzzedCase::resolve(const Key& key) {
     return variant().run;
   }
   // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
-  const Key drawn =
-      with_drawn_parameters(key, *find_kernel(variant().kernel).contract, Rng(mix_seed(id().seed, salt("values"))));
-  code_ = std::make_unique<JitCode>(variant(), drawn, [this] { check_mappings(); });
+  const Kernel& kernel = find_kernel(variant().kernel);
+  Rng rng(mix_seed(id().seed, salt("values")));
+  const Key drawn = with_drawn_parameters(key, *kernel.contract, rng);
+  const auto other_key = [&] {
+    return with_drawn_parameters(kernel.key(trial_of(kernel).draw_shape(rng, rng.below(2000))), *kernel.contract, rng);
+  };
+  code_ = std::make_unique<GeneratedCode>(variant(), drawn, nested_ ? GeneratorPlan{} : plan_.generator, other_key,
+                                          garbage_, [this] { check_mappings(); });
   return code_->entry();
 }
 
@@ -55,6 +61,15 @@ Case::NewBuffer FuzzedCase::make_buffer(const char* name, size_t bytes, size_t a
 const uint8_t* FuzzedCase::keep_contents(const NewBuffer& buffer) {
   // Of a large case only what the kernel may overwrite: it cannot write to inputs otherwise.
   return is_large(id().shape) && alias() == 0 ? buffer.data : buffers_.keep_contents(buffer.id);
+}
+
+size_t FuzzedCase::call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) {
+  const AtWork at_work(this, "pack");
+  const size_t bytes = checked_call(pack, false, garbage_, packed, w, rows, cols);
+  if (const StateFault fault = fault_of_call(); !fault.check.empty()) {
+    throw Mismatch(fault.check, fmt::format("after pack: {}", fault.text));
+  }
+  return bytes;
 }
 
 void FuzzedCase::run(const Call& call) {

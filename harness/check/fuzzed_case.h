@@ -5,8 +5,8 @@
 
 #include "harness/check/buffers.h"
 #include "harness/check/case.h"
+#include "harness/check/generated_code.h"
 #include "harness/check/plan.h"
-#include "harness/runtime/jit_code.h"
 
 namespace assay {
 
@@ -18,6 +18,10 @@ class FuzzedCase : public Case {
   FuzzedCase(const Variant& variant, const CaseId& id, GuardedPool& pool);
 
   bool timing() const override { return false; }
+  bool checks_preparation() const override { return !nested_; }
+
+  size_t call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) override;
+  void withdraw(size_t input) override { buffers_.withdraw(input); }
 
   // For the checks that its call consists of.
   const CheckPlan& plan() const { return plan_; }
@@ -52,7 +56,7 @@ class FuzzedCase : public Case {
   GuardedPool& pool_;
   Buffers buffers_;
   Rng garbage_;
-  std::unique_ptr<JitCode> code_;
+  std::unique_ptr<GeneratedCode> code_;
   bool nested_ = false;                ///< made by another case's check: called once, with nothing on top
   const StepVisitor* step_ = nullptr;  ///< if nested
 };

@@ -13,6 +13,10 @@ namespace {
 
 constexpr size_t kPage = 4096;
 
+int protection(Access access) {
+  return access == Access::none ? PROT_NONE : access == Access::read ? PROT_READ : PROT_READ | PROT_WRITE;
+}
+
 size_t usable_bytes(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage + (bytes == 0 ? kPage : 0); }
 
 // One reservation: guard, the view that kernels get, guard, its alias, guard.
@@ -20,7 +24,7 @@ size_t reserved_bytes(size_t size) { return 2 * size + 3 * kPage; }
 
 }  // namespace
 
-GuardedPages::GuardedPages(size_t bytes, bool writable) : size_(usable_bytes(bytes)), writable_(writable) {
+GuardedPages::GuardedPages(size_t bytes, Access access) : size_(usable_bytes(bytes)), access_(access) {
   const auto fail = [&] { throw MachineError(fmt::format("cannot map {} bytes of guarded memory", size_)); };
   void* map = mmap(nullptr, reserved_bytes(size_), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED) {
@@ -28,12 +32,11 @@ GuardedPages::GuardedPages(size_t bytes, bool writable) : size_(usable_bytes(byt
   }
   begin_ = static_cast<uint8_t*>(map) + kPage;
   const int file = memfd_create("assay", MFD_CLOEXEC);
-  const auto map_file = [&](uint8_t* at, int protection) {
-    return mmap(at, size_, protection, MAP_SHARED | MAP_FIXED, file, 0) != MAP_FAILED;
+  const auto map_file = [&](uint8_t* at, Access allowed) {
+    return mmap(at, size_, protection(allowed), MAP_SHARED | MAP_FIXED, file, 0) != MAP_FAILED;
   };
-  const bool mapped = file >= 0 && ftruncate(file, static_cast<off_t>(size_)) == 0 &&
-                      map_file(begin_, writable ? PROT_READ | PROT_WRITE : PROT_READ) &&
-                      map_file(alias(begin_), PROT_READ | PROT_WRITE);
+  const bool mapped = file >= 0 && ftruncate(file, static_cast<off_t>(size_)) == 0 && map_file(begin_, access) &&
+                      map_file(alias(begin_), Access::write);
   if (file >= 0) {
     close(file);
   }
@@ -50,16 +53,16 @@ GuardedPages::~GuardedPages() {
 }
 
 GuardedPages::GuardedPages(GuardedPages&& other) noexcept
-    : begin_(std::exchange(other.begin_, nullptr)), size_(other.size_), writable_(other.writable_) {}
+    : begin_(std::exchange(other.begin_, nullptr)), size_(other.size_), access_(other.access_) {}
 
-void GuardedPages::set_writable(bool writable) {
-  if (writable == writable_) {
+void GuardedPages::set_access(Access access) {
+  if (access == access_) {
     return;
   }
-  if (mprotect(begin_, size_, writable ? PROT_READ | PROT_WRITE : PROT_READ) != 0) {
+  if (mprotect(begin_, size_, protection(access)) != 0) {
     throw MachineError(fmt::format("mprotect of {} bytes failed", size_));
   }
-  writable_ = writable;
+  access_ = access;
 }
 
 uint8_t* GuardedPages::alias(uint8_t* p) const { return p + size_ + kPage; }
@@ -73,24 +76,25 @@ const uint8_t* GuardedPages::find(const void* p) const {
   return byte < end() + kPage ? byte : byte - size_ - kPage;
 }
 
-GuardedPages GuardedPool::take(size_t bytes, bool writable) {
+GuardedPages GuardedPool::take(size_t bytes, Access access) {
   const size_t size = usable_bytes(bytes);
-  for (const bool as_it_is : {true, false}) {  // to change what others left is still cheaper than to map anew
-    auto& list = free_[{size, writable == as_it_is}];
+  // To change what others left is still cheaper than to map anew.
+  for (const Access left : {access, Access::none, Access::read, Access::write}) {
+    auto& list = free_[{size, left}];
     if (!list.empty()) {
       GuardedPages pages = std::move(list.back());
       list.pop_back();
-      pages.set_writable(writable);
+      pages.set_access(access);
       return pages;
     }
   }
-  return GuardedPages(bytes, writable);
+  return GuardedPages(bytes, access);
 }
 
 void GuardedPool::give_back(GuardedPages pages) {
   constexpr size_t kKeepUpTo = size_t{1} << 20;
   if (pages.size() <= kKeepUpTo) {
-    free_[{pages.size(), pages.writable()}].push_back(std::move(pages));
+    free_[{pages.size(), pages.access()}].push_back(std::move(pages));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 namespace assay {
 
@@ -62,6 +63,16 @@ void Judge::expect_equal(const char* what, size_t index, int64_t got, int64_t wa
   if (got != want) {
     throw Mismatch("value",
                    fmt::format("{}[{}] is {} ({:#x}), expected {} ({:#x})", what, index, got, got, want, want));
+  }
+}
+
+void Judge::expect_written(const char* what, const float* p, size_t count) const {
+  uint8_t poison[sizeof(float)];
+  std::memset(poison, kPoison, sizeof poison);
+  for (size_t i = 0; i < count; ++i) {
+    if (std::memcmp(p + i, poison, sizeof poison) == 0) {
+      throw Mismatch("value", fmt::format("{}[{}] was never written", what, i));
+    }
   }
 }
 

@@ -44,6 +44,8 @@ class Judge {
   /// Integers and bytes.
   void expect_equal(const char* what, size_t index, int64_t got, int64_t want) const;
   /// Elements that the kernel must not write still hold the poison.
+  /// That each of the floats was written.
+  void expect_written(const char* what, const float* p, size_t count) const;
   void expect_untouched(const char* what, const float* p, size_t count) const;
 
   const ErrorStats& errors() const { return errors_; }

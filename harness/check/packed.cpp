@@ -1,9 +1,13 @@
 #include "harness/check/packed.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <iterator>
+#include <thread>
 #include <vector>
 
+#include "harness/check/plan.h"
 #include "harness/runtime/registry.h"
 
 namespace assay {
@@ -33,46 +37,85 @@ void expect_same_packed(Case& c, const char* what, const void* packed, size_t by
   }
 }
 
+/// Two threads pack at once, one of them other weights.
+void expect_threads_apart(Case& c, const Input<uint8_t>& w, size_t rows, size_t cols, const void* packed,
+                          size_t bytes) {
+  auto* pack = reinterpret_cast<assay_pack_fn*>(c.variant().pack);
+  const std::vector<uint8_t> reversed(std::make_reverse_iterator(w.data + w.count), std::make_reverse_iterator(w.data));
+  PackedBytes others(bytes);
+  std::atomic<bool> stop{false};
+  std::atomic<int> rounds{0};
+  std::thread other([&] {
+    while (!stop) {
+      pack(others.data(), reversed.data(), rows, cols);
+      ++rounds;
+    }
+  });
+  PackedBytes again(bytes);
+  constexpr int kMostCalls = 64;  // enough to overlap; a core that is taken away must not stall the check
+  size_t at = bytes;
+  for (int i = 0; i < kMostCalls && at == bytes && (i < 4 || rounds < 4); ++i) {
+    std::memset(again.data(), 0xff, bytes);
+    pack(again.data(), w.data, rows, cols);
+    at = first_difference(again.data(), packed, bytes);
+  }
+  stop = true;
+  other.join();
+  if (at != bytes) {
+    c.expect_equal("packed beside another thread", at, again.data()[at], static_cast<const uint8_t*>(packed)[at]);
+  }
+}
+
 }  // namespace
 
 const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t cols) {
-  auto* pack = c.pack<assay_pack_fn>();
-  const size_t bytes = pack(nullptr, nullptr, rows, cols);
+  const Variant& variant = c.variant();
+  const auto pack = [&](AnyFn f, void* to, const void* from, size_t n_rows) {
+    return c.call_pack(reinterpret_cast<assay_pack_fn*>(f), to, from, n_rows, cols);
+  };
+  const size_t bytes = pack(variant.pack, nullptr, nullptr, rows);
   size_t bytes_again = bytes;
   const void* packed = c.packed("packed", bytes, [&](void* to) {
     std::memset(to, 0xff, bytes);
-    bytes_again = pack(to, w.data, rows, cols);
+    bytes_again = pack(variant.pack, to, w.data, rows);
   });
-  if (c.timing()) {
+  if (!c.checks_preparation()) {
     return packed;
   }
   c.expect_equal("pack's size", 0, static_cast<int64_t>(bytes_again), static_cast<int64_t>(bytes));
 
-  const Kernel& kernel = find_kernel(c.variant().kernel);
+  Rng rng(mix_seed(c.id().seed, salt("pack")));
+  const Kernel& kernel = find_kernel(variant.kernel);
   const size_t step = kernel.contract->row_step;
-  if (rows > step) {
+  if (rows > step && rng.below(2) == 0) {
     const size_t row_bytes = w.count / rows;
     PackedBytes parts(bytes);
     const size_t half = rows / 2 / step * step == 0 ? step : rows / 2 / step * step;
-    pack(parts.data(), w.data, half, cols);
-    pack(parts.data() + pack(nullptr, nullptr, half, cols), w.data + half * row_bytes, rows - half, cols);
+    pack(variant.pack, parts.data(), w.data, half);
+    pack(variant.pack, parts.data() + pack(variant.pack, nullptr, nullptr, half), w.data + half * row_bytes,
+         rows - half);
     expect_same_packed(c, "rows packed in two parts", parts.data(), bytes, packed);
   }
+  if (rng.below(4) == 0) {
+    PackedBytes again(bytes);
+    std::vector<uint8_t> elsewhere(w.count + 64);
+    const size_t offset = rng.below(64);
+    std::copy_n(w.data, w.count, elsewhere.data() + offset);
+    pack(variant.pack, again.data(), elsewhere.data() + offset, rows);
+    expect_same_packed(c, "packed from another address", again.data(), bytes, packed);
+  }
+  if (rng.below(16) == 0) {
+    expect_threads_apart(c, w, rows, cols, packed, bytes);
+  }
   for (const Variant& other : kernel.variants) {
-    if (!c.variant().layout.empty() && other.layout == c.variant().layout && other.pack != c.variant().pack) {
+    if (!variant.layout.empty() && other.layout == variant.layout && other.pack != variant.pack) {
       PackedBytes again(bytes);
-      reinterpret_cast<assay_pack_fn*>(other.pack)(again.data(), w.data, rows, cols);
+      pack(other.pack, again.data(), w.data, rows);
       expect_same_packed(c, ("packed by " + other.label()).c_str(), packed, bytes, again.data());
     }
   }
+  c.withdraw(w.id);
   return packed;
-}
-
-void expect_weights_kept(Case& c, const Input<uint8_t>& w) {
-  const size_t at = first_difference(w.data, w.ref, w.count);
-  if (at != w.count) {
-    c.expect_equal("w after pack", at, w.data[at], w.ref[at]);
-  }
 }
 
 }  // namespace assay

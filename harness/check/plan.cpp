@@ -34,6 +34,11 @@ CheckPlan plan_of(uint64_t seed) {
   plan.stepped = drawn("stepped", kSteppedOneIn);
   plan.threaded = drawn("threaded", kThreadedOneIn);
   plan.mappings = drawn("maps", kMappingsOneIn);
+  plan.generator = {.other_key = drawn("otherkey", 2),
+                    .moved = drawn("moved", 2),
+                    .room = drawn("room", 8),
+                    .repeated = drawn("repeated", 64),
+                    .threaded = drawn("genthrd", 64)};
   plan.step_limits = step_limits(seed);
   return plan;
 }

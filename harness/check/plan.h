@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "harness/check/generated_code.h"
 #include "harness/check/single_step.h"
 #include "harness/runtime/rng.h"
 
@@ -23,7 +24,8 @@ struct CheckPlan {
   bool stepped;                ///< once more, interrupted after each instruction and re-entered on other data
   bool threaded;               ///< once more beside a thread that runs it on other data: interleaved, and at full speed
   bool mappings;               ///< no memory is both writable and executable
-  StepLimits step_limits;      ///< of the calls that are single-stepped
+  GeneratorPlan generator;
+  StepLimits step_limits;  ///< of the calls that are single-stepped
 };
 
 CheckPlan plan_of(uint64_t seed);

@@ -21,6 +21,8 @@ TEST(CheckPlan, FollowsFromTheSeedAtTheStatedRates) {
     count["both"] += plan.stepped && plan.threaded;
     count["mappings"] += plan.mappings;
     count["to the limit"] += plan.step_limits.most_old == UINT64_MAX;
+    count["moved"] += plan.generator.moved;
+    count["room"] += plan.generator.room;
     EXPECT_TRUE(plan.other_data_between || !plan.other_contents_before);
     EXPECT_LE(plan.step_limits.most, 2500u);
     EXPECT_GE(plan.step_limits.most, 312u);
@@ -28,11 +30,13 @@ TEST(CheckPlan, FollowsFromTheSeedAtTheStatedRates) {
   // Each within five standard deviations of a binomial distribution.
   EXPECT_NEAR(count["contents"], kSeeds / 8.0, kSeeds / 8.0 * 0.05);
   EXPECT_NEAR(count["between"], kSeeds * 15 / 64.0, kSeeds * 15 / 64.0 * 0.05);
-  EXPECT_NEAR(count["stepped"], kSeeds / 24.0, kSeeds / 24.0 * 0.1);
-  EXPECT_NEAR(count["threaded"], kSeeds / 64.0, kSeeds / 64.0 * 0.15);
-  EXPECT_NEAR(count["both"], kSeeds / 1536.0, kSeeds / 1536.0 * 0.65) << "drawn apart from each other";
+  EXPECT_NEAR(count["stepped"], kSeeds / 48.0, kSeeds / 48.0 * 0.12);
+  EXPECT_NEAR(count["threaded"], kSeeds / 96.0, kSeeds / 96.0 * 0.16);
+  EXPECT_NEAR(count["both"], kSeeds / 4608.0, 25) << "drawn apart from each other";
   EXPECT_NEAR(count["mappings"], kSeeds / 32.0, kSeeds / 32.0 * 0.15);
-  EXPECT_NEAR(count["to the limit"], kSeeds / 8.0, kSeeds / 8.0 * 0.05);
+  EXPECT_NEAR(count["to the limit"], kSeeds / 16.0, kSeeds / 16.0 * 0.07);
+  EXPECT_NEAR(count["moved"], kSeeds / 2.0, kSeeds / 2.0 * 0.02);
+  EXPECT_NEAR(count["room"], kSeeds / 8.0, kSeeds / 8.0 * 0.05);
 }
 
 }  // namespace

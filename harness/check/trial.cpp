@@ -10,6 +10,18 @@
 
 namespace assay {
 
+size_t round_length(Rng& rng, size_t most) {
+  constexpr std::array<size_t, 5> kRound = {256, 512, 768, 1024, 4096};
+  const size_t of = kRound[rng.below(kRound.size())];
+  // A power of two times, or any number of times.
+  const size_t most_times = most / of;
+  size_t times = 1 + rng.below(most_times);
+  if (rng.below(2) == 0) {
+    times = std::min(size_t{1} << rng.below(9), most_times);
+  }
+  return of * times + rng.below(3) - 1;
+}
+
 size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
   constexpr uint64_t kEveryLength = 4 * 64 + 4;  // past four vectors of the widest type: 64 bytes hold up to 64 lanes
   if (index < kEveryLength) {
@@ -18,6 +30,13 @@ size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
   // By chance alone, one seed in six would have no length over 16 bits among the default samples.
   if (index % 1000 == 500) {
     return (65536 + rng.below(34464)) * unit;
+  }
+  if (index % 2000 == 1750) {  // of the size of a model's matrices: each power of two as likely
+    const size_t power = size_t{1} << (14 + rng.below(8));
+    return (power + rng.below(power)) / unit * unit;
+  }
+  if (index % 32 == 16) {
+    return round_length(rng, index % 256 == 16 ? 65536 : 8192) * unit;
   }
   constexpr std::array<size_t, 8> kPrimes = {257, 263, 331, 509, 1021, 2053, 4099, 8191};
   switch (rng.below(16)) {
@@ -35,6 +54,53 @@ size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
     default:
       return rng.below(260) * unit;
   }
+}
+
+Shape draw_model_product(Rng& rng, size_t unit) {
+  constexpr std::array<size_t, 9> kSizes = {512, 768, 1024, 1536, 2048, 2304, 3072, 4096, 11008};
+  constexpr size_t kMost = size_t{1} << 23;
+  const auto size = [&](size_t step) {
+    const size_t whole = kSizes[rng.below(kSizes.size())] / step;
+    return (whole + rng.below(3) - 1) * step;
+  };
+  const auto at_most = [&](size_t drawn, size_t others, size_t step) {
+    return std::max(std::min(drawn, kMost / std::max<size_t>(others, 1)) / step * step, step);
+  };
+  const size_t many = (size_t{32} << rng.below(4)) + rng.below(3) - 1;
+  switch (rng.below(4)) {
+    case 0: {  // one token
+      const size_t rows = size(1);
+      return {rows, at_most(size(unit), 2 * rows, unit), 1};
+    }
+    case 1: {  // long rows, few of them
+      const size_t rows = 1 + rng.below(70);
+      const size_t cols = at_most(size(unit), 8 * rows, unit);
+      return {rows, cols, at_most(many, rows * cols, 1)};
+    }
+    case 2: {  // many rows and tokens
+      const size_t cols = (1 + rng.below(std::max<size_t>(64 / unit, 1))) * unit;
+      const size_t rows = at_most(size(1), 32 * cols, 1);
+      return {rows, cols, at_most(many, rows * cols, 1)};
+    }
+    default: {
+      const size_t rows = 500 + rng.below(300);
+      const size_t cols = (512 / unit + rng.below(3)) * unit;
+      return {rows, cols, at_most(many, rows * cols, 1)};
+    }
+  }
+}
+
+std::vector<size_t> rows_to_judge(Rng rng, size_t begin, size_t end, size_t work) {
+  constexpr size_t kPanel = 64;  // of rows, the largest that a layout has
+  constexpr size_t kDrawn = 64;
+  std::vector<size_t> rows;
+  const bool all = end - begin <= 3 * kPanel || (end - begin) * work <= size_t{1} << 21;
+  for (size_t r = begin; r < end; ++r) {
+    if (all || r < begin + 2 || r + kPanel >= end || rng.below(end - begin) < kDrawn) {
+      rows.push_back(r);
+    }
+  }
+  return rows;
 }
 
 const Trial& trial_of(const Kernel& kernel) {

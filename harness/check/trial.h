@@ -43,7 +43,7 @@ class Trial {
   virtual std::vector<InputClass> classes() const { return all_input_classes(); }
 
   /// The shape of sample number `index`. Default (one dimension): every length 0..`4 * 64 + 3` in turn on the
-  /// first samples, then primes, short and random lengths, a few up to 100,000.
+  /// first samples, then primes, short, round and random lengths, a few up to 100,000 and one in 2000 up to 2^22.
   virtual Shape draw_shape(Rng& rng, uint64_t index) const;
 
   /// A Shape that a person wrote: throws InputError if the contract does not allow it. Default: nothing is refused
@@ -69,6 +69,14 @@ class Trial {
   virtual double unary_ulp_limit() const { return 0; }
 };
 
+/// A product of matrices {rows, cols, tokens} of a model's size: one to three of them large, or a step less or more, and
+/// the others such that it is some 2^23 multiplications at most. Columns are multiples of `unit`.
+Shape draw_model_product(Rng& rng, size_t unit);
+
+/// Which rows of begin .. end to judge where judging all, each `work` multiplications, would take long: those at both ends, a
+/// panel's worth, and some between.
+std::vector<size_t> rows_to_judge(Rng rng, size_t begin, size_t end, size_t work);
+
 /// How `kernel` is tried: what the generated trials.cpp lists.
 const Trial& trial_of(const Kernel& kernel);
 
@@ -86,6 +94,9 @@ std::vector<ShapeClass> timed_classes(const Kernel& kernel, const CacheInfo& cac
 /// The class at another size: `percent` of each size over 1, in whole blocks where the contract wants them. Most lengths
 /// are then no multiple of a vector's.
 ShapeClass scaled(const Kernel& kernel, const ShapeClass& own, int percent);
+
+/// A multiple of 256, 768, 1024 or more, up to about `most`, or one less or one more: what blocks of loops end at.
+size_t round_length(Rng& rng, size_t most);
 
 /// A length for fuzzing: as Trial::draw_shape's default, in steps of `unit`.
 size_t draw_length(Rng& rng, uint64_t index, size_t unit = 1);

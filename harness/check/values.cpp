@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -39,8 +40,24 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng) {
   const float one_value = rng.normal();
   const uint64_t specials = rng.next();  // which special values this buffer may hold
   constexpr float kInf = std::numeric_limits<float>::infinity();
-  constexpr std::array<float, 8> kSpecials = {std::numeric_limits<float>::quiet_NaN(),  kInf, -kInf, 0.0f, -0.0f,
-                                              std::numeric_limits<float>::denorm_min(), 1.0f, -1.0f};
+  constexpr std::array<float, 16> kSpecials = {
+      std::numeric_limits<float>::quiet_NaN(),
+      std::bit_cast<float>(0xffc12345u),  // a NaN with its sign and others of its bits set
+      std::bit_cast<float>(0x7f800001u),  // a signalling NaN
+      kInf,
+      -kInf,
+      0.0f,
+      -0.0f,
+      1.0f,
+      -1.0f,
+      std::numeric_limits<float>::denorm_min(),
+      -std::numeric_limits<float>::denorm_min(),
+      std::bit_cast<float>(0x007fffffu),  // the largest subnormal
+      std::numeric_limits<float>::min(),
+      -std::numeric_limits<float>::min(),
+      std::numeric_limits<float>::max(),
+      std::numeric_limits<float>::lowest(),
+  };
   float previous = 0;
   for (size_t i = 0; i < x.size(); ++i) {
     switch (c) {
@@ -73,7 +90,7 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng) {
         x[i] = rng.with_exponent(250, 254);
         break;
       case InputClass::special: {
-        const uint64_t r = rng.below(64);
+        const uint64_t r = rng.below(128);
         x[i] = r < kSpecials.size() && ((specials >> r) & 1) != 0 ? kSpecials[r] : rng.normal();
         break;
       }

@@ -130,8 +130,10 @@ int run_check(const CheckArguments& a) {
 void add_check_command(CLI::App& app, int& status) {
   auto a = std::make_shared<CheckArguments>();
   auto* command = app.add_subcommand("check", "fuzz variants against the double-precision reference");
-  auto* kernel = command->add_option("--kernel", a->options.kernel_glob, "glob of kernels")->capture_default_str();
-  command->add_option("--variant", a->options.variant_glob, "glob of variants (ISAs)")->capture_default_str();
+  auto* kernel = command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")
+                     ->capture_default_str();
+  command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")
+      ->capture_default_str();
   command->add_option("--seed", a->options.seed, "the cases follow from it, on every machine")->capture_default_str();
   auto* samples = command->add_option("--samples", a->options.samples, "for each variant")
                       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))

@@ -22,7 +22,8 @@ void print_json(const Cpu& cpu) {
                       {"compiled", true},
                       {"runnable", status.runnable},
                       {"reason", status.reason},
-                      {"file", v.file}});
+                      {"file", v.file},
+                      {"layout", v.layout}});
     }
   }
   fmt::print("{}\n", json.dump(2));

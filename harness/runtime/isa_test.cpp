@@ -45,6 +45,14 @@ TEST(IsaTable, WhatAVariantMayExecute) {
   EXPECT_FALSE(may("avx512_vnni", "XOP", "XOP"));
 }
 
+TEST(Registry, GlobsAreSeparatedByCommas) {
+  EXPECT_TRUE(glob_match("add_*", "add_f32"));
+  EXPECT_TRUE(glob_match("exp_f32,add_?32,mul_*", "add_i32"));
+  EXPECT_FALSE(glob_match("exp_f32,add_", "add_f32"));
+  EXPECT_FALSE(glob_match("", "add_f32"));
+  EXPECT_FALSE(glob_match(",", "add_f32"));
+}
+
 TEST(Registry, VariantsAreAddedUnderTheirLabels) {
   Registry registry({kernels().front()});
   const Kernel& kernel = registry.kernels().front();

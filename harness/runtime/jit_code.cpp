@@ -61,9 +61,6 @@ const std::vector<Mapping>& mappings_before() {
 
 JitCode::JitCode(const Variant& variant, const Key& key, const std::function<void()>& written) {
   auto* generate = reinterpret_cast<Generator*>(variant.run);
-  if (written) {
-    mappings_before();
-  }
   const auto begin = std::chrono::steady_clock::now();
   constexpr size_t kLargest = size_t{4} << 20;
   for (capacity_ = size_t{16} << 10; capacity_ <= kLargest; capacity_ *= 4) {
@@ -80,8 +77,8 @@ JitCode::JitCode(const Variant& variant, const Key& key, const std::function<voi
     memory_ = nullptr;
   }
   if (memory_ == nullptr) {
-    throw NoCode(fmt::format("{} generated no code for key {{{}}} within {} bytes", variant.name(), fmt::join(key, ","),
-                             kLargest));
+    throw MachineError(fmt::format("{} generated no code for key {{{}}} within {} bytes", variant.name(),
+                                   fmt::join(key, ","), kLargest));
   }
   if (written) {
     try {
@@ -133,6 +130,8 @@ std::string why_mappings_tell_nothing() {
   }
   return "";
 }
+
+void note_mappings() { mappings_before(); }
 
 std::string writable_and_executable() {
   static const bool tells = why_mappings_tell_nothing().empty();

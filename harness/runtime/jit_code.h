@@ -9,18 +9,13 @@
 
 namespace assay {
 
-/// A generator made no code: its doing, not the machine's.
-struct NoCode : MachineError {
-  using MachineError::MachineError;
-};
-
 /// Executable memory that holds the code generated for one key. Written first, then made executable and
 /// read-only: no page is ever both (W^X). Each piece is announced in /tmp/perf-<pid>.map when ASSAY_PERF_MAP is
 /// set, so that `perf report` shows it by name.
 class JitCode {
  public:
-  /// Throws NoCode if the generator fails at every size up to 4 MiB, MachineError if memory cannot be mapped or made
-  /// executable. `written` is called
+  /// Throws MachineError if the generator fails at every size up to 4 MiB, or memory cannot be mapped or made executable.
+  /// `written` is called
   /// when the code is written and not yet executable, and may throw.
   JitCode(const Variant& variant, const Key& key, const std::function<void()>& written = nullptr);
   ~JitCode();
@@ -44,8 +39,9 @@ class JitCode {
 std::string why_no_executable_memory();
 
 /// A line of /proc/self/maps: memory of this process that is both writable and executable; "" if none is, or if that cannot be told
-/// here. What was so before code was generated with `written` does not count: it is another tool's, or the system's.
+/// here. What was so at the first call of note_mappings() does not count: it is another tool's, or the system's.
 std::string writable_and_executable();
+void note_mappings();
 
 /// Why that cannot be told here; "" if it can.
 std::string why_mappings_tell_nothing();

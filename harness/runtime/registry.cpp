@@ -111,7 +111,14 @@ const Variant& find_variant(std::string_view name) {
 }
 
 bool glob_match(const std::string& pattern, const std::string& name) {
-  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+  for (size_t begin = 0; begin <= pattern.size();) {
+    const size_t end = std::min(pattern.find(',', begin), pattern.size());
+    if (fnmatch(pattern.substr(begin, end - begin).c_str(), name.c_str(), 0) == 0) {
+      return true;
+    }
+    begin = end + 1;
+  }
+  return false;
 }
 
 bool glob_match(const std::string& pattern, const Variant& variant) {

@@ -84,7 +84,7 @@ const Kernel& find_kernel(std::string_view name);
 /// The variant "kernel/label". Throws InputError that lists the names.
 const Variant& find_variant(std::string_view name);
 
-/// Whether `name` matches a glob pattern of `*` and `?` (fnmatch).
+/// Whether `name` matches one of the glob patterns of `*` and `?` (fnmatch) that commas separate.
 bool glob_match(const std::string& pattern, const std::string& name);
 
 /// Whether a variant's label matches; planted defects match only a pattern that has a '!'.
