@@ -100,27 +100,6 @@ TEST(ChildProcess, WhatTheSystemRefusesIsNotTheVariantsFault) {
   }
 }
 
-TEST(ChildProcess, ACrashInPackSaysPack) {
-  for (const Kernel& kernel : kernels()) {
-    const Variant& variant = *kernel.find("scalar");
-    if (variant.pack == nullptr) {
-      continue;
-    }
-    const Verdict v = child([&](SampleLog& log) {
-      CaseId id;
-      id.variant = variant.name();
-      id.shape = {128, 128, 1};
-      log.begin(id);
-      std::vector<uint8_t> packed(1 << 20);
-      const auto* nowhere = reinterpret_cast<const void*>(uintptr_t{1} << 12);
-      reinterpret_cast<assay_pack_fn*>(variant.pack)(packed.data(), nowhere, 128, 128);
-    });
-    EXPECT_EQ(v.status, Status::fail);
-    EXPECT_NE(v.reason.find("pack"), std::string::npos) << v.reason;
-    return;
-  }
-}
-
 TEST(ChildProcess, AHangIsCutOff) {
   const auto nothing = [] {};
   for (const std::function<void()>& hang : {std::function<void()>([] { pause(); }), std::function<void()>([&] {

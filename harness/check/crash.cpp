@@ -6,29 +6,16 @@
 
 #include <array>
 #include <cstdlib>
-#include <optional>
 #include <string>
 
 #include "harness/check/caller.h"
 #include "harness/check/instructions.h"
 #include "harness/check/sample_log.h"
-#include "harness/runtime/registry.h"
 
 namespace assay {
 namespace {
 
 constexpr std::array kSignals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
-
-/// Where an instruction lies that no call of the kernel is at: in the pack step of the sample's variant, or outside of it.
-std::string place_outside_calls(uint64_t rip) {
-  const std::optional<CaseId> id = SampleLog::of_this_process->current().to_case();
-  const AnyFn pack = id && !id->variant.empty() ? find_variant(id->variant).pack : nullptr;
-  const uint64_t offset = rip - reinterpret_cast<uint64_t>(pack);
-  constexpr uint64_t kLargest = 1 << 16;  // beyond, it is another function
-  return pack != nullptr && offset < kLargest
-             ? fmt::format(" in the pack step of {} (+{:#x})", id->variant, offset)
-             : " outside of the kernel's calls: in pack, in the generator or the check";
-}
 
 // qemu-user 7.2 calls handlers with a stack that is 8 bytes off: aligned SSE code would fault in here.
 __attribute__((force_align_arg_pointer)) void on_crash(int signal, siginfo_t* info, void* context) {
@@ -45,9 +32,7 @@ __attribute__((force_align_arg_pointer)) void on_crash(int signal, siginfo_t* in
   if (readable && signal != SIGABRT) {
     text += fmt::format(" at `{}`", disassemble(rip));
   }
-  if (at_work == nullptr) {
-    text += place_outside_calls(rip);
-  } else {
+  if (at_work != nullptr) {
     text += at_work->offset_text(rip);
     if (memory_fault) {
       // x86-64 reports no address for a misaligned or non-canonical operand (general protection): si_addr is 0.

@@ -14,8 +14,8 @@
 
 #include "harness/check/checked_call.h"
 #include "harness/check/judge.h"
+#include "harness/check/threads.h"
 #include "harness/runtime/error.h"
-#include "harness/runtime/jit_code.h"
 
 namespace assay {
 namespace {
@@ -194,7 +194,6 @@ void check_threads(Generator& generate, CodePages& pages, const Key& key, const 
 GeneratedCode::GeneratedCode(const Variant& variant, const Key& key, const GeneratorPlan& plan,
                              const std::function<Key()>& other_key, Rng& garbage,
                              const std::function<void()>& written) {
-  note_mappings();
   Generator generate(variant, garbage);
   pages_ = generate.in_pages(key, size_);
   written();
@@ -205,7 +204,7 @@ GeneratedCode::GeneratedCode(const Variant& variant, const Key& key, const Gener
   if (plan.repeated) {
     check_repeated(generate, *pages_, key, code);
   }
-  if (plan.threaded) {
+  if (plan.threaded && threads_available()) {
     check_threads(generate, *pages_, key, other_key(), code);
   }
   if (plan.other_key) {

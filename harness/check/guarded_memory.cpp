@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "harness/runtime/error.h"
@@ -25,7 +27,9 @@ size_t reserved_bytes(size_t size) { return 2 * size + 3 * kPage; }
 }  // namespace
 
 GuardedPages::GuardedPages(size_t bytes, Access access) : size_(usable_bytes(bytes)), access_(access) {
-  const auto fail = [&] { throw MachineError(fmt::format("cannot map {} bytes of guarded memory", size_)); };
+  const auto fail = [&] {
+    throw MachineError(fmt::format("cannot map {} bytes of guarded memory: {}", size_, std::strerror(errno)));
+  };
   void* map = mmap(nullptr, reserved_bytes(size_), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED) {
     fail();

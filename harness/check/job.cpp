@@ -10,6 +10,7 @@
 #include "harness/check/crash.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/jit_code.h"
 #include "harness/runtime/usable_cpus.h"
 
 namespace assay {
@@ -77,6 +78,7 @@ Job::Job(size_t logs, const std::function<void(std::span<SampleLog>)>& work)
     : memory_(logs * sizeof(SampleLog)), logs_(static_cast<SampleLog*>(memory_.get()), logs), child_([&] {
         SampleLog::of_this_process = logs_.data();
         report_crashes();
+        note_mappings();
         blame_the_machine(logs_, work);
       }) {}
 

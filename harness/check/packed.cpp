@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/check/plan.h"
+#include "harness/check/threads.h"
 #include "harness/runtime/registry.h"
 
 namespace assay {
@@ -104,7 +105,7 @@ const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t
     pack(variant.pack, again.data(), elsewhere.data() + offset, rows);
     expect_same_packed(c, "packed from another address", again.data(), bytes, packed);
   }
-  if (rng.below(16) == 0) {
+  if (rng.below(16) == 0 && threads_available()) {
     expect_threads_apart(c, w, rows, cols, packed, bytes);
   }
   for (const Variant& other : kernel.variants) {

@@ -72,8 +72,6 @@ class SampleLog {
   };
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
   bool at_work() const { return at_work_; }
-  /// The sample at work, or the last one.
-  const SampleId& current() const { return current_; }
   bool threads_left_out() const { return threads_left_out_; }
   const ErrorStats& errors() const { return errors_; }
   /// The sample with the largest error over bound; nullptr if all were exact.

@@ -78,7 +78,8 @@ bool visit_step(Session& mine, const mcontext_t& machine, uint64_t rip) {
   return go_on;
 }
 
-void on_trap(int, siginfo_t*, void* context) {
+// qemu-user 7.2 calls handlers with a stack that is 8 bytes off.
+__attribute__((force_align_arg_pointer)) void on_trap(int, siginfo_t*, void* context) {
   mcontext_t& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
   const auto rip = static_cast<uint64_t>(machine.gregs[REG_RIP]);
   const auto begin = reinterpret_cast<uint64_t>(assay_checked_call);
