@@ -82,7 +82,22 @@ size_t FuzzedCase::call_pack(assay_pack_fn* pack, void* packed, const void* w, s
   return bytes;
 }
 
+void FuzzedCase::check_instructions(const Call& call) const {
+  const auto entry = reinterpret_cast<uint64_t>(call.target);
+  static uint64_t judged = 0;  // a compiled variant's code is always the same
+  if (nested_ || entry == judged || (code_ && !plan_.all_code)) {
+    return;
+  }
+  judged = code_ ? 0 : entry;
+  const std::string why =
+      foreign_instruction_within(variant().isa, entry, [this](uint64_t at) { return is_generated(at); });
+  if (!why.empty()) {
+    throw Mismatch("isa", why);
+  }
+}
+
 void FuzzedCase::run(const Call& call) {
+  check_instructions(call);
   Caller caller(*this, call);
   if (nested_ || is_large(id().shape)) {
     step_ != nullptr ? caller.call_stepped(kPoison, *step_) : caller.call(kPoison);

@@ -55,6 +55,8 @@ class FuzzedCase : public Case {
   void work_in_place(size_t index) override { buffers_.work_in_place(index); }
   void run(const Call& call) override;
   void check_mappings() const;  ///< Throws Mismatch
+  /// Of the whole code, what runs and what does not. Throws Mismatch.
+  void check_instructions(const Call& call) const;
 
   CheckPlan plan_;
   GuardedPool& pool_;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
+#include <vector>
 
 #include "harness/runtime/isa.h"
 
@@ -108,7 +110,41 @@ std::string foreign_instruction(const std::string& isa, uint64_t address, bool i
                      ZydisISASetGetString(meta.isa_set), isa);
 }
 
+std::string foreign_instruction_within(const std::string& isa, uint64_t entry,
+                                       const std::function<bool(uint64_t)>& is_jit_code) {
+  std::unordered_set<uint64_t> seen;
+  std::vector<uint64_t> open = {entry};
+  while (!open.empty()) {
+    uint64_t address = open.back();
+    open.pop_back();
+    Decoded d;
+    // To the end of a straight piece of code, or to what was seen before.
+    while ((is_code(address) || is_jit_code(address)) && seen.insert(address).second && decode(address, d)) {
+      if (const std::string why = foreign_instruction(isa, address, is_jit_code(address)); !why.empty()) {
+        return fmt::format("{}, at +{:#x}, on a path that this call need not take", why, address - entry);
+      }
+      const auto category = d.instruction.meta.category;
+      const uint64_t next = address + d.instruction.length;
+      const bool branches =
+          category == ZYDIS_CATEGORY_COND_BR || category == ZYDIS_CATEGORY_UNCOND_BR || category == ZYDIS_CATEGORY_CALL;
+      if (branches && d.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && d.operands[0].imm.is_relative) {
+        open.push_back(next + static_cast<uint64_t>(d.operands[0].imm.value.s));
+      }
+      if (category == ZYDIS_CATEGORY_UNCOND_BR || category == ZYDIS_CATEGORY_RET ||
+          d.instruction.mnemonic == ZYDIS_MNEMONIC_INT3 || d.instruction.mnemonic == ZYDIS_MNEMONIC_UD2) {
+        break;
+      }
+      address = next;
+    }
+  }
+  return "";
+}
+
 #else
+
+std::string foreign_instruction_within(const std::string&, uint64_t, const std::function<bool(uint64_t)>&) {
+  return "";
+}
 
 std::string disassemble(uint64_t address) {
   std::string text = "bytes";

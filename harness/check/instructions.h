@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace assay {
@@ -23,5 +24,10 @@ std::string disassemble_block(uint64_t address, size_t bytes, uint64_t base, siz
 /// code is judged: the C library chooses its own code for the CPU at hand. Always "" without Zydis; then an emulated
 /// CPU's SIGILL is the check.
 std::string foreign_instruction(const std::string& isa, uint64_t address, bool is_jit_code);
+
+/// The same of all code that jumps and calls to stated addresses reach from `entry`, taken or not, within this executable and
+/// where `is_jit_code` says.
+std::string foreign_instruction_within(const std::string& isa, uint64_t entry,
+                                       const std::function<bool(uint64_t)>& is_jit_code);
 
 }  // namespace assay

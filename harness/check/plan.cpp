@@ -35,6 +35,7 @@ CheckPlan plan_of(uint64_t seed, bool tiny) {
   plan.stepped = drawn("stepped", tiny ? kTinySteppedOneIn : kSteppedOneIn);
   plan.threaded = drawn("threaded", kThreadedOneIn);
   plan.mappings = drawn("maps", kMappingsOneIn);
+  plan.all_code = drawn("allcode", 4);
   plan.generator = {.other_key = drawn("otherkey", 2),
                     .moved = drawn("moved", 2),
                     .room = drawn("room", 8),

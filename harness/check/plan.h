@@ -24,6 +24,7 @@ struct CheckPlan {
   bool stepped;                ///< once more, interrupted after each instruction and re-entered on other data
   bool threaded;               ///< once more beside a thread that runs it on other data: interleaved, and at full speed
   bool mappings;               ///< no memory is both writable and executable
+  bool all_code;               ///< of a generated variant the whole code is disassembled
   GeneratorPlan generator;
   StepLimits step_limits;  ///< of the calls that are single-stepped
 };
