@@ -112,6 +112,9 @@ std::string foreign_instruction(const std::string& isa, uint64_t address, bool i
 
 std::string foreign_instruction_within(const std::string& isa, uint64_t entry,
                                        const std::function<bool(uint64_t)>& is_jit_code) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return "";  // functions end in calls that do not return: what lies behind them is another function
+#endif
   std::unordered_set<uint64_t> seen;
   std::vector<uint64_t> open = {entry};
   while (!open.empty()) {
@@ -135,6 +138,12 @@ std::string foreign_instruction_within(const std::string& isa, uint64_t entry,
         break;
       }
       address = next;
+      // A call that does not return, as of abort, may end a function: then padding follows.
+      if (category == ZYDIS_CATEGORY_CALL && decode(address, d) &&
+          (d.instruction.meta.category == ZYDIS_CATEGORY_NOP ||
+           d.instruction.meta.category == ZYDIS_CATEGORY_WIDENOP)) {
+        break;
+      }
     }
   }
   return "";
