@@ -20,18 +20,6 @@ namespace {
 
 using Bytes = RawGguf::Bytes;
 
-/// How GPT-2's vocabulary writes a byte.
-std::string written(int byte) {
-  const int code = byte <= 0x20                   ? 0x100 + byte
-                   : byte >= 0x7f && byte <= 0xa0 ? 0x121 + (byte - 0x7f)
-                   : byte == 0xad                 ? 0x143
-                                                  : byte;
-  if (code < 0x80) {
-    return {static_cast<char>(code)};
-  }
-  return {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
-}
-
 /// A small file with every kind of field: a tokenizer, sizes, arrays, and four tensors; with `more` > 0, a fifth of so many
 /// floats, whose data is left out.
 RawGguf whole_file(uint64_t more = 0) {
@@ -47,7 +35,7 @@ RawGguf whole_file(uint64_t more = 0) {
   raw.str("tokenizer.ggml.model").num(8u).str("gpt2");
   raw.str("tokenizer.ggml.tokens").num(9u).num(8u).num(uint64_t{258});
   for (int b = 0; b < 256; ++b) {
-    raw.str(written(b));
+    raw.str(gpt2_spelling(b));
   }
   raw.str("aa").str("<|endoftext|>");
   raw.str("tokenizer.ggml.merges").num(9u).num(8u).num(uint64_t{1}).str("a a");

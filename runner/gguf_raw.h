@@ -9,6 +9,18 @@
 
 namespace assay {
 
+/// A byte as GPT-2's vocabulary writes it, worked out apart from the tokenizer.
+inline std::string gpt2_spelling(int byte) {
+  const int code = byte <= 0x20                   ? 0x100 + byte
+                   : byte >= 0x7f && byte <= 0xa0 ? 0x121 + (byte - 0x7f)
+                   : byte == 0xad                 ? 0x143
+                                                  : byte;
+  if (code < 0x80) {
+    return {static_cast<char>(code)};
+  }
+  return {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
+}
+
 struct RawGguf {
   using Bytes = std::vector<std::byte>;
 

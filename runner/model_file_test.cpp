@@ -10,6 +10,7 @@
 
 #include "harness/runtime/rng.h"
 #include "harness/runtime/testing.h"
+#include "runner/gguf_raw.h"
 #include "runner/gguf_writer.h"
 #include "runner/gpt2.h"
 #include "runner/tokenizer.h"
@@ -21,18 +22,6 @@ constexpr uint32_t kEmbd = 32, kContext = 32, kFf = 64;
 
 const std::map<std::string, std::string> kScalar = {{"*", "scalar"}};
 
-/// How GPT-2's vocabulary writes a byte.
-std::string as_written(int byte) {
-  const int code = byte <= 0x20                   ? 0x100 + byte
-                   : byte >= 0x7f && byte <= 0xa0 ? 0x121 + (byte - 0x7f)
-                   : byte == 0xad                 ? 0x143
-                                                  : byte;
-  if (code < 0x80) {
-    return {static_cast<char>(code)};
-  }
-  return {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
-}
-
 /// A GPT-2 of one block with random weights: token b is byte b, then "he", and last the control token that ends a text.
 class SmallModel {
  public:
@@ -40,7 +29,7 @@ class SmallModel {
 
   SmallModel() {
     for (int b = 0; b < 256; ++b) {
-      add_token(as_written(b), 1);
+      add_token(gpt2_spelling(b), 1);
     }
     add_token("he", 1);
     add_token("<|endoftext|>", 3);

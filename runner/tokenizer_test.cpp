@@ -11,6 +11,7 @@
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/rng.h"
+#include "runner/gguf_raw.h"
 #include "runner/gguf_writer.h"
 
 namespace assay {
@@ -19,26 +20,11 @@ namespace {
 using Strings = std::vector<std::string>;
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-/// A byte as GPT-2's vocabulary writes it, worked out apart from the code under test.
-std::string written(unsigned char byte) {
-  int code = byte;
-  if (byte <= 0x20) {
-    code = 0x100 + byte;
-  } else if (byte >= 0x7f && byte <= 0xa0) {
-    code = 0x121 + (byte - 0x7f);
-  } else if (byte == 0xad) {
-    code = 0x143;
-  }
-  if (code < 0x80) {
-    return {static_cast<char>(code)};
-  }
-  return {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
-}
-
+/// Bytes as GPT-2's vocabulary writes them.
 std::string written(std::string_view bytes) {
   std::string out;
   for (const char c : bytes) {
-    out += written(static_cast<unsigned char>(c));
+    out += gpt2_spelling(static_cast<unsigned char>(c));
   }
   return out;
 }
@@ -53,7 +39,7 @@ struct Model {
 
   explicit Model(const Pairs& pairs = {}) {
     for (int b = 0; b < 256; ++b) {
-      tokens.push_back(written(static_cast<unsigned char>(b)));
+      tokens.push_back(gpt2_spelling(b));
     }
     for (const auto& [left, right] : pairs) {
       merges.push_back(written(left) + " " + written(right));
