@@ -9,7 +9,7 @@
 #include "harness/runtime/isa.h"
 
 #ifdef ASSAY_HAS_ZYDIS
-#include <Zydis/Zydis.h>
+#include "harness/check/decoder.h"
 #endif
 
 namespace assay {
@@ -42,13 +42,6 @@ bool is_call(uint64_t address, bool is_jit_code) {
 }
 
 #ifdef ASSAY_HAS_ZYDIS
-namespace {
-
-struct Decoded {
-  ZydisDecodedInstruction instruction;
-  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-};
-
 bool decode(uint64_t address, Decoded& out) {
   static const ZydisDecoder decoder = [] {
     ZydisDecoder d;
@@ -65,6 +58,8 @@ bool decode(uint64_t address, Decoded& out) {
   }
   return ZYAN_SUCCESS(status);
 }
+
+namespace {
 
 std::string format(const Decoded& d, uint64_t address) {
   static const ZydisFormatter formatter = [] {

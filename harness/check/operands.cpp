@@ -7,7 +7,7 @@
 #include <cstring>
 
 #ifdef ASSAY_HAS_ZYDIS
-#include <Zydis/Zydis.h>
+#include "harness/check/decoder.h"
 #endif
 
 namespace assay {
@@ -77,11 +77,6 @@ uint64_t general_register(ZydisRegister reg, const mcontext_t& machine, uint64_t
   const auto value = static_cast<uint64_t>(machine.gregs[kPlaces[whole - ZYDIS_REGISTER_RAX]]);
   return ZydisRegisterGetWidth(ZYDIS_MACHINE_MODE_LONG_64, reg) == 32 ? value & 0xffffffff : value;
 }
-
-struct Decoded {
-  ZydisDecodedInstruction instruction;
-  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-};
 
 /// Which elements of a masked operand are touched: bit i for element i. All where there is no mask.
 uint64_t enabled_elements(const Decoded& d, size_t memory, const Vectors& vectors) {
@@ -187,21 +182,8 @@ void visit_operand(const Decoded& d, size_t number, const mcontext_t& machine, u
 }  // namespace
 
 bool visit_touched(uint64_t rip, const mcontext_t& machine, const std::function<void(const Touched&)>& visit) {
-  static const ZydisDecoder decoder = [] {
-    ZydisDecoder d;
-    ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    return d;
-  }();
   Decoded d;
-  // Its own page alone, unless the instruction goes on behind it: the next may not be mapped.
-  const uint64_t on_page = 4096 - rip % 4096;
-  const auto* code = reinterpret_cast<const void*>(rip);
-  ZyanStatus status =
-      ZydisDecoderDecodeFull(&decoder, code, std::min<uint64_t>(on_page, 15), &d.instruction, d.operands);
-  if (status == ZYDIS_STATUS_NO_MORE_DATA) {
-    status = ZydisDecoderDecodeFull(&decoder, code, 15, &d.instruction, d.operands);
-  }
-  if (!ZYAN_SUCCESS(status)) {
+  if (!decode(rip, d)) {
     return false;
   }
   if (touches_nothing(d.instruction)) {
