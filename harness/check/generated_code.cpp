@@ -7,22 +7,16 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 #include "harness/check/checked_call.h"
 #include "harness/check/judge.h"
 #include "harness/check/threads.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/jit_code.h"
 
 namespace assay {
-namespace {
-
-using GenerateFn = size_t(void* code, size_t capacity, const size_t* key);
-
-}  // namespace
 
 /// Writable memory between two guard pages, full of INT3.
 class CodePages {
@@ -50,8 +44,8 @@ class CodePages {
   size_t size() const { return bytes_; }
   void fill() { std::memset(begin_, kInt3, bytes_); }
   void make_executable() {
-    if (mprotect(begin_, bytes_, PROT_READ | PROT_EXEC) != 0) {
-      throw MachineError("the system forbids executable memory (mprotect): generated code cannot run");
+    if (const std::string why = assay::make_executable(begin_, bytes_); !why.empty()) {
+      throw MachineError(why);
     }
   }
 
@@ -61,9 +55,6 @@ class CodePages {
 };
 
 namespace {
-
-constexpr size_t kLeast = size_t{16} << 10;
-constexpr size_t kMost = size_t{4} << 20;
 
 /// A variant's generator, called as a kernel is.
 class Generator {
@@ -84,14 +75,14 @@ class Generator {
 
   /// In memory as large as it takes. `size` is that of the code.
   std::unique_ptr<CodePages> in_pages(const Key& key, size_t& size) {
-    for (size_t capacity = kLeast; capacity <= kMost; capacity *= 4) {
+    for (size_t capacity = kLeastCode; capacity <= kMostCode; capacity *= 4) {
       auto pages = std::make_unique<CodePages>(capacity);
       size = (*this)(pages->begin(), capacity, key);
       if (size != 0) {
         return pages;
       }
     }
-    throw bad(key, fmt::format("it makes no code within {} bytes", kMost));
+    throw bad(key, fmt::format("it makes no code within {} bytes", kMostCode));
   }
 
   /// As another thread calls it.
@@ -162,28 +153,20 @@ void check_repeated(Generator& generate, CodePages& pages, const Key& key, const
 }
 
 void check_threads(Generator& generate, CodePages& pages, const Key& key, const Key& other_key, const Bytes& code) {
-  CodePages others(kMost);
-  std::atomic<bool> stop{false};
-  std::atomic<int> rounds{0};
-  std::thread other([&] {
-    while (!stop) {
-      generate.call_plainly(others.begin(), others.size(), other_key);
-      ++rounds;
-    }
-  });
-  constexpr int kMostCalls = 256;  // enough to overlap; a core that is taken away must not stall the check
-  size_t size = code.size();
-  for (int i = 0; i < kMostCalls && (i < 8 || rounds < 8); ++i) {
+  CodePages others(kMostCode);
+  bool same = true;
+  const auto generate_others = [&](int) {
+    generate.call_plainly(others.begin(), others.size(), other_key);
+    return true;
+  };
+  const auto generate_again = [&] {
     pages.fill();
     generate.call_plainly(pages.begin(), pages.size(), key);
-    if (!std::equal(code.begin(), code.end(), pages.begin())) {
-      size = 0;
-      break;
-    }
-  }
-  stop = true;
-  other.join();
-  if (size == 0) {
+    same = std::equal(code.begin(), code.end(), pages.begin());
+    return same;
+  };
+  run_beside(generate_others, generate_again, 8, 256);
+  if (!same) {
     throw generate.bad(
         key, fmt::format("beside a thread that generates for key {{{}}} it is other code", fmt::join(other_key, ",")));
   }
@@ -204,7 +187,7 @@ GeneratedCode::GeneratedCode(const Variant& variant, const Key& key, const Gener
   if (plan.repeated) {
     check_repeated(generate, *pages_, key, code);
   }
-  if (plan.threaded && threads_available()) {
+  if (plan.threaded && threads_for_a_check()) {
     check_threads(generate, *pages_, key, other_key(), code);
   }
   if (plan.other_key) {

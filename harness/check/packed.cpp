@@ -1,10 +1,8 @@
 #include "harness/check/packed.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <iterator>
-#include <thread>
 #include <vector>
 
 #include "harness/check/plan.h"
@@ -44,24 +42,19 @@ void expect_threads_apart(Case& c, const Input<uint8_t>& w, size_t rows, size_t 
   auto* pack = reinterpret_cast<assay_pack_fn*>(c.variant().pack);
   const std::vector<uint8_t> reversed(std::make_reverse_iterator(w.data + w.count), std::make_reverse_iterator(w.data));
   PackedBytes others(bytes);
-  std::atomic<bool> stop{false};
-  std::atomic<int> rounds{0};
-  std::thread other([&] {
-    while (!stop) {
-      pack(others.data(), reversed.data(), rows, cols);
-      ++rounds;
-    }
-  });
   PackedBytes again(bytes);
-  constexpr int kMostCalls = 64;  // enough to overlap; a core that is taken away must not stall the check
   size_t at = bytes;
-  for (int i = 0; i < kMostCalls && at == bytes && (i < 4 || rounds < 4); ++i) {
+  const auto pack_others = [&](int) {
+    pack(others.data(), reversed.data(), rows, cols);
+    return true;
+  };
+  const auto pack_again = [&] {
     std::memset(again.data(), 0xff, bytes);
     pack(again.data(), w.data, rows, cols);
     at = first_difference(again.data(), packed, bytes);
-  }
-  stop = true;
-  other.join();
+    return at == bytes;
+  };
+  run_beside(pack_others, pack_again, 4, 64);
   if (at != bytes) {
     c.expect_equal("packed beside another thread", at, again.data()[at], static_cast<const uint8_t*>(packed)[at]);
   }
@@ -105,7 +98,7 @@ const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t
     pack(variant.pack, again.data(), elsewhere.data() + offset, rows);
     expect_same_packed(c, "packed from another address", again.data(), bytes, packed);
   }
-  if (rng.below(16) == 0 && threads_available()) {
+  if (rng.below(16) == 0 && threads_for_a_check()) {
     expect_threads_apart(c, w, rows, cols, packed, bytes);
   }
   for (const Variant& other : kernel.variants) {

@@ -110,23 +110,35 @@ bool threads_available() {
   return available;
 }
 
-namespace {
-
-/// A child may be given none where its parent was, so that it is the child that tells.
-bool leave_out_for_want_of_threads() {
-  if (threads_available()) {
-    return false;
-  }
-  if (SampleLog::of_this_process != nullptr) {
+bool threads_for_a_check() {
+  if (!threads_available() && SampleLog::of_this_process != nullptr) {
     SampleLog::of_this_process->leave_out_threads();
   }
-  return true;
+  return threads_available();
 }
 
-}  // namespace
+void run_beside(const std::function<bool(int round)>& other, const std::function<bool()>& mine, int enough, int most) {
+  std::atomic<bool> stop{false};
+  std::atomic<int> rounds{0};
+  std::thread thread([&] {
+    while (!stop && other(rounds)) {
+      ++rounds;
+    }
+  });
+  struct Joiner {
+    std::atomic<bool>& stop;
+    std::thread& thread;
+    ~Joiner() {
+      stop = true;
+      thread.join();
+    }
+  } joiner{stop, thread};
+  for (int i = 0; i < most && (i < enough || rounds < enough) && mine(); ++i) {
+  }
+}
 
 void check_interleaved(FuzzedCase& c, Caller& caller) {
-  if (leave_out_for_want_of_threads()) {
+  if (!threads_for_a_check()) {
     return;
   }
   Turns turns;
@@ -156,39 +168,25 @@ void check_interleaved(FuzzedCase& c, Caller& caller) {
 }
 
 void check_beside_a_thread(FuzzedCase& c, Caller& caller) {
-  if (leave_out_for_want_of_threads()) {
+  if (!threads_for_a_check()) {
     return;
   }
-  std::atomic<bool> stop{false};
-  std::atomic<int> rounds{0};
   std::optional<Wrong> wrong;
   GuardedPool& pool = c.pool().of_other_thread();
-  std::thread other([&] {
-    while (!stop && !wrong) {
-      const CaseId id = case_of_round(c, "thread", static_cast<uint64_t>(rounds));
-      try {
-        c.run_nested(id, pool, nullptr);
-        ++rounds;
-      } catch (const Mismatch& m) {
-        wrong.emplace(m, id);
-      }
+  const auto other = [&](int round) {
+    const CaseId id = case_of_round(c, "thread", static_cast<uint64_t>(round));
+    try {
+      c.run_nested(id, pool, nullptr);
+    } catch (const Mismatch& m) {
+      wrong.emplace(m, id);
     }
-  });
-  struct Joiner {
-    std::atomic<bool>& stop;
-    std::thread& thread;
-    ~Joiner() {
-      stop = true;
-      thread.join();
-    }
+    return !wrong;
   };
-  {
-    const Joiner joiner{stop, other};
-    constexpr int kMostCalls = 64;  // enough to overlap; a core that is taken away must not stall the check
-    for (int i = 0; i < kMostCalls && (i < 4 || rounds < 4); ++i) {
-      caller.call_again("threads", "called while another thread runs it on other data");
-    }
-  }
+  const auto mine = [&] {
+    caller.call_again("threads", "called while another thread runs it on other data");
+    return true;
+  };
+  run_beside(other, mine, 4, 64);
   judge_company(c, wrong);
 }
 

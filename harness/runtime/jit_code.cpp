@@ -18,8 +18,6 @@
 namespace assay {
 namespace {
 
-using Generator = size_t(void* code, size_t capacity, const size_t* key);
-
 // The format that perf reads: tools/perf/Documentation/jit-interface.txt of the Linux source.
 void announce_to_perf(const void* code, size_t size, const std::string& name) {
   if (std::getenv("ASSAY_PERF_MAP") == nullptr) {
@@ -62,10 +60,9 @@ const std::vector<Mapping>& mappings_before() {
 void note_mappings() { mappings_before(); }
 
 JitCode::JitCode(const Variant& variant, const Key& key) {
-  auto* generate = reinterpret_cast<Generator*>(variant.run);
+  auto* generate = reinterpret_cast<GenerateFn*>(variant.run);
   const auto begin = std::chrono::steady_clock::now();
-  constexpr size_t kLargest = size_t{4} << 20;
-  for (capacity_ = size_t{16} << 10; capacity_ <= kLargest; capacity_ *= 4) {
+  for (capacity_ = kLeastCode; capacity_ <= kMostCode; capacity_ *= 4) {
     memory_ = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory_ == MAP_FAILED) {
       memory_ = nullptr;
@@ -80,15 +77,11 @@ JitCode::JitCode(const Variant& variant, const Key& key) {
   }
   if (memory_ == nullptr) {
     throw MachineError(fmt::format("{} generated no code for key {{{}}} within {} bytes", variant.name(),
-                                   fmt::join(key, ","), kLargest));
+                                   fmt::join(key, ","), kMostCode));
   }
-  if (mprotect(memory_, capacity_, PROT_READ | PROT_EXEC) != 0) {
-    const int error = errno;
+  if (const std::string why = make_executable(memory_, capacity_); !why.empty()) {
     munmap(memory_, capacity_);
-    throw MachineError(
-        fmt::format("the system forbids executable memory (mprotect: {}): JIT variants cannot run; exclude them with "
-                    "--variant or --force",
-                    std::strerror(error)));
+    throw MachineError(why + "; exclude JIT variants with --variant or --force");
   }
   generation_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   announce_to_perf(memory_, size_, fmt::format("{}[{}]", variant.name(), fmt::join(key, ",")));
@@ -100,6 +93,13 @@ JitCode::~JitCode() {
   }
 }
 
+std::string make_executable(void* memory, size_t bytes) {
+  return mprotect(memory, bytes, PROT_READ | PROT_EXEC) == 0
+             ? ""
+             : fmt::format("the system forbids executable memory (mprotect: {}), which generated code needs",
+                           std::strerror(errno));
+}
+
 std::string why_no_executable_memory() {
   constexpr size_t kBytes = 4096;
   void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -107,11 +107,9 @@ std::string why_no_executable_memory() {
     return "";  // memory is short, which is another matter
   }
   *static_cast<volatile uint8_t*>(memory) = 0xc3;  // ret; SELinux asks for another right where a page was written
-  const int error = mprotect(memory, kBytes, PROT_READ | PROT_EXEC) == 0 ? 0 : errno;
+  std::string why = make_executable(memory, kBytes);
   munmap(memory, kBytes);
-  return error == 0 ? ""
-                    : fmt::format("the system forbids executable memory (mprotect: {}), which generated code needs",
-                                  std::strerror(error));
+  return why;
 }
 
 std::string why_mappings_tell_nothing() {

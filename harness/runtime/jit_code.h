@@ -8,6 +8,11 @@
 
 namespace assay {
 
+/// What a generator is: kernels/<kernel>/kernel.h has it as <kernel>_gen.
+using GenerateFn = size_t(void* code, size_t capacity, const size_t* key);
+/// Memory that a generator is given: at first so much, then four times as much again and again, up to so much.
+inline constexpr size_t kLeastCode = size_t{16} << 10, kMostCode = size_t{4} << 20;
+
 /// Executable memory that holds the code generated for one key. Written first, then made executable and
 /// read-only: no page is ever both (W^X). Each piece is announced in /tmp/perf-<pid>.map when ASSAY_PERF_MAP is
 /// set, so that `perf report` shows it by name.
@@ -21,7 +26,6 @@ class JitCode {
 
   AnyFn entry() const;
   size_t size() const { return size_; }
-  bool contains(uint64_t address) const { return address - reinterpret_cast<uint64_t>(memory_) < size_; }
   double generation_seconds() const { return generation_seconds_; }
 
  private:
@@ -30,6 +34,9 @@ class JitCode {
   size_t size_ = 0;
   double generation_seconds_ = 0;
 };
+
+/// Makes whole pages that were written executable and read-only: "", or what the system refuses.
+std::string make_executable(void* memory, size_t bytes);
 
 /// Whether memory that was written may become executable, which SELinux (execmem), seccomp filters and PR_SET_MDWE forbid: "" if it
 /// may, else what was refused.
