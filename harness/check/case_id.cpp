@@ -116,6 +116,14 @@ class CaseReader {
 
 bool is_large(const Shape& shape) { return shape.size() == 1 && shape[0] > kLargestCopied; }
 
+double work_of(const Shape& shape) {
+  double product = 1;
+  for (const size_t size : shape) {
+    product *= static_cast<double>(std::max<size_t>(size, 1));
+  }
+  return product;
+}
+
 std::vector<InputClass> all_input_classes() {
   std::vector<InputClass> all;
   for (size_t i = 0; i < kClassNames.size(); ++i) {

@@ -12,6 +12,9 @@ namespace assay {
 bool is_large(const Shape& shape);
 inline constexpr size_t kLargestCopied = size_t{1} << 28;  ///< elements; of more, the case is large
 
+/// The product of the sizes, 0 as 1: about in proportion to the time of a call.
+double work_of(const Shape& shape);
+
 /// Families of values that a sample's inputs are drawn from.
 enum class InputClass {
   normal,        ///< about N(0, 1)

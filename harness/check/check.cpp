@@ -54,15 +54,6 @@ void run_samples(const Kernel& kernel, const Variant& variant, const CheckOption
   log.fail_as_kept();
 }
 
-/// About in proportion to the time of a call.
-size_t work_of(const Shape& shape) {
-  size_t product = 1;
-  for (const size_t size : shape) {
-    product *= std::max<size_t>(size, 1);
-  }
-  return product;
-}
-
 uint64_t hash_name(std::string_view s) {
   uint64_t h = 0xcbf29ce484222325u;  // FNV-1a: the same on every machine, unlike std::hash
   for (const char c : s) {
@@ -121,7 +112,7 @@ CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, 
   const auto classes = trial_of(kernel).classes();
   id.input_class = classes[rng.below(classes.size())];
   // Samples of a model's size are few: most of them are to show whatever is wrong.
-  constexpr size_t kLargeWork = size_t{1} << 20;
+  constexpr double kLargeWork = 0x1p20;
   if (work_of(id.shape) >= kLargeWork && rng.below(4) != 0) {
     id.input_class = InputClass::normal;
   }
@@ -134,6 +125,7 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
   const auto selected = select(options, false);
   dirty_upper_is_exact();  // found out once here, not in each child
   single_step_available();
+  const unsigned jobs = job_count(options.jobs);
   struct Running {
     size_t index;  ///< of its verdict
     std::unique_ptr<Job> job;
@@ -146,7 +138,7 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
     }
   };
   while (verdicts.size() < selected.size() || !running.empty()) {
-    while (verdicts.size() < selected.size() && running.size() < job_count(options.jobs)) {
+    while (verdicts.size() < selected.size() && running.size() < jobs) {
       const auto& [kernel, variant] = selected[verdicts.size()];
       Verdict verdict = new_verdict(*variant, options.seed, cpu);
       if (verdict.status == Status::not_runnable) {

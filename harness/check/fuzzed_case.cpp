@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "harness/check/caller.h"
 #include "harness/check/instructions.h"
 #include "harness/check/interrupt.h"
@@ -14,14 +12,6 @@
 namespace assay {
 
 namespace {
-
-bool is_tiny(const Shape& shape) {
-  size_t product = 1;
-  for (const size_t size : shape) {
-    product *= std::max<size_t>(std::min<size_t>(size, 64), 1);
-  }
-  return product <= 32;
-}
 
 /// The key with values of the generator's parameters that others may choose, in half of the cases.
 Key with_drawn_parameters(Key key, const assay_contract& contract, Rng& rng) {
@@ -42,7 +32,7 @@ Key with_drawn_parameters(Key key, const assay_contract& contract, Rng& rng) {
 
 FuzzedCase::FuzzedCase(const Variant& variant, const CaseId& id, GuardedPool& pool)
     : Case(variant, id),
-      plan_(plan_of(id.seed, is_tiny(id.shape))),
+      plan_(plan_of(id.seed, work_of(id.shape) <= 32)),
       pool_(pool),
       buffers_(pool),
       garbage_(mix_seed(id.seed, salt("call"))) {}
@@ -51,13 +41,13 @@ AnyFn FuzzedCase::resolve(const Key& key) {
   if (!variant().jit) {
     return variant().run;
   }
-  // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
   const Kernel& kernel = find_kernel(variant().kernel);
   Rng rng(mix_seed(id().seed, salt("values")));
   const Key drawn = with_drawn_parameters(key, *kernel.contract, rng);
   const auto other_key = [&] {
     return with_drawn_parameters(kernel.key(trial_of(kernel).draw_shape(rng, rng.below(2000))), *kernel.contract, rng);
   };
+  // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
   code_ = std::make_unique<GeneratedCode>(variant(), drawn, nested_ ? GeneratorPlan{} : plan_.generator, other_key,
                                           garbage_, [this] { check_mappings(); });
   return code_->entry();
@@ -163,7 +153,7 @@ void FuzzedCase::run_on_other_data(uint64_t number) const {
 std::string FuzzedCase::why_not(const Touched& touched) const {
   constexpr uint64_t kRedZone = 128;  // System V AMD64 ABI, section 3.2.2
   const uint64_t end = touched.address + touched.bytes;
-  // The kernel's part of the stack lies below the return address; it may reach down as far as it likes, but for a page.
+  // The kernel's part of the stack ends with its return address, and reaches down over its frames.
   const uint64_t stack_end = assay_call_state.expected_rsp;
   constexpr uint64_t kLargestFrame = uint64_t{1} << 20;
   if (end <= stack_end && touched.address >= stack_end - kLargestFrame - kRedZone) {

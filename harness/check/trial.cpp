@@ -59,8 +59,7 @@ size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
 Shape draw_model_product(Rng& rng, uint64_t number, size_t unit) {
   constexpr std::array<size_t, 8> kSizes = {512, 768, 1024, 1536, 2048, 3072, 4096, 11008};
   constexpr std::array<size_t, 3> kLarge = {3072, 4096, 11008};
-  const auto size_of = [&](size_t whole, size_t step) { return (whole / step + rng.below(3)) * step; };
-  const auto about = [&](size_t whole, size_t step) { return size_of(whole, step) - step; };
+  const auto about = [&](size_t whole, size_t step) { return (whole / step + rng.below(3) - 1) * step; };
   const auto short_cols = [&] { return (1 + rng.below(std::max<size_t>(64 / unit, 1))) * unit; };
   const size_t tokens = about(rng.below(2) == 0 ? 64 : 128, 1);
   switch (number % 4) {
@@ -70,9 +69,9 @@ Shape draw_model_product(Rng& rng, uint64_t number, size_t unit) {
       return {rows, std::min(about(kSizes[rng.below(kSizes.size())], unit), most), 1};
     }
     case 1:  // long rows, over 3072
-      return {1 + rng.below(24), size_of(kLarge[rng.below(kLarge.size())], unit) + unit, tokens};
+      return {1 + rng.below(24), about(kLarge[rng.below(kLarge.size())], unit) + 2 * unit, tokens};
     case 2:  // many rows, over 3072
-      return {size_of(rng.below(2) == 0 ? 3072 : 4096, 1) + 1, short_cols(), tokens};
+      return {about(rng.below(2) == 0 ? 3072 : 4096, 1) + 2, short_cols(), tokens};
     default:
       return {500 + rng.below(300), about(512, unit), tokens};
   }

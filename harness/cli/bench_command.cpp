@@ -184,8 +184,10 @@ int run_tune(const TuneArguments& a) {
 void add_bench_command(CLI::App& app, int& status) {
   auto a = std::make_shared<BenchArguments>();
   auto* command = app.add_subcommand("bench", "time every variant that passes the check, beside the machine's limits");
-  command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")->capture_default_str();
-  command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")->capture_default_str();
+  command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")
+      ->capture_default_str();
+  command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")
+      ->capture_default_str();
   command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")
       ->check(valid_regex, "")
       ->capture_default_str();

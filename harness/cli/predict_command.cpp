@@ -141,8 +141,10 @@ void add_predict_command(CLI::App& app, int& status) {
     names += (names.empty() ? "" : "|") + model.name;
   }
   command->add_option("--cpu", a->cpu, names)->required();
-  command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")->capture_default_str();
-  command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")->capture_default_str();
+  command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")
+      ->capture_default_str();
+  command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")
+      ->capture_default_str();
   command->add_flag("--measure", a->measure, "time the variants here too, though this is another CPU");
   command->add_flag("--json", a->json, "for programs");
   command->callback([a, &status] { status = run_predict(*a); });

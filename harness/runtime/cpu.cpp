@@ -154,7 +154,8 @@ Cpu decode(const RawCore& core) {
     cpu.xsave_bytes = raw.basic_cpuid[0xd][ebx];
   }
   cpu.codename = codename_of(cpu);
-  // libcpuid knows the many places where caches hide. (Its code names are guesses where it does not know a CPU.) It refuses some emulated CPUs: then they stay unknown.
+  // libcpuid knows the many places where caches hide; its code names are guesses where it does not know a CPU. It refuses some
+  // emulated CPUs: then they stay unknown.
   cpuid_set_warn_function(nullptr);  // it would print what it does not know to stderr
   auto identified = std::make_unique<cpu_id_t>();
   cpu_raw_data_t copy = raw;
