@@ -54,7 +54,7 @@ class TimedCase : public Case {
     return pack(packed, w, rows, cols);
   }
   void withdraw(size_t) override {}
-  void keep_out(const void*, size_t) override {}
+  void keep_out(const char*, const float*, size_t) override {}
 
  private:
   AnyFn resolve(const Key& key) override;

@@ -66,13 +66,6 @@ const uint8_t* Buffers::keep_contents(size_t index) {
   return buffer.contents.empty() ? buffer.data : buffer.contents.data();
 }
 
-void Buffers::keep_out(const void* part, size_t bytes) {
-  const auto begin = reinterpret_cast<uint64_t>(part);
-  if (bytes != 0) {
-    kept_out_.emplace_back(begin, begin + bytes);
-  }
-}
-
 bool Buffers::may_touch(uint64_t address, uint64_t bytes, bool write) const {
   const uint64_t end = address + bytes;
   const auto contains = [&](const Buffer& b) {
@@ -80,8 +73,7 @@ bool Buffers::may_touch(uint64_t address, uint64_t bytes, bool write) const {
     return address >= begin && end <= begin + b.bytes && b.access() != Access::none &&
            (!write || b.access() == Access::write);
   };
-  return std::ranges::any_of(buffers_, contains) &&
-         std::ranges::none_of(kept_out_, [&](const auto& part) { return address < part.second && end > part.first; });
+  return std::ranges::any_of(buffers_, contains);
 }
 
 void Buffers::withdraw(size_t index) {

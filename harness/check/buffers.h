@@ -27,8 +27,6 @@ class Buffers {
   /// The kernel overwrites this input.
   void work_in_place(size_t index) { buffers_[index].in_place = true; }
 
-  /// The kernel may not touch this part of an output.
-  void keep_out(const void* part, size_t bytes);
   /// Whether all of the memory is of one buffer, and the kernel may read or write it.
   bool may_touch(uint64_t address, uint64_t bytes, bool write) const;
   /// Nothing may touch this input any more.
@@ -63,7 +61,6 @@ class Buffers {
 
   GuardedPool& pool_;
   std::vector<Buffer> buffers_;
-  std::vector<std::pair<uint64_t, uint64_t>> kept_out_;  ///< address and end of each part
 };
 
 }  // namespace assay

@@ -133,8 +133,8 @@ class Case {
     return reinterpret_cast<const T*>(buffer.data);
   }
 
-  /// The kernel may not touch this part of an output.
-  virtual void keep_out(const void* part, size_t bytes) = 0;
+  /// The kernel may not touch this part of an output: stepped calls do not, and no call has written there.
+  virtual void keep_out(const char* what, const float* part, size_t count) = 0;
 
   /// Calls the kernel: everything about the call that is checked is checked here.
   template <class F, class... A>
@@ -174,10 +174,11 @@ class Case {
     judge_.expect_equal(what, index, got, want);
   }
   void expect_written(const char* what, const float* p, size_t count) { judge_.expect_written(what, p, count); }
-  void expect_untouched(const char* what, const float* p, size_t count) { judge_.expect_untouched(what, p, count); }
   const ErrorStats& errors() const { return judge_.errors(); }
 
  protected:
+  const Judge& judge() const { return judge_; }
+
   Case(const Variant& variant, CaseId id) : variant_(variant), id_(std::move(id)), rng_(id_.seed) {}
 
   struct NewBuffer {

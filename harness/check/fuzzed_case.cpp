@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/check/caller.h"
 #include "harness/check/instructions.h"
 #include "harness/check/interrupt.h"
@@ -87,6 +89,13 @@ void FuzzedCase::check_instructions(const Call& call) const {
 }
 
 void FuzzedCase::run(const Call& call) {
+  check_call(call);
+  for (const Part& part : kept_out_) {
+    judge().expect_untouched(part.what, part.begin, part.count);
+  }
+}
+
+void FuzzedCase::check_call(const Call& call) {
   check_instructions(call);
   Caller caller(*this, call);
   if (nested_ || is_large(id().shape)) {
@@ -160,7 +169,12 @@ std::string FuzzedCase::why_not(const Touched& touched) const {
     return "";
   }
   const bool of_the_code = is_generated(touched.address) || is_static(touched.address);
-  if (buffers_.may_touch(touched.address, touched.bytes, touched.write) || (of_the_code && !touched.write)) {
+  const bool kept_out = std::ranges::any_of(kept_out_, [&](const Part& part) {
+    return touched.address < reinterpret_cast<uint64_t>(part.begin + part.count) &&
+           end > reinterpret_cast<uint64_t>(part.begin);
+  });
+  const bool in_a_buffer = !kept_out && buffers_.may_touch(touched.address, touched.bytes, touched.write);
+  if (in_a_buffer || (of_the_code && !touched.write)) {
     return "";
   }
   const std::string where = buffers_.locate(reinterpret_cast<const void*>(touched.address));

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "harness/check/buffers.h"
 #include "harness/check/case.h"
@@ -23,7 +24,11 @@ class FuzzedCase : public Case {
 
   size_t call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) override;
   void withdraw(size_t input) override { buffers_.withdraw(input); }
-  void keep_out(const void* part, size_t bytes) override { buffers_.keep_out(part, bytes); }
+  void keep_out(const char* what, const float* part, size_t count) override {
+    if (count != 0) {
+      kept_out_.push_back({what, part, count});
+    }
+  }
 
   // For the checks that its call consists of.
   const CheckPlan& plan() const { return plan_; }
@@ -54,14 +59,24 @@ class FuzzedCase : public Case {
   const uint8_t* keep_contents(const NewBuffer& buffer) override;
   void work_in_place(size_t index) override { buffers_.work_in_place(index); }
   void run(const Call& call) override;
+  /// All that is done to the call. Throws Mismatch.
+  void check_call(const Call& call);
   void check_mappings() const;  ///< Throws Mismatch
   /// Of the whole code, what runs and what does not. Throws Mismatch.
   void check_instructions(const Call& call) const;
+
+  /// A part of an output that is not the kernel's.
+  struct Part {
+    const char* what;
+    const float* begin;
+    size_t count;
+  };
 
   CheckPlan plan_;
   GuardedPool& pool_;
   Buffers buffers_;
   Rng garbage_;
+  std::vector<Part> kept_out_;
   std::unique_ptr<GeneratedCode> code_;
   bool nested_ = false;                ///< made by another case's check: called once, with nothing on top
   const StepVisitor* step_ = nullptr;  ///< if nested

@@ -112,4 +112,28 @@ const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t
   return packed;
 }
 
+ProductRows draw_product_rows(Case& c, size_t rows) {
+  ProductRows r{rows, 0, rows, rows, true};
+  if (!c.timing()) {
+    Rng& rng = c.rng();
+    const size_t step = find_kernel(c.variant().kernel).contract->row_step;
+    const bool large = rows > 400;  // such samples are few: most have all rows and a bias
+    if (rng.below(large ? 4 : 2) == 0) {
+      r.begin = step * rng.below(rows / step + 1);
+      r.end = std::min(rows, r.begin + step * rng.below((rows - r.begin) / step + 2));
+    }
+    r.ldy += rng.below(2) * rng.below(20);
+    r.has_bias = rng.below(large ? 8 : 3) != 0;
+  }
+  return r;
+}
+
+void keep_out_of_other_rows(Case& c, const float* y, const ProductRows& r, size_t tokens) {
+  for (size_t t = 0; t < tokens && !c.timing(); ++t) {
+    const float* row = y + t * r.ldy;
+    c.keep_out("y before row_begin", row, r.begin);
+    c.keep_out("y from row_end on", row + r.end, (t + 1 < tokens ? r.ldy : r.rows) - r.end);
+  }
+}
+
 }  // namespace assay

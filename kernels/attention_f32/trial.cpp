@@ -199,7 +199,7 @@ class AttentionF32Trial : public Trial {
       args.scale = static_cast<float>(std::clamp(target / std::max(largest, 0x1p-140), 0x1p-149, 0x1p127));
     }
     for (size_t i = 0; i + 1 < n_q && !c.timing(); ++i) {
-      c.keep_out(out + i * out_rows.ld + d, (out_rows.ld - d) * sizeof(float));
+      c.keep_out("out", out + i * out_rows.ld + d, out_rows.ld - d);
     }
     c.call(attention, c.arguments(args));
     if (c.timing()) {
@@ -207,9 +207,6 @@ class AttentionF32Trial : public Trial {
     }
     for (size_t i = 0; i < n_q; ++i) {
       judge_row(c, args, i, q.ref + i * q_rows.ld, k.ref, v.ref);
-      if (i + 1 < n_q) {
-        c.expect_untouched("out", out + i * out_rows.ld + d, out_rows.ld - d);
-      }
     }
   }
 

@@ -84,21 +84,7 @@ class MatmulTrial : public Trial {
     const size_t w_bytes = cols / format_.elements * format_.bytes;
     const size_t x_bytes = cols / activations_.elements * activations_.bytes;
 
-    // Timing: all rows, densely packed, with a bias. Fuzzing: any range of whole tiles, and gaps between the tokens.
-    size_t row_begin = 0;
-    size_t row_end = rows;
-    size_t ldy = rows;
-    bool has_bias = true;
-    if (!c.timing()) {
-      Rng& rng = c.rng();
-      const bool large = rows > 400;  // such samples are few: most have all rows and a bias
-      if (rng.below(large ? 4 : 2) == 0) {
-        row_begin = 64 * rng.below(rows / 64 + 1);
-        row_end = std::min(rows, row_begin + 64 * rng.below((rows - row_begin) / 64 + 2));
-      }
-      ldy += rng.below(2) * rng.below(20);
-      has_bias = rng.below(large ? 8 : 3) != 0;
-    }
+    const ProductRows range = draw_product_rows(c, rows);
 
     const auto w = c.input<uint8_t>("w", rows * w_bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
       fill_blocks(bytes, format_, c.input_class(), rng);
@@ -106,26 +92,24 @@ class MatmulTrial : public Trial {
     const auto x = c.input<uint8_t>("x", tokens * x_bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
       fill_blocks(bytes, activations_, c.input_class(), rng);
     });
-    const auto bias = c.input<float>("bias", has_bias ? rows : 0);
-    auto* y = c.output<float>("y", tokens == 0 ? 0 : (tokens - 1) * ldy + rows);
+    const auto bias = c.input<float>("bias", range.has_bias ? rows : 0);
+    auto* y = c.output<float>("y", range.extent(tokens));
     auto* scratch = c.scratch<uint8_t>("scratch", 64);
 
     const void* packed = packed_weights(c, w, rows, cols);
 
-    const matmul_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, scratch, ldy, rows, cols,
-                              tokens, row_begin, row_end};
-    for (size_t t = 0; t < tokens && !c.timing(); ++t) {
-      const float* row = y + t * ldy;
-      c.keep_out(row, row_begin * sizeof(float));
-      c.keep_out(row + row_end, ((t + 1 < tokens ? ldy : rows) - row_end) * sizeof(float));
-    }
+    const matmul_args args = {y,       packed,      x.data,   range.has_bias ? bias.data : nullptr,
+                              scratch, range.ldy,   rows,     cols,
+                              tokens,  range.begin, range.end};
+    keep_out_of_other_rows(c, y, range, tokens);
     c.call(kernel, c.arguments(args));
     if (c.timing()) {
       return;
     }
 
     const double groups = static_cast<double>(cols) / static_cast<double>(group_);
-    const std::vector<size_t> judged = rows_to_judge(Rng(mix_seed(c.id().seed, 2)), row_begin, row_end, cols * tokens);
+    const std::vector<size_t> judged =
+        rows_to_judge(Rng(mix_seed(c.id().seed, 2)), range.begin, range.end, cols * tokens);
     std::vector<double> weights;
     for (const size_t r : judged) {
       const auto decoded = reference::decode(reference_w_, w.ref + r * w_bytes, cols / format_.elements);
@@ -134,14 +118,12 @@ class MatmulTrial : public Trial {
     for (size_t t = 0; t < tokens; ++t) {
       const std::vector<double> token =
           reference::decode(reference_x_, x.ref + t * x_bytes, cols / activations_.elements);
-      float* row = y + t * ldy;
-      c.expect_untouched("y before row_begin", row, row_begin);
-      c.expect_untouched("y from row_end on", row + row_end, (t + 1 < tokens ? ldy : rows) - row_end);
-      c.expect_written("y", row + row_begin, row_end - row_begin);
+      float* row = y + t * range.ldy;
+      c.expect_written("y", row + range.begin, range.end - range.begin);
       for (size_t i = 0; i < judged.size(); ++i) {
         const size_t r = judged[i];
         const reference::MatmulRow want = reference::matmul(weights.data() + i * cols, token.data(), cols, group_);
-        const double b = has_bias ? static_cast<double>(bias.ref[r]) : 0;
+        const double b = range.has_bias ? static_cast<double>(bias.ref[r]) : 0;
         const double value = want.special ? NAN : want.sum + b;
         const double sum_abs = want.sum_abs + (std::isfinite(b) ? std::fabs(b) : 0);
         // Scales of 0.5 and over and integers: no sum under 2^22 is rounded.
@@ -149,7 +131,7 @@ class MatmulTrial : public Trial {
         const double bound = exact ? 0 : (groups + 8) * 0x1p-24 * sum_abs + 0x1p-140;
         // A NaN that no NaN went into is Inf * 0 or Inf - Inf: Inf is right too.
         const bool inf_too = std::isnan(value) && !want.has_nan && !std::isnan(b);
-        c.expect("y", t * ldy + r, row[r], {value, bound, inf_too || sum_abs * (1 + 0x1p-16) > FLT_MAX});
+        c.expect("y", t * range.ldy + r, row[r], {value, bound, inf_too || sum_abs * (1 + 0x1p-16) > FLT_MAX});
       }
     }
   }

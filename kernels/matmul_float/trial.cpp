@@ -39,9 +39,6 @@ void fill(std::span<float> values, InputClass input_class, Rng& rng) {
   }
 }
 
-// Floats that hold `count` rows of `length`, `stride` apart: the last one ends flush.
-size_t extent(size_t count, size_t length, size_t stride) { return count == 0 ? 0 : (count - 1) * stride + length; }
-
 class MatmulFloatTrial : public Trial {
  public:
   explicit MatmulFloatTrial(const weight_format& format)
@@ -93,21 +90,7 @@ class MatmulFloatTrial : public Trial {
     const size_t tokens = c.dim(2);
     auto* kernel = c.fn<matmul_fn>();
 
-    // Timing: all rows, densely packed, with a bias. Fuzzing: any range of whole tiles, and gaps between the results of tokens.
-    size_t row_begin = 0;
-    size_t row_end = rows;
-    size_t ldy = rows;
-    bool has_bias = true;
-    if (!c.timing()) {
-      Rng& rng = c.rng();
-      const bool large = rows > 400;  // such samples are few: most have all rows and a bias
-      if (rng.below(large ? 4 : 2) == 0) {
-        row_begin = 64 * rng.below(rows / 64 + 1);
-        row_end = std::min(rows, row_begin + 64 * rng.below((rows - row_begin) / 64 + 2));
-      }
-      ldy += rng.below(2) * rng.below(20);
-      has_bias = rng.below(large ? 8 : 3) != 0;
-    }
+    const ProductRows range = draw_product_rows(c, rows);
 
     const auto filler = [&](std::span<float> values, Rng& rng) { fill(values, c.input_class(), rng); };
     const auto w = c.input<uint8_t>("w", rows * cols * format_.bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
@@ -117,37 +100,33 @@ class MatmulFloatTrial : public Trial {
       encode_floats(bytes, format_, values);
     });
     const auto x = c.input<float>("x", tokens * cols, filler);
-    const auto bias = c.input<float>("bias", has_bias ? rows : 0, filler);
-    auto* y = c.output<float>("y", extent(tokens, rows, ldy));
+    const auto bias = c.input<float>("bias", range.has_bias ? rows : 0, filler);
+    auto* y = c.output<float>("y", range.extent(tokens));
     auto* scratch = c.scratch<uint8_t>("scratch", 64);
     const void* packed = packed_weights(c, w, rows, cols);
 
-    const matmul_args args = {y,      packed,    x.data, has_bias ? bias.data : nullptr, scratch, ldy, rows, cols,
-                              tokens, row_begin, row_end};
-    for (size_t t = 0; t < tokens && !c.timing(); ++t) {
-      const float* row = y + t * ldy;
-      c.keep_out(row, row_begin * sizeof(float));
-      c.keep_out(row + row_end, ((t + 1 < tokens ? ldy : rows) - row_end) * sizeof(float));
-    }
+    const matmul_args args = {y,       packed,      x.data,   range.has_bias ? bias.data : nullptr,
+                              scratch, range.ldy,   rows,     cols,
+                              tokens,  range.begin, range.end};
+    keep_out_of_other_rows(c, y, range, tokens);
     c.call(kernel, c.arguments(args));
     if (c.timing()) {
       return;
     }
 
     for (size_t t = 0; t < tokens; ++t) {
-      const float* row = y + t * ldy;
-      c.expect_untouched("y before row_begin", row, row_begin);
-      c.expect_written("y", row + row_begin, row_end - row_begin);
-      c.expect_untouched("y from row_end on", row + row_end, (t + 1 < tokens ? ldy : rows) - row_end);
+      const float* row = y + t * range.ldy;
+      c.expect_written("y", row + range.begin, range.end - range.begin);
     }
-    for (const size_t r : rows_to_judge(Rng(mix_seed(c.id().seed, 2)), row_begin, row_end, cols * tokens)) {
+    for (const size_t r : rows_to_judge(Rng(mix_seed(c.id().seed, 2)), range.begin, range.end, cols * tokens)) {
       const std::vector<double> weights = reference::decode(reference_, w.ref + r * cols * format_.bytes, cols);
       for (size_t t = 0; t < tokens; ++t) {
         const reference::MatmulResult want =
-            reference::matmul_float(weights.data(), x.ref + t * cols, cols, has_bias ? bias.ref[r] : 0.0f);
+            reference::matmul_float(weights.data(), x.ref + t * cols, cols, range.has_bias ? bias.ref[r] : 0.0f);
         const double terms = static_cast<double>(cols) + 1;
         const double bound = c.exact_inputs() ? 0 : terms * (0x1p-24 * want.sum_abs + 0x1p-149);
-        c.expect("y", t * ldy + r, y[t * ldy + r], {want.sum, bound, want.sum_abs * (1 + terms * 0x1p-24) > FLT_MAX});
+        c.expect("y", t * range.ldy + r, y[t * range.ldy + r],
+                 {want.sum, bound, want.sum_abs * (1 + terms * 0x1p-24) > FLT_MAX});
       }
     }
   }
