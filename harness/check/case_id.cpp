@@ -13,8 +13,9 @@
 namespace assay {
 namespace {
 
-constexpr std::array<const char*, 10> kClassNames = {"normal", "wide", "integers", "cancellation", "subnormals",
-                                                     "zeros",  "huge", "special",  "extreme",      "constant"};
+constexpr std::array<const char*, 12> kClassNames = {"normal",     "wide",     "integers", "cancellation",
+                                                     "subnormals", "zeros",    "huge",     "special",
+                                                     "extreme",    "constant", "absorbed", "any_bits"};
 
 /// Reads a case as to_string writes it.
 class CaseReader {

@@ -27,6 +27,8 @@ enum class InputClass {
   special,       ///< normal values with a few NaN and Inf among them
   extreme,       ///< the largest magnitudes of one sign: saturation, extreme integers
   constant,      ///< one value everywhere
+  absorbed,      ///< a few large values, then such as a sum that holds one of those loses whole
+  any_bits,      ///< the bits of any float, spread evenly over all of them
 };
 std::vector<InputClass> all_input_classes();
 std::string to_string(InputClass c);

@@ -23,6 +23,7 @@ global assay_checked_call_return
 %define RESULT_RAX      312
 %define MXCSR           320
 %define X87             324             ; 28 bytes
+%define STACK           352             ; 0: the caller's
 %define UPPER_YMM       384             ; 16 x 16 bytes
 %define UPPER_ZMM       640             ; 16 x 32 bytes
 %define RESULT_XMM      1152
@@ -52,6 +53,11 @@ assay_checked_call:
         mov     [rax + CALLERS + 48], rsp
         stmxcsr [rax + CALLERS_MXCSR]
         fnstcw  [rax + CALLERS_X87]
+        mov     r11, [rax + STACK]      ; its end is a multiple of 16; the caller's is 8 more
+        test    r11, r11
+        jz      .own_stack
+        lea     rsp, [r11 - 8]
+.own_stack:
         sub     rsp, FRAME
         mov     [rax + EXPECTED_RSP], rsp
 
@@ -218,7 +224,7 @@ assay_checked_call_return:
         mov     r15, [r9 + CALLERS + 40]
         mov     rax, [r9 + RESULT_RAX]
         movups  xmm0, [r9 + RESULT_XMM]
-        add     rsp, FRAME
+        mov     rsp, [r9 + CALLERS + 48]
         ret
 
 ; One for each thread. Here, as NASM marks an external symbol as no thread-local one.

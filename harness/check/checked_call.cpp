@@ -16,9 +16,9 @@ namespace {
 static_assert(offsetof(CallState, garbage) == 32 && offsetof(CallState, callers) == 160 &&
                   offsetof(CallState, callers_mxcsr) == 216 && offsetof(CallState, after) == 224 &&
                   offsetof(CallState, expected_rsp) == 280 && offsetof(CallState, result_rax) == 312 &&
-                  offsetof(CallState, mxcsr) == 320 && offsetof(CallState, upper_ymm) == 384 &&
-                  offsetof(CallState, upper_zmm) == 640 && offsetof(CallState, result_xmm) == 1152 &&
-                  sizeof(CallState) == 1152 + 64,
+                  offsetof(CallState, mxcsr) == 320 && offsetof(CallState, stack) == 352 &&
+                  offsetof(CallState, upper_ymm) == 384 && offsetof(CallState, upper_zmm) == 640 &&
+                  offsetof(CallState, result_xmm) == 1152 && sizeof(CallState) == 1152 + 64,
               "checked_call.asm has these offsets");
 
 constexpr uint64_t kYmm = 1, kZmm = 2, kXgetbv1 = 4, kSingleStep = 8;
@@ -139,9 +139,10 @@ StateFault fault_of_call() {
   return {};
 }
 
-__attribute__((noinline)) void dirty_the_stack(Rng& rng) {
+__attribute__((noinline)) void dirty_the_stack(uint8_t* stack, Rng& rng) {
   constexpr size_t kWords = 1024;
-  uint64_t words[kWords];
+  uint64_t own[kWords];
+  auto* const words = stack == nullptr ? own : reinterpret_cast<uint64_t*>(stack) - kWords;
   const uint64_t garbage = rng.next();
   for (size_t i = 0; i < kWords; ++i) {
     words[i] = garbage ^ (i * 0x9e3779b97f4a7c15u);

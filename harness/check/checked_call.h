@@ -27,7 +27,8 @@ struct CallState {
   uint64_t stack_canary_words;  ///< words of the caller's frame that still hold the canary
   uint64_t result_rax;
   uint32_t mxcsr;
-  uint32_t x87_environment[7];            ///< FNSTENV: control, status, tag word, ...
+  uint32_t x87_environment[7];  ///< FNSTENV: control, status, tag word, ...
+  uint8_t* stack;               ///< before the call: the end of the stack to make it on; nullptr: the caller's
   alignas(64) uint8_t upper_ymm[16][16];  ///< bits 128..255 of ymm0..15
   alignas(64) uint8_t upper_zmm[16][32];  ///< bits 256..511 of zmm0..15
   alignas(16) uint8_t result_xmm[16];
@@ -60,8 +61,8 @@ StateFault fault_of_call();
 /// Whether dirty upper vector state can be seen here by XGETBV (measured once); else only non-zero upper halves are seen.
 bool dirty_upper_is_exact();
 
-/// Fills the stack below the caller with garbage, so that a kernel's uninitialised locals hold no lucky zeros.
-void dirty_the_stack(Rng& rng);
+/// Fills the stack of the call, below `stack` or below the caller, with garbage, so that a kernel's uninitialised locals hold no lucky zeros.
+void dirty_the_stack(uint8_t* stack, Rng& rng);
 
 namespace detail {
 
@@ -91,7 +92,7 @@ R checked_call(R (*f)(P...), bool single_step, Rng& rng, A... args) {
   constexpr uint64_t kIntegers = sizeof...(P) - kFloats;
   static_assert(kIntegers <= 6 && kFloats <= 8, "arguments on the stack are not supported");
   [[maybe_unused]] const uint64_t garbage = rng.next();
-  dirty_the_stack(rng);
+  dirty_the_stack(assay_call_state.stack, rng);
   prepare_call(reinterpret_cast<const void*>(f), kIntegers, kFloats, single_step, rng);
   using Wide = R (*)(detail::Widened<P>...);
   return reinterpret_cast<Wide>(assay_checked_call)(detail::widen_argument<P>(static_cast<P>(args), garbage)...);

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "harness/check/caller.h"
 #include "harness/check/instructions.h"
 #include "harness/check/interrupt.h"
+#include "harness/check/small_stack.h"
 #include "harness/check/threads.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/jit_code.h"
@@ -67,6 +69,10 @@ const uint8_t* FuzzedCase::keep_contents(const NewBuffer& buffer) {
 
 size_t FuzzedCase::call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) {
   const AtWork at_work(this, "pack");
+  std::optional<OnSmallStack> small;
+  if (!nested_) {
+    small.emplace();
+  }
   const size_t bytes = checked_call(pack, false, garbage_, packed, w, rows, cols);
   if (const StateFault fault = fault_of_call(); !fault.check.empty()) {
     throw Mismatch(fault.check, fmt::format("after pack: {}", fault.text));
@@ -164,8 +170,7 @@ std::string FuzzedCase::why_not(const Touched& touched) const {
   const uint64_t end = touched.address + touched.bytes;
   // The kernel's part of the stack ends with its return address, and reaches down over its frames.
   const uint64_t stack_end = assay_call_state.expected_rsp;
-  constexpr uint64_t kLargestFrame = uint64_t{1} << 20;
-  if (end <= stack_end && touched.address >= stack_end - kLargestFrame - kRedZone) {
+  if (end <= stack_end && touched.address >= stack_end - kMostStack - kRedZone) {
     return "";
   }
   const bool of_the_code = is_generated(touched.address) || is_static(touched.address);
@@ -186,6 +191,12 @@ std::string FuzzedCase::offset_text(uint64_t address) const {
   const uint64_t offset = address - reinterpret_cast<uint64_t>(code_ ? code_->entry() : variant().run);
   constexpr uint64_t kLargest = 1 << 16;  // beyond, it is another function
   return offset < kLargest ? fmt::format(" ({}+{:#x})", variant().name(), offset) : "";
+}
+
+std::string FuzzedCase::locate(const void* address) const {
+  return is_below_small_stack(address)
+             ? fmt::format("memory below the {} KiB of stack that it may use", kMostStack >> 10)
+             : buffers_.locate(address);
 }
 
 std::string FuzzedCase::jit_disassembly(uint64_t address) const {

@@ -31,6 +31,8 @@ class FuzzedCase : public Case {
   }
 
   // For the checks that its call consists of.
+  /// Made by another case's check, maybe in the midst of that one's call.
+  bool is_nested() const { return nested_; }
   const CheckPlan& plan() const { return plan_; }
   Buffers& buffers() { return buffers_; }
   GuardedPool& pool() const { return pool_; }
@@ -51,7 +53,7 @@ class FuzzedCase : public Case {
   std::string offset_text(uint64_t address) const;
   /// The generated code around `address`, disassembled; "" if it lies elsewhere.
   std::string jit_disassembly(uint64_t address) const;
-  std::string locate(const void* address) const { return buffers_.locate(address); }
+  std::string locate(const void* address) const;
 
  private:
   AnyFn resolve(const Key& key) override;

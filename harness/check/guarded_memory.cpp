@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -21,16 +23,26 @@ int protection(Access access) {
 
 size_t usable_bytes(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage + (bytes == 0 ? kPage : 0); }
 
+/// Where to look for memory of the region next; nullptr: wherever the system likes.
+void* next_in(Region region, size_t bytes) {
+  static std::array<std::atomic<uint64_t>, kRegions> next = {0, 0x1000'0000, 0x9000'0000, 0x2000'0000'0000,
+                                                             0x2345'8000'0000};
+  auto& address = next[static_cast<size_t>(region)];
+  return region == Region::usual ? nullptr : reinterpret_cast<void*>(address.fetch_add(bytes));
+}
+
 // One reservation: guard, the view that kernels get, guard, its alias, guard.
 size_t reserved_bytes(size_t size) { return 2 * size + 3 * kPage; }
 
 }  // namespace
 
-GuardedPages::GuardedPages(size_t bytes, Access access) : size_(usable_bytes(bytes)), access_(access) {
+GuardedPages::GuardedPages(size_t bytes, Access access, Region region)
+    : size_(usable_bytes(bytes)), access_(access), region_(region) {
   const auto fail = [&] {
     throw MachineError(fmt::format("cannot map {} bytes of guarded memory: {}", size_, std::strerror(errno)));
   };
-  void* map = mmap(nullptr, reserved_bytes(size_), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* map = mmap(next_in(region, reserved_bytes(size_)), reserved_bytes(size_), PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED) {
     fail();
   }
@@ -57,7 +69,10 @@ GuardedPages::~GuardedPages() {
 }
 
 GuardedPages::GuardedPages(GuardedPages&& other) noexcept
-    : begin_(std::exchange(other.begin_, nullptr)), size_(other.size_), access_(other.access_) {}
+    : begin_(std::exchange(other.begin_, nullptr)),
+      size_(other.size_),
+      access_(other.access_),
+      region_(other.region_) {}
 
 void GuardedPages::set_access(Access access) {
   if (access == access_) {
@@ -80,11 +95,11 @@ const uint8_t* GuardedPages::find(const void* p) const {
   return byte < end() + kPage ? byte : byte - size_ - kPage;
 }
 
-GuardedPages GuardedPool::take(size_t bytes, Access access) {
+GuardedPages GuardedPool::take(size_t bytes, Access access, Region region) {
   const size_t size = usable_bytes(bytes);
   // To change what others left is still cheaper than to map anew.
   for (const Access left : {access, Access::none, Access::read, Access::write}) {
-    auto& list = free_[{size, left}];
+    auto& list = free_[{size, left, region}];
     if (!list.empty()) {
       GuardedPages pages = std::move(list.back());
       list.pop_back();
@@ -92,13 +107,13 @@ GuardedPages GuardedPool::take(size_t bytes, Access access) {
       return pages;
     }
   }
-  return GuardedPages(bytes, access);
+  return GuardedPages(bytes, access, region);
 }
 
 void GuardedPool::give_back(GuardedPages pages) {
   constexpr size_t kKeepUpTo = size_t{1} << 20;
   if (pages.size() <= kKeepUpTo) {
-    free_[{pages.size(), pages.access()}].push_back(std::move(pages));
+    free_[{pages.size(), pages.access(), pages.region()}].push_back(std::move(pages));
   }
 }
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 namespace assay {
@@ -11,13 +11,18 @@ namespace assay {
 /// What may be done to memory.
 enum class Access { none, read, write };
 
+/// Where in the address space memory lies: an address, or the distance of two, that was cut to 32 bits leads elsewhere, with either sign.
+enum class Region { usual, low, below_4_gib, middle, middle_odd };
+inline constexpr size_t kRegions = 5;
+
 /// Memory between two PROT_NONE pages: a touch outside it is a SIGSEGV, not a silent pass. It is mapped twice, so that what
 /// is read-only for a kernel can be filled without a system call: changing a page's protection makes every processor
 /// forget its translations, and would be most of a check's time.
 class GuardedPages {
  public:
-  /// At least `bytes` usable bytes. Throws MachineError if the system has no memory left.
-  GuardedPages(size_t bytes, Access access);
+  /// At least `bytes` usable bytes; elsewhere if the system has no room in the region. Throws MachineError if it has no memory
+  /// left.
+  GuardedPages(size_t bytes, Access access, Region region);
   ~GuardedPages();
   GuardedPages(GuardedPages&& other) noexcept;
   GuardedPages& operator=(GuardedPages&&) = delete;
@@ -26,6 +31,7 @@ class GuardedPages {
   uint8_t* end() const { return begin_ + size_; }
   size_t size() const { return size_; }
   Access access() const { return access_; }
+  Region region() const { return region_; }
   void set_access(Access access);
 
   /// The same byte as `p` of begin() .. end(), writable whatever the access.
@@ -37,12 +43,13 @@ class GuardedPages {
   uint8_t* begin_ = nullptr;
   size_t size_ = 0;
   Access access_ = Access::write;
+  Region region_ = Region::usual;
 };
 
 /// Keeps GuardedPages for reuse: mapping fresh ones for each of a million samples would be most of the time.
 class GuardedPool {
  public:
-  GuardedPages take(size_t bytes, Access access);
+  GuardedPages take(size_t bytes, Access access, Region region);
   void give_back(GuardedPages pages);
 
   /// A pool for another thread, which lives as long as this one.
@@ -50,7 +57,7 @@ class GuardedPool {
 
  private:
   std::unique_ptr<GuardedPool> other_;
-  std::map<std::pair<size_t, Access>, std::vector<GuardedPages>> free_;
+  std::map<std::tuple<size_t, Access, Region>, std::vector<GuardedPages>> free_;
 };
 
 }  // namespace assay

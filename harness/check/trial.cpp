@@ -22,10 +22,23 @@ size_t round_length(Rng& rng, size_t most) {
   return of * times + rng.below(3) - 1;
 }
 
+namespace {
+constexpr uint64_t kEveryLength = 4 * 64 + 4;  // past four vectors of the widest type: 64 bytes hold up to 64 lanes
+}
+
+std::optional<size_t> length_for_pairs(uint64_t index) {
+  constexpr uint64_t kPairs = 4;
+  constexpr uint64_t kLengths = 80;
+  const uint64_t number = index - kEveryLength;
+  return index >= kEveryLength && number < kPairs * kLengths ? std::optional(number / kPairs) : std::nullopt;
+}
+
 size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
-  constexpr uint64_t kEveryLength = 4 * 64 + 4;  // past four vectors of the widest type: 64 bytes hold up to 64 lanes
   if (index < kEveryLength) {
     return index * unit;
+  }
+  if (const auto length = length_for_pairs(index)) {
+    return *length * unit;
   }
   // By chance alone, one seed in six would have no length over 16 bits among the default samples.
   if (index % 1000 == 500) {
@@ -96,6 +109,14 @@ const Trial& trial_of(const Kernel& kernel) {
     return std::map<std::string, const Trial*>(list.begin(), list.end());
   }();
   return *all.at(kernel.name);
+}
+
+std::vector<InputClass> Trial::classes() const {
+  auto all = all_input_classes();
+  if (unary_reference() == nullptr) {
+    std::erase(all, InputClass::any_bits);
+  }
+  return all;
 }
 
 Shape Trial::draw_shape(Rng& rng, uint64_t index) const { return {draw_length(rng, index)}; }

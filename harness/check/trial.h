@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,8 +40,9 @@ class Trial {
   /// Names of the aliasing modes that the contract allows; the first is always "none".
   virtual std::vector<std::string> aliases() const { return {"none"}; }
 
-  /// Input classes that mean something for this kernel.
-  virtual std::vector<InputClass> classes() const { return all_input_classes(); }
+  /// Input classes that mean something for this kernel. Default: all, but any_bits only for functions of one float: what is summed would be
+  /// as good as one of its terms.
+  virtual std::vector<InputClass> classes() const;
 
   /// The shape of sample number `index`. Default (one dimension): every length 0..`4 * 64 + 3` in turn on the
   /// first samples, then primes, short, round and random lengths, a few up to 100,000 and one in 2000 up to 2^22.
@@ -97,6 +99,10 @@ ShapeClass scaled(const Kernel& kernel, const ShapeClass& own, int percent);
 
 /// A multiple of 256, 768, 1024 or more, up to about `most`, or one less or one more: what blocks of loops end at.
 size_t round_length(Rng& rng, size_t most);
+
+/// The length that sample number `index` has to show pairs of special values in: four samples for each of 0 .. 79, which has
+/// every remainder of 64. nullopt: it is another kind of sample.
+std::optional<size_t> length_for_pairs(uint64_t index);
 
 /// A length for fuzzing: as Trial::draw_shape's default, in steps of `unit`.
 size_t draw_length(Rng& rng, uint64_t index, size_t unit = 1);

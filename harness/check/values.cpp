@@ -30,34 +30,95 @@ bool fill_repeating(std::span<T> x, InputClass c, Rng& rng) {
   return true;
 }
 
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr std::array<float, 16> kSpecials = {
+    std::numeric_limits<float>::quiet_NaN(),
+    std::bit_cast<float>(0xffc12345u),  // a NaN with its sign and others of its bits set
+    std::bit_cast<float>(0x7f800001u),  // a signalling NaN
+    kInf,
+    -kInf,
+    0.0f,
+    -0.0f,
+    1.0f,
+    -1.0f,
+    std::numeric_limits<float>::denorm_min(),
+    -std::numeric_limits<float>::denorm_min(),
+    std::bit_cast<float>(0x007fffffu),  // the largest subnormal
+    std::numeric_limits<float>::min(),
+    -std::numeric_limits<float>::min(),
+    std::numeric_limits<float>::max(),
+    std::numeric_limits<float>::lowest(),
+};
+
+/// Two special values, NaN and Inf above all, among numbers: one in the last vector, the other there too or in the same lane of an
+/// earlier one, where an accumulator meets both.
+void fill_pair(std::span<float> x, Rng& rng) {
+  constexpr size_t kNonFinite = 5;
+  for (float& v : x) {
+    v = rng.normal();
+  }
+  if (x.empty()) {
+    return;
+  }
+  const size_t last = std::min<size_t>(x.size(), 16);
+  const auto draw = [&] { return kSpecials[rng.below(rng.below(2) == 0 ? kNonFinite : kSpecials.size())]; };
+  const auto in_last = [&] { return x.size() - 1 - rng.below(last); };
+  const size_t one = in_last();
+  const size_t lanes = size_t{4} << rng.below(3);
+  const size_t vectors_before = one / lanes;
+  const bool same_lane = vectors_before > 0 && rng.below(2) == 0;
+  x[same_lane ? one - lanes * (1 + rng.below(vectors_before)) : in_last()] = draw();
+  x[one] = draw();
+}
+
+/// The large ones of 16 lanes or fewer, then 2^-24 of them: half of the last bit, a tie, which goes to what is there; or 2^-12, of which the
+/// squares are so.
+void fill_absorbed(std::span<float> x, Rng& rng) {
+  const size_t large = size_t{1} << rng.below(6);
+  const float small = rng.below(2) == 0 ? 0x1p-24f : 0x1p-12f;
+  const float sign = rng.below(2) == 0 ? 1.0f : -1.0f;
+  for (size_t i = 0; i < x.size(); ++i) {
+    x[i] = sign * (i < large ? 1.0f : small);
+  }
+}
+
+/// One of each stratum of as many as there are elements.
+void fill_any_bits(std::span<float> x, Rng& rng) {
+  for (size_t i = 0; i < x.size(); ++i) {
+    const uint64_t begin = (i << 32) / x.size();
+    const uint64_t end = ((i + 1) << 32) / x.size();
+    x[i] = std::bit_cast<float>(static_cast<uint32_t>(begin + rng.below(end - begin)));
+  }
+}
+
 }  // namespace
+
+float special_value(Rng& rng) { return kSpecials[rng.below(kSpecials.size())]; }
+
+void fill_factors(std::span<float> x, InputClass c, Rng& rng) {
+  if (c == InputClass::absorbed) {
+    std::ranges::fill(x, 1.0f);
+  } else {
+    fill_class(x, c, rng);
+  }
+}
 
 void fill_class(std::span<float> x, InputClass c, Rng& rng) {
   if (fill_repeating(x, c, rng)) {
     return;
   }
+  if (c == InputClass::absorbed) {
+    return fill_absorbed(x, rng);
+  }
+  if (c == InputClass::any_bits) {
+    return fill_any_bits(x, rng);
+  }
+  if (c == InputClass::special && rng.below(2) == 0) {
+    return fill_pair(x, rng);
+  }
   const float sign = (rng.next() & 1) != 0 ? -1.0f : 1.0f;
   const float one_value = rng.normal();
   const uint64_t specials = rng.next();  // which special values this buffer may hold
-  constexpr float kInf = std::numeric_limits<float>::infinity();
-  constexpr std::array<float, 16> kSpecials = {
-      std::numeric_limits<float>::quiet_NaN(),
-      std::bit_cast<float>(0xffc12345u),  // a NaN with its sign and others of its bits set
-      std::bit_cast<float>(0x7f800001u),  // a signalling NaN
-      kInf,
-      -kInf,
-      0.0f,
-      -0.0f,
-      1.0f,
-      -1.0f,
-      std::numeric_limits<float>::denorm_min(),
-      -std::numeric_limits<float>::denorm_min(),
-      std::bit_cast<float>(0x007fffffu),  // the largest subnormal
-      std::numeric_limits<float>::min(),
-      -std::numeric_limits<float>::min(),
-      std::numeric_limits<float>::max(),
-      std::numeric_limits<float>::lowest(),
-  };
   float previous = 0;
   for (size_t i = 0; i < x.size(); ++i) {
     switch (c) {
@@ -99,6 +160,9 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng) {
         break;
       case InputClass::constant:
         x[i] = one_value;
+        break;
+      case InputClass::absorbed:
+      case InputClass::any_bits:
         break;
     }
   }

@@ -28,18 +28,21 @@ struct attention_f32_args {
 ///            overflow and its row be anything). Where |v_je| exceeds FLT_MAX / 2 an intermediate of the weighted sum
 ///            may overflow: Inf or NaN is then allowed. A v of Inf under a weight that may round to 0 (exact
 ///            weight * e^-A < 2^-140) gives Inf or NaN.
-/// Error      with p = exact weights, S_j = scale * sum_e |q_e k_je|, c = ceil(d/16) + 20:
+///            The sign of a zero is free.
+/// Error      with p = exact weights, S_j = scale * sum_e |q_e k_je|, c = min(d, 16) + ceil(d/16) + 2:
 ///            score error  E_j <= c u S_j;  E = max_j E_j over visible j;
 ///            |out_e - exact_e| <= (e^A - 1) * sum_j p_j |v_je| + 2^-147 * sum_j |v_je| + m * 2^-148,
-///            and never over (2 + u (ceil(m/8) + 40)) * max_j |v_je| + m * 2^-148;
-///            A = 2 E + u (2 M + ceil(m/8) + 40),
-///            u = 2^-24, m = pos + i + 1, M = 6 max_j |scale q.k_j|: score errors and the roundings of
-///            softmax_f32 act as factors of the weights, of at most e^A; then m products are summed. A weight is a
+///            and never over (2 + u B) * max_j |v_je| + m * 2^-148;
+///            A = 2 E + u (2 M + B), B = 2 min(m, 16) + ceil(m/8) + 8,
+///            u = 2^-24, m = pos + i + 1, M = 2 max_j |scale q.k_j|: score errors, and the roundings of their differences
+///            from the largest (M each in an exponential and, weighted, in their sum), act as factors of the weights, of
+///            at most e^A; then m products are summed. A weight is a
 ///            float, 2^-147 off at worst where it is subnormal, whatever the v that it weighs. Weights are over 0
 ///            and sum to nearly 1, so out is a mean of v even where the scores are lost in their own error.
-///            A sum of n terms, 16 at a time, has 16 + ceil(n/16) roundings: c has room for that of a score, and
-///            ceil(m/8) + 40 for those of the weights and of the weighted v with 2 for each of two exponentials, 1 for
-///            the reciprocal and 1 for the product with it.
+///            In a sum of n products, 16 at a time, a term is rounded min(n, 16) + ceil(n/16) - 1 times, its product
+///            included: c is that of a score with 1 for the scale and 2 for what is of second order; B that of the weights
+///            and of the weighted v (keys before the first query and behind it are added apart), with 2 for each of
+///            two exponentials, 1 for the reciprocal, 1 for the product with it and 2 for what is of second order.
 typedef void attention_f32_fn(const struct attention_f32_args* args);
 
 /// JIT generator: writes position-independent code for key = {d} to code[0..capacity); returns the

@@ -4,6 +4,7 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "harness/runtime/error.h"
 #include "kernels/attention_f32/kernel.h"
@@ -35,6 +36,9 @@ InputClass class_of_q(InputClass c) {
 }
 
 void fill_q(std::span<float> q, InputClass c, Rng& rng) {
+  if (c == InputClass::absorbed) {
+    return fill_factors(q, c, rng);
+  }
   fill_class(q, class_of_q(c) == InputClass::special ? InputClass::normal : class_of_q(c), rng);
   if (c == InputClass::huge) {
     std::ranges::replace_if(
@@ -50,6 +54,12 @@ void fill_q(std::span<float> q, InputClass c, Rng& rng) {
 }
 
 void fill_k(std::span<float> k, const Rows& shape, InputClass c, Rng& rng) {
+  if (c == InputClass::absorbed) {  // each row: a score is its sum
+    for (size_t r = 0; r < shape.rows; ++r) {
+      fill_class(k.subspan(r * shape.ld, shape.d), c, rng);
+    }
+    return;
+  }
   if (c != InputClass::special) {
     fill_class(k, c, rng);
     return;
@@ -63,7 +73,15 @@ void fill_k(std::span<float> k, const Rows& shape, InputClass c, Rng& rng) {
   }
 }
 
-void fill_v(std::span<float> v, InputClass c, Rng& rng) {
+void fill_v(std::span<float> v, const Rows& shape, InputClass c, Rng& rng) {
+  if (c == InputClass::absorbed) {  // each column: a result is its weighted sum
+    std::vector<float> column(shape.rows);
+    fill_class(std::span(column), c, rng);
+    for (size_t i = 0; i < v.size(); ++i) {
+      v[i] = column[i / shape.ld];
+    }
+    return;
+  }
   if (c != InputClass::special) {
     fill_class(v, c, rng);
     return;
@@ -170,7 +188,7 @@ class AttentionF32Trial : public Trial {
       }
     });
     const auto v = c.input<float>("v", v_rows.count(), [&](std::span<float> x, Rng& rng) {
-      fill_v(x, c.input_class(), rng);
+      fill_v(x, v_rows, c.input_class(), rng);
       v_rows.spoil_gaps(x);
       if (!c.timing()) {
         spoil_future(x, v_rows, n_q, rng);
@@ -240,9 +258,9 @@ class AttentionF32Trial : public Trial {
     if (std::max(row.max_dot_abs, row.max_score_abs) > FLT_MAX / 2) {
       return;  // outside the domain
     }
-    const double score_error = (std::ceil(d / 16) + 20) * u * row.max_score_abs;
-    const double sums = std::ceil(terms / 8) + 40;
-    const double a = 2 * score_error + u * (2 * 6 * row.max_score + sums);
+    const double score_error = (std::min(d, 16.0) + std::ceil(d / 16) + 2) * u * row.max_score_abs;
+    const double sums = 2 * std::min(terms, 16.0) + std::ceil(terms / 8) + 8;
+    const double a = 2 * score_error + u * (2 * 2 * row.max_score + sums);
     for (size_t e = 0; e < args.d; ++e) {
       const reference::Attention want = reference::attention_f32(row, v + e, args.ldv);
       const double least = terms * 0x1p-148;

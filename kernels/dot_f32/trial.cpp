@@ -16,15 +16,16 @@ class DotTrial : public Trial {
     const size_t n = c.dim(0);
     auto* dot = c.fn<dot_f32_fn>();
     const auto x = c.input<float>("x", n);
-    const auto y = c.alias() == 1 ? x : c.input<float>("y", n);
+    const auto y = c.alias() == 1 ? x : c.input<float>("y", n, [&](std::span<float> v, Rng& rng) {
+      fill_factors(v, c.input_class(), rng);
+    });
     const float got = c.call(dot, x.data, y.data, n);
     if (c.timing()) {
       return;
     }
     const reference::Dot want = reference::dot_f32(x.ref, y.ref, n);
     const double terms = static_cast<double>(n);
-    const double bound =
-        c.exact_inputs() ? 0 : (std::ceil(terms / 16) + 16) * 0x1p-24 * want.sum_abs + terms * 0x1p-149;
+    const double bound = c.exact_inputs() ? 0 : (std::ceil(terms / 16) + 7) * 0x1p-24 * want.sum_abs + terms * 0x1p-149;
     c.expect("dot", 0, got, {want.sum, bound, want.sum_abs * (1 + terms * 0x1p-24) > FLT_MAX});
   }
 

@@ -90,6 +90,7 @@ class ExpF32Trial : public Trial {
       c.expect_bits("y", i, got, x == 0 ? 1.0f : 0.0f);
     } else {
       c.expect("y", i, got, {want, kUlpLimit * float_ulp(want)});
+      c.expect_equal("sign of y", i, std::signbit(got), false);
     }
   }
 };

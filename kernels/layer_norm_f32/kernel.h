@@ -8,8 +8,9 @@
 /// Alignment  4 bytes each.
 /// Aliasing   y may equal x; w and b overlap neither.
 /// Domain     eps finite and > 0.
-/// NaN, Inf   any NaN or Inf in x makes every y NaN; NaN or Inf in w and b as IEEE 754. Subnormals are kept.
-/// Error      u = 2^-24, c = ceil(n/16) + 20 (at least 16 partial sums), A = mean |x|, t = v + eps, s = sqrt(t):
+/// NaN, Inf   any NaN or Inf in x makes every y NaN; NaN or Inf in w and b as IEEE 754. Subnormals are kept. The sign of a
+///            zero is free.
+/// Error      u = 2^-24, c = ceil(n/16) + 8 (at least 16 partial sums, added pair by pair, and the mean's division), A = mean |x|, t = v + eps, s = sqrt(t):
 ///            dm = c u A + 2^-149              error of the mean m': its sum, its division, which may underflow
 ///            dl = (c + 6) u v + 2^-149        how far the variance may be too small
 ///            dh = dl + 2 dm^2                 how far it may be too large: mean (x - m')^2 = v + (m' - m)^2 exactly,

@@ -15,7 +15,7 @@ constexpr double kU = 0x1p-24;
 // The terms of the bound in kernel.h that are the same for the whole row.
 struct RowBound {
   RowBound(const reference::LayerNormRow& row, float epsilon, size_t n) : mean(row.mean) {
-    const double c = std::ceil(static_cast<double>(n) / 16) + 20;
+    const double c = std::ceil(static_cast<double>(n) / 16) + 8;
     const double count = static_cast<double>(n);
     const double eps = static_cast<double>(epsilon);
     const double v = row.variance;

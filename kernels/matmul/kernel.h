@@ -33,8 +33,8 @@ struct matmul_args {
 /// Domain     every code is allowed in w and in x, -128 too; scales are any fp16.
 /// NaN, Inf   a NaN or Inf scale acts as IEEE 754 in the rows, or the token, that it belongs to and nowhere else
 ///            (Inf * 0 is NaN; where a row has both, Inf or NaN is allowed). fp16 subnormals are kept.
-/// Error      |y - exact| <= (groups + 8) * u * (sum_b |d_w d_x I_b| + |bias|) + 2^-140, u = 2^-24: I_b and the product of
-///            the scales are exact, and each term is rounded once when it is multiplied and once when it is added.
+/// Error      |y - exact| <= (groups + 3) * u * (sum_b |d_w d_x I_b| + |bias|) + 2^-140, u = 2^-24: I_b and the product of
+///            the scales are exact, and each term is rounded once when it is multiplied and once when it is added; the bias is one more. The sign of a zero is free.
 typedef void matmul_fn(const struct matmul_args* args);
 
 /// JIT generator: writes position-independent code for key = {rows, cols, tokens} to code[0..capacity); returns the bytes

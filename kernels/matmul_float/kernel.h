@@ -9,7 +9,7 @@
 /// Alignment  packed and scratch 64 bytes, all else 4 bytes.
 /// Aliasing   y and scratch overlap nothing else.
 /// NaN, Inf   as IEEE 754; the payload of a NaN is free. Rows and tokens never mix: a NaN in one
-///            row of w or one token of x reaches that row's or token's results only. Subnormals are kept.
+///            row of w or one token of x reaches that row's or token's results only. Subnormals are kept. The sign of a zero is free.
 /// Error      |y - exact| <= c * u * (sum_c |w x| + |bias|) + (cols + 1) * 2^-149, u = 2^-24, c = cols + 1: one
 ///            running sum for each result, as register tiling has it. An inner product of n terms, here cols + 1
 ///            with the bias, has this bound for any order of its additions and without terms in u^2 (Jeannerod

@@ -1,11 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cfloat>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <map>
 #include <memory>
 #include <vector>
@@ -22,8 +20,6 @@
 namespace assay {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
 // The class special with a few special values in the whole buffer, not one in 64: else nearly every result is a NaN,
 // and none would show that rows and tokens stay apart.
 void fill(std::span<float> values, InputClass input_class, Rng& rng) {
@@ -32,10 +28,8 @@ void fill(std::span<float> values, InputClass input_class, Rng& rng) {
     return;
   }
   fill_class(values, InputClass::normal, rng);
-  constexpr float kInf = std::numeric_limits<float>::infinity();
-  constexpr std::array<float, 6> kSpecials = {kNan, kInf, -kInf, -0.0f, 0.0f, std::numeric_limits<float>::denorm_min()};
   for (uint64_t left = values.empty() ? 0 : rng.below(4); left > 0; --left) {
-    values[rng.below(values.size())] = kSpecials[rng.below(kSpecials.size())];
+    values[rng.below(values.size())] = special_value(rng);
   }
 }
 

@@ -6,7 +6,8 @@
 /// Sizes      n >= 0; n = 0 touches nothing.
 /// Alignment  4 bytes each.
 /// Aliasing   z may equal a, b or w; any other overlap of z is outside the contract.
-/// NaN, Inf   as IEEE 754; the payload of a NaN is free. Subnormals are kept.
+/// NaN, Inf   as IEEE 754; the payload of a NaN is free. Subnormals are kept. Of zeros the result is the zero of IEEE 754's
+///            sign.
 /// Error      |z - exact| <= u * (|a+b| + |b*w| + |exact|) * (1 + 4u) + 2^-149, u = 2^-24: one rounding
 ///            for each operation; a fused multiply-add is allowed. Where |a|+|b|+|b*w| exceeds
 ///            FLT_MAX an intermediate may overflow: Inf or NaN is then allowed.

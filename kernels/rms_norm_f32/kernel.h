@@ -8,7 +8,7 @@
 /// Aliasing   y may equal x; w does not overlap y.
 /// Domain     eps finite and > 0.
 /// NaN, Inf   a NaN in x makes every y NaN. An Inf in x gives NaN at that element, and +-0 (NaN where w is Inf or
-///            NaN) at the finite ones. NaN or Inf in w as IEEE 754. Subnormals are kept.
+///            NaN) at the finite ones. NaN or Inf in w as IEEE 754. Subnormals are kept. The sign, of a zero too, is that of x times w.
 /// Error      |y - exact| <= |exact| * (h (1 + e) + e) + (1 + |w|) 2^-149, with u = 2^-24:
 ///            h = u * (c / 2 + 6), c = ceil(n/16) + 5 (a square's rounding, at least 16 partial sums, added pair by
 ///            pair): half the relative error of the sum of squares (square root); then mean, + eps, which count half,

@@ -37,6 +37,9 @@ class RmsNormF32Trial : public Trial {
     const double largest = std::max(mean_square * static_cast<double>(n), t) * (1 + terms * 0x1p-24);
     for (size_t i = 0; i < n; ++i) {
       const double abs_w = std::fabs(static_cast<double>(w.ref[i]));
+      if (!std::isnan(y[i]) && !std::isnan(want[i])) {
+        c.expect_equal("sign of y", i, std::signbit(y[i]), std::signbit(x.ref[i]) != std::signbit(w.ref[i]));
+      }
       if (std::isinf(mean_square)) {  // an Inf in x, no NaN: want is exact, 0 or NaN
         c.expect("y", i, y[i], {want[i], 0});
         continue;

@@ -8,7 +8,7 @@
 /// Aliasing   y may equal x; any other overlap is outside the contract.
 /// Domain     scale finite and > 0; |scale * x[i]| <= FLT_MAX / 2 for finite x[i].
 /// NaN, Inf   x[i] = -Inf is a masked element: its y is +0. A row in which every x is -Inf gives
-///            all +0. If any x is NaN or +Inf, every y is NaN. Subnormal results are kept.
+///            all +0. If any x is NaN or +Inf, every y is NaN. Subnormal results are kept. No y is -0.
 /// Error      |y[i] - exact| <= exact * (e^(u*A[i]) - 1) + 4 * 2^-149, u = 2^-24,
 ///            A[i] = 12 + ceil(n/16) + a[i] + 2 * mean a, a[i] = |t[i]| + |max t| + |t[i] - max t|, the mean
 ///            weighted by the exact y. Rounding t[i], max t and their difference moves the argument of exp by
