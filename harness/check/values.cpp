@@ -50,6 +50,9 @@ constexpr std::array<float, 16> kSpecials = {
     std::numeric_limits<float>::lowest(),
 };
 
+/// Any of them.
+float any_special(Rng& rng) { return kSpecials[rng.below(kSpecials.size())]; }
+
 /// Two special values, NaN and Inf above all, among numbers: one in the last vector, the other there too or in the same lane of an
 /// earlier one, where an accumulator meets both.
 void fill_pair(std::span<float> x, Rng& rng) {
@@ -61,14 +64,14 @@ void fill_pair(std::span<float> x, Rng& rng) {
     return;
   }
   const size_t last = std::min<size_t>(x.size(), 16);
-  const auto draw = [&] { return kSpecials[rng.below(rng.below(2) == 0 ? kNonFinite : kSpecials.size())]; };
+  const auto draw = [&] { return rng.below(4) == 0 ? any_special(rng) : kSpecials[rng.below(kNonFinite)]; };
   const auto in_last = [&] { return x.size() - 1 - rng.below(last); };
   const size_t one = in_last();
-  const size_t lanes = size_t{4} << rng.below(3);
+  const size_t lanes = size_t{4} << rng.below(5);
   const size_t vectors_before = one / lanes;
-  const bool same_lane = vectors_before > 0 && rng.below(2) == 0;
-  x[same_lane ? one - lanes * (1 + rng.below(vectors_before)) : in_last()] = draw();
-  x[one] = draw();
+  const bool same_lane = vectors_before > 0 && rng.below(4) != 0;
+  x[same_lane ? one - lanes * (1 + rng.below(vectors_before)) : in_last()] = rng.below(2) == 0 ? kInf : draw();
+  x[one] = draw();  // the same place perhaps: then it is alone
 }
 
 /// The large ones of 16 lanes or fewer, then 2^-24 of them: half of the last bit, a tie, which goes to what is there; or 2^-12, of which the
@@ -93,7 +96,7 @@ void fill_any_bits(std::span<float> x, Rng& rng) {
 
 }  // namespace
 
-float special_value(Rng& rng) { return kSpecials[rng.below(kSpecials.size())]; }
+float special_value(Rng& rng) { return any_special(rng); }
 
 void fill_factors(std::span<float> x, InputClass c, Rng& rng) {
   if (c == InputClass::absorbed) {
@@ -113,8 +116,18 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng) {
   if (c == InputClass::any_bits) {
     return fill_any_bits(x, rng);
   }
-  if (c == InputClass::special && rng.below(2) == 0) {
-    return fill_pair(x, rng);
+  if (c == InputClass::special) {  // or none beside those of other inputs, or many
+    switch (rng.below(8)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        return fill_pair(x, rng);
+      case 4:
+        return fill_class(x, InputClass::normal, rng);
+      default:
+        break;
+    }
   }
   const float sign = (rng.next() & 1) != 0 ? -1.0f : 1.0f;
   const float one_value = rng.normal();
