@@ -33,7 +33,7 @@ bool judge(float got, double want, double limit, ErrorStats& errors) {
   if (!std::isfinite(want)) {
     return false;
   }
-  const double error = std::fabs(got - want) / ulp;
+  const double error = std::fabs(static_cast<double>(got) - want) / ulp;
   errors.max_ulp = std::max(errors.max_ulp, error);
   errors.worst_over_bound = std::max(errors.worst_over_bound, error / limit);
   // Under half of the least float the result is 0; zeros have the sign of the exact result.
@@ -48,11 +48,25 @@ struct Chunk {
   std::vector<double> want = std::vector<double>(kChunk);
 };
 
-/// One variant's results of one chunk. The first wrong one of all chunks is its failure.
+/// Whether each result is the float nearest to the exact one: a fast look at what mostly is so.
+std::vector<uint8_t> find_nearest(const Chunk& chunk) {
+  std::vector<uint8_t> nearest(kChunk);
+  for (size_t i = 0; i < kChunk; ++i) {
+    nearest[i] = std::bit_cast<uint32_t>(chunk.y[i]) == std::bit_cast<uint32_t>(static_cast<float>(chunk.want[i]));
+  }
+  return nearest;
+}
+
+/// One variant's results of one chunk. The first wrong one of all chunks is its failure. The errors are those of results that are
+/// not the nearest float, half an ULP and more.
 void judge_chunk(const Chunk& chunk, double limit, SampleLog& log) {
   ErrorStats errors;
   size_t worst = 0;
+  const std::vector<uint8_t> nearest = find_nearest(chunk);
   for (size_t i = 0; i < kChunk; ++i) {
+    if (nearest[i] != 0) {
+      continue;
+    }
     const double before = errors.max_ulp;
     if (!judge(chunk.y[i], chunk.want[i], limit, errors) && log.failure() == nullptr) {
       log.fail(
@@ -63,6 +77,7 @@ void judge_chunk(const Chunk& chunk, double limit, SampleLog& log) {
   log.done(errors, kChunk, fmt::format("x={:a}", chunk.x[worst]));
 }
 
+/// Every `step`-th chunk from `first` on.
 void exhaustive_worker(const Trial& trial, const std::vector<const Variant*>& variants, uint64_t first, uint64_t step,
                        std::span<SampleLog> logs) {
   std::vector<std::unique_ptr<JitCode>> code;
@@ -104,7 +119,8 @@ void check_all_inputs(const Kernel& kernel, const std::vector<Verdict*>& verdict
   std::vector<std::unique_ptr<Job>> jobs;
   for (unsigned j = 0; j < count; ++j) {
     jobs.push_back(std::make_unique<Job>(variants.size(), [&](std::span<SampleLog> logs) {
-      exhaustive_worker(trial_of(kernel), variants, j, count, logs);
+      exhaustive_worker(trial_of(kernel), variants, options.seed % options.stride + j * options.stride,
+                        count * options.stride, logs);
     }));
   }
   while (!std::ranges::all_of(jobs, [&](auto& job) { return job->poll(options.timeout); })) {
@@ -115,9 +131,11 @@ void check_all_inputs(const Kernel& kernel, const std::vector<Verdict*>& verdict
     for (const auto& job : jobs) {
       add_log(verdict, job->log(v));
     }
-    if (verdict.reason.empty() && verdict.samples != kInputs) {
+    const uint64_t asked =
+        (kInputs / kChunk - options.seed % options.stride + options.stride - 1) / options.stride * kChunk;
+    if (verdict.reason.empty() && verdict.samples != asked) {
       verdict.reason =
-          fmt::format("only {} of 2^32 inputs were run: another variant crashed the worker", verdict.samples);
+          fmt::format("only {} of {} inputs were run: another variant crashed the worker", verdict.samples, asked);
       verdict.caught_by = "incomplete";
     }
     conclude(verdict);

@@ -9,7 +9,11 @@
 
 namespace assay {
 
-double float_ulp(double value) { return std::ldexp(1.0, std::max(std::ilogb(value), -126) - 23); }
+double float_ulp(double value) {
+  // Exponents as a double has them: a fraction of 52 bits, a bias of 1023; 0 and subnormal doubles have the least.
+  const auto exponent = static_cast<int64_t>(std::bit_cast<uint64_t>(value) >> 52 & 0x7ff) - 1023;
+  return std::bit_cast<double>(static_cast<uint64_t>(std::max<int64_t>(exponent, -126) - 23 + 1023) << 52);
+}
 
 void Judge::expect(const char* what, size_t index, float got, const Expected& want) {
   const double value = want.value;

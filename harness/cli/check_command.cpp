@@ -141,11 +141,13 @@ void add_check_command(CLI::App& app, int& status) {
   auto* seconds = command->add_option("--seconds", a->options.seconds, "for each variant, instead of --samples")
                       ->check(CLI::Range(0.001, 1e6))
                       ->excludes(samples);
-  auto* stride = command
-                     ->add_option("--stride", a->options.stride,
-                                  "try every STRIDE-th case: a short check that gets to the long shapes")
-                     ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))
-                     ->capture_default_str();
+  auto* stride =
+      command
+          ->add_option("--stride", a->options.stride,
+                       "try every STRIDE-th case: a short check that gets to the long shapes; of --exhaustive, every\n"
+                       "STRIDE-th 65,536 inputs, from the one that the seed says")
+          ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20))
+          ->capture_default_str();
   command->add_option("--jobs", a->options.jobs, "child processes at once (0: one for each CPU)")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -173,7 +175,7 @@ void add_check_command(CLI::App& app, int& status) {
   // Each of these is another check; what one of them would not heed is not taken with it.
   for (CLI::Option* one : {block, one_case, replay, exhaustive, large}) {
     for (CLI::Option* other : {block, one_case, replay, exhaustive, large, stride, seconds, keep_going}) {
-      if (one != other) {
+      if (one != other && !(one == exhaustive && other == stride)) {
         one->excludes(other);
       }
     }
