@@ -1,6 +1,7 @@
 #include "harness/bench/audit.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -22,8 +23,21 @@ std::unique_ptr<Dispatch> dispatch_to_audit(const Cpu& cpu, const std::string& p
   return dispatch;
 }
 
-std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch) {
-  constexpr int kPercent = 70;  // between the sizes that tuning used
+namespace {
+
+/// The class at 40 to 100 percent of its size, with any remainder if it is ragged.
+ShapeClass draw_size(Rng& rng, const Kernel& kernel, const ShapeClass& own) {
+  ShapeClass drawn = scaled(kernel, own, static_cast<int>(rng.between(40, 100)));
+  if (drawn.ragged) {
+    drawn.shape[0] = drawn.shape[0] / 64 * 64 + static_cast<size_t>(rng.between(1, 63));
+  }
+  return drawn;
+}
+
+}  // namespace
+
+std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch, uint64_t seed) {
+  Rng rng(seed);
   BenchOptions options;
   options.drop_over = kHopeless;
   BenchOptions at_length;
@@ -38,7 +52,7 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
       continue;
     }
     for (const auto& used : timed_classes(kernel, cpu.caches)) {
-      jobs.push_back({&kernel, variants, scaled(kernel, used, kPercent)});
+      jobs.push_back({&kernel, variants, draw_size(rng, kernel, used)});
     }
   }
   std::vector<AuditEntry> entries;
@@ -51,7 +65,8 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
     if (t.find(chosen.label()) == nullptr) {
       continue;  // what the profile names did not pass now
     }
-    entries.push_back({t.kernel, t.shape_class.name(), chosen.label(), fastest.label(), 0, t.control_ratio() - 1});
+    entries.push_back({t.kernel, fmt::format("{} ({})", t.shape_class.name(), fmt::join(t.shape_class.shape, "x")),
+                       chosen.label(), fastest.label(), 0, t.control_ratio() - 1});
     if (&chosen != &fastest) {
       pairs.push_back({&kernel, {&chosen, &fastest}, t.shape_class});
       entry_of.push_back(entries.size() - 1);
@@ -72,9 +87,9 @@ void print_audit(std::vector<AuditEntry> entries) {
   if (entries.empty()) {
     throw MachineError("nothing was audited: no variant passed the check");
   }
-  fmt::print("{:<18} {:<24} {:<11} {:<11} {:>7} {:>7}\n", "kernel", "shape", "chosen", "fastest", "loss", "noise");
+  fmt::print("{:<18} {:<34} {:<11} {:<11} {:>7} {:>7}\n", "kernel", "shape", "chosen", "fastest", "loss", "noise");
   for (const auto& e : entries) {
-    fmt::print("{:<18} {:<24} {:<11} {:<11} {:>6.1f}% {:>6.1f}%\n", e.kernel, e.shape, e.chosen, e.fastest,
+    fmt::print("{:<18} {:<34} {:<11} {:<11} {:>6.1f}% {:>6.1f}%\n", e.kernel, e.shape, e.chosen, e.fastest,
                100 * e.loss, 100 * e.noise);
   }
   std::ranges::sort(entries, {}, &AuditEntry::loss);

@@ -19,10 +19,10 @@ struct AuditEntry {
 /// usable profile.
 std::unique_ptr<Dispatch> dispatch_to_audit(const Cpu& cpu, const std::string& profile_path);
 
-/// Times, at a size of each class that lies between those of tuning, what dispatch chooses against every other passing
+/// Times, at sizes of each class that are drawn from `seed`, ragged lengths among them, what dispatch chooses against every other passing
 /// variant; then, at length, against the fastest of these alone: the lowest of ten medians is partly luck, and a run of its
 /// own is not.
-std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch);
+std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch, uint64_t seed);
 
 /// A line for each shape, then the median and the worst loss.
 void print_audit(std::vector<AuditEntry> entries);

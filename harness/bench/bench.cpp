@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <regex>
 
+#include "harness/bench/timed_shapes.h"
 #include "harness/runtime/error.h"
 
 namespace assay {
@@ -328,6 +330,14 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
 #endif
 }
 
+bool is_selected(const BenchOptions& options, const Variant& variant, const ShapeClass& shape_class) {
+  try {
+    return std::regex_search(variant.name() + "/" + shape_class.name(), std::regex(options.filter));
+  } catch (const std::regex_error& e) {
+    throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
+  }
+}
+
 std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
                                              const std::string& variant_glob) {
   std::vector<const Variant*> variants;
@@ -342,9 +352,8 @@ std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::ve
   return variants;
 }
 
-BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
+BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOptions& options) {
   BenchResult result;
-  result.peak = measure_peak(cpu);
   std::vector<TimingJob> jobs;
   for (const auto& kernel : kernels()) {
     if (!glob_match(options.kernel_glob, kernel.name)) {
@@ -365,6 +374,8 @@ BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const Be
       }
     }
   }
+  check_timed_shapes(cpu, jobs, verdicts, options);
+  result.peak = measure_peak(cpu);
   const auto on_done = [&](ShapeTimings& shape) {
     set_limit(shape, result.peak, cpu.caches);
     if (options.on_timings) {

@@ -68,6 +68,8 @@ struct BenchOptions {
   double drop_over = std::numeric_limits<double>::infinity();
   /// More rounds for shapes of which the winner may still lose over 3%.
   int extra_rounds = 0;
+  uint64_t seed = 1;                               ///< of the check at those shapes
+  std::function<void(const Verdict&)> on_verdict;  ///< of that check
   std::function<void(const ShapeTimings&)> on_timings;
   std::function<void(const std::string&)> on_progress;  ///< receives what is timed next
 };
@@ -84,7 +86,12 @@ std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::ve
 
 /// Times every variant that passed (`verdicts`) and matches. Throws InputError if nothing is left, MachineError in a
 /// build without Google Benchmark.
-BenchResult bench(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options);
+///
+/// Before, each is checked at the shape of each class, and a size less and more: what fails there is in its verdict, and not timed.
+BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOptions& options);
+
+/// Whether the options' filter has this timing. Throws InputError if it is no regular expression.
+bool is_selected(const BenchOptions& options, const Variant& variant, const ShapeClass& shape_class);
 
 /// One shape to time.
 struct TimingJob {

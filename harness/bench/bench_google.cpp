@@ -7,7 +7,6 @@
 #include <chrono>
 #include <limits>
 #include <memory>
-#include <regex>
 #include <sstream>
 #include <utility>
 
@@ -151,13 +150,8 @@ void initialise(const BenchOptions& options) {
 void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, int rounds, int placement,
                              ShapeTimings& shape, nlohmann::json& google) {
   const auto full_name = [&](const Variant& v) { return v.name() + "/" + job.shape_class.name(); };
-  try {
-    const std::regex filter(options.filter);
-    if (std::ranges::none_of(job.variants, [&](auto* v) { return std::regex_search(full_name(*v), filter); })) {
-      return;  // Google Benchmark would complain of each shape that the filter leaves out
-    }
-  } catch (const std::regex_error& e) {
-    throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
+  if (std::ranges::none_of(job.variants, [&](auto* v) { return is_selected(options, *v, job.shape_class); })) {
+    return;  // Google Benchmark would complain of each shape that the filter leaves out
   }
   initialise(options);
   BenchStore store(placement);

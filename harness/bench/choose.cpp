@@ -10,6 +10,16 @@
 namespace assay {
 namespace {
 
+/// Whether every variant that was timed there was checked at that shape.
+bool is_checked(const ShapeTimings& timed, const std::vector<Verdict>& verdicts) {
+  return std::ranges::all_of(timed.timings, [&](const Timing& t) {
+    return std::ranges::any_of(verdicts, [&](const Verdict& v) {
+      return v.kernel == timed.kernel && v.variant == t.variant &&
+             std::ranges::count(v.shapes, timed.shape_class.shape) != 0;
+    });
+  });
+}
+
 /// What to use near `shape_class`, by the timings of `shapes`.
 Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_class,
                  const std::vector<Verdict>& verdicts) {
@@ -66,6 +76,9 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
   profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   for (const auto sizes : by_class(shapes)) {
     const ShapeClass& own = sizes.front().shape_class;
+    if (!is_checked(sizes.front(), verdicts)) {
+      continue;
+    }
     profile.choices.push_back(choice_of(sizes.first(std::min<size_t>(sizes.size(), 2)), own, verdicts));
     for (size_t i = 1; i + 1 < sizes.size(); ++i) {
       profile.choices.push_back(choice_of(sizes.subspan(i, 2), middle_of(sizes, i), verdicts));

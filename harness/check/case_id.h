@@ -8,9 +8,9 @@
 
 namespace assay {
 
-/// Buffers of gigabytes: such a case is called once and judged, without what takes copies of them.
+/// Longer than drawn lengths are, up to buffers of gigabytes: such a case is called once and judged, without what takes copies.
 bool is_large(const Shape& shape);
-inline constexpr size_t kLargestCopied = size_t{1} << 28;  ///< elements; of more, the case is large
+inline constexpr size_t kLargestCopied = size_t{1} << 22;  ///< elements; of more, the case is large
 
 /// The product of the sizes, 0 as 1: about in proportion to the time of a call.
 double work_of(const Shape& shape);

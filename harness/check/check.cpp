@@ -40,6 +40,14 @@ bool run_sample(const Variant& variant, const CaseId& id, GuardedPool& pool, Sam
 /// All samples that the options ask for, in this process.
 void run_samples(const Kernel& kernel, const Variant& variant, const CheckOptions& options, SampleLog& log) {
   GuardedPool pool;
+  if (!options.shapes.empty()) {
+    for (const Shape& shape : options.shapes.at(variant.name())) {
+      if (!run_sample(variant, shape_case(variant, options.seed, shape), pool, log)) {
+        break;
+      }
+    }
+    return;
+  }
   const auto begin = Clock::now();
   const auto more = [&](uint64_t i) {
     return options.seconds > 0 ? std::chrono::duration<double>(Clock::now() - begin).count() < options.seconds
@@ -100,6 +108,17 @@ Summary summarize(const std::vector<Verdict>& verdicts) {
     s.not_runnable += v.status == Status::not_runnable;
   }
   return s;
+}
+
+CaseId shape_case(const Variant& variant, uint64_t seed, const Shape& shape) {
+  CaseId id;
+  id.variant = variant.name();
+  id.shape = shape;
+  id.seed = mix_seed(seed, hash_name(variant.kernel));
+  for (const size_t size : shape) {
+    id.seed = mix_seed(id.seed, size);
+  }
+  return id;
 }
 
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index) {
@@ -173,6 +192,9 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
       Verdict& verdict = verdicts[r.index];
       add_log(verdict, r.job->log());
       conclude(verdict);
+      if (verdict.status == Status::pass && !options.shapes.empty()) {
+        verdict.shapes = options.shapes.at(verdict.kernel + "/" + verdict.variant);
+      }
       if (options.shrink) {
         shrink_failure(cpu, verdict);
       }

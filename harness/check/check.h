@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ struct Verdict {
   std::optional<CaseId> worst_case;  ///< the case with the worst error over bound, where that was a case
   std::string worst;                 ///< the same for people: the case, the input, the command
   uint64_t seed = 0;
+  std::vector<Shape> shapes;          ///< that were asked for and checked
   bool threads_left_out = false;      ///< no check was made beside another thread: the system gave none
   std::vector<std::string> failures;  ///< of a check that keeps going: what went wrong in each failed sample
 };
@@ -55,6 +57,8 @@ struct CheckOptions {
   double seconds = 0;       ///< if > 0: as many samples as fit instead
   unsigned jobs = 0;        ///< child processes at once; 0: one for each CPU that this process may use
   double timeout = 30;      ///< seconds without a finished sample: a hang
+  /// If not empty: these shapes of these variants ("dot_f32/avx2") and nothing else, in place of drawn ones.
+  std::map<std::string, std::vector<Shape>> shapes;
   bool shrink = true;       ///< reduce a failing case to the smallest that still fails (shrink.h)
   bool keep_going = false;  ///< try the other samples too where one fails; the first failure is the verdict
   std::function<void(const Verdict&)> on_verdict;  ///< called as verdicts come, in any order
@@ -78,6 +82,9 @@ std::vector<Verdict> check_large(const Cpu& cpu, const CheckOptions& options);
 /// Runs `work` in a child process: a crash, a hang or no sample at all is a failed verdict.
 Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,
                      const std::function<void(SampleLog&)>& work);
+
+/// The case that is tried of a shape that was asked for.
+CaseId shape_case(const Variant& variant, uint64_t seed, const Shape& shape);
 
 /// The case that sample number `index` tries.
 CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, uint64_t index);

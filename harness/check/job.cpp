@@ -23,7 +23,8 @@ std::vector<Selected> select(const CheckOptions& options, bool only_unary) {
       continue;
     }
     for (const auto& variant : kernel.variants) {
-      if (glob_match(options.variant_glob, variant)) {
+      if (glob_match(options.variant_glob, variant) &&
+          (options.shapes.empty() || options.shapes.contains(variant.name()))) {
         selected.push_back({&kernel, &variant});
       }
     }

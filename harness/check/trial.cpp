@@ -144,15 +144,42 @@ std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t byt
       {"L1", {elements(l1 / 2)}}, {"L2", {elements(l2 / 2)}}, {"L3", {elements(l3 / 2)}}, {"mem", {elements(memory)}}};
 }
 
+namespace {
+bool takes_any_length(const Kernel& kernel) {
+  if (kernel.dims().size() != 1) {
+    return false;
+  }
+  try {
+    trial_of(kernel).validate(kernel, {65});
+    return true;
+  } catch (const InputError&) {
+    return false;
+  }
+}
+}  // namespace
+
 std::vector<ShapeClass> timed_classes(const Kernel& kernel, const CacheInfo& caches) {
   auto classes = trial_of(kernel).shape_classes(caches);
   classes.push_back({classes.front().label + "-cold", classes.front().shape, true});
+  constexpr size_t kShort = size_t{1} << 14;
+  for (size_t i = 0, count = classes.size(); i < count; ++i) {
+    const ShapeClass& own = classes[i];
+    if (takes_any_length(kernel) && own.shape[0] <= kShort) {
+      classes.push_back(scaled(kernel, {own.label + "-ragged", own.shape, own.cold, 100, true}, 100));
+    }
+  }
   return classes;
 }
 
 std::string ShapeClass::name() const { return percent == 100 ? label : fmt::format("{} x {}", label, percent / 100.0); }
 
 ShapeClass scaled(const Kernel& kernel, const ShapeClass& own, int percent) {
+  if (takes_any_length(kernel)) {
+    constexpr std::array<size_t, 4> kRemainders = {63, 7, 29, 13};
+    const size_t blocks = std::max<size_t>(own.shape[0] / 64 * static_cast<size_t>(percent) / 100, 1);
+    const size_t remainder = own.ragged ? kRemainders[static_cast<size_t>(std::abs(100 - percent)) / 20 % 4] : 0;
+    return {own.label, {64 * blocks + remainder}, own.cold, percent, own.ragged};
+  }
   for (const size_t unit : {size_t{1}, size_t{32}, size_t{64}, size_t{128}}) {
     ShapeClass other{own.label, own.shape, own.cold, percent};
     for (size_t& size : other.shape) {

@@ -24,8 +24,9 @@ struct Work {
 struct ShapeClass {
   std::string label;  ///< "L1", "L2", "L3", "mem"; "decode-256", "prefill-768", ...; "L1-cold"
   Shape shape;
-  bool cold = false;  ///< each call finds its data in memory, whatever cache it would fit
-  int percent = 100;  ///< of the class's own sizes: see scaled
+  bool cold = false;    ///< each call finds its data in memory, whatever cache it would fit
+  int percent = 100;    ///< of the class's own sizes: see scaled
+  bool ragged = false;  ///< lengths that leave a remainder, which costs some variants more than others
 
   /// "L1", or "L1 x 0.7".
   std::string name() const;
@@ -88,13 +89,14 @@ std::vector<std::pair<std::string, const Trial*>> generated_trials();
 /// Shape classes "L1", "L2", "L3", "mem" of a kernel that moves `bytes_per_element` per element of its one
 /// dimension: half of each cache, and for memory four times the last cache (at least 64 MiB, at most 256 MiB).
 /// Lengths are multiples of `multiple`.
-std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element, size_t multiple = 16);
+std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element, size_t multiple = 64);
 
-/// The trial's shape classes, and its first (the smallest) once more with cold caches.
+/// The trial's shape classes, its first (the smallest) once more with cold caches, and those of short vectors once more with
+/// ragged lengths: there the remainder is a tenth of the time.
 std::vector<ShapeClass> timed_classes(const Kernel& kernel, const CacheInfo& caches);
 
-/// The class at another size: `percent` of each size over 1, in whole blocks where the contract wants them. Most lengths
-/// are then no multiple of a vector's.
+/// The class at another size: `percent` of each size over 1, in whole blocks where the contract wants them. A length is a
+/// multiple of 64 elements, or ragged if the class is: 63, 7, 29 or 13 more.
 ShapeClass scaled(const Kernel& kernel, const ShapeClass& own, int percent);
 
 /// A multiple of 256, 768, 1024 or more, up to about `most`, or one less or one more: what blocks of loops end at.

@@ -50,15 +50,19 @@ std::string valid_regex(const std::string& text) {
   }
 }
 
-std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress& progress) {
-  size_t done = 0;
-  options.on_verdict = [&](const Verdict& v) {
-    progress.show(fmt::format("check: {} verdicts, {}/{}", ++done, v.kernel, v.variant));
+/// Shows that verdicts come; what failed stays to be seen.
+std::function<void(const Verdict&)> report_verdicts(const char* what, Progress& progress) {
+  return [what, &progress, done = 0](const Verdict& v) mutable {
+    progress.show(fmt::format("{}: {} verdicts, {}/{}", what, ++done, v.kernel, v.variant));
     if (v.status == Status::fail) {
       progress.clear();
       fmt::print(stderr, "{}/{} failed and is left out: {}\n    {}\n", v.kernel, v.variant, v.reason, v.reproduce);
     }
   };
+}
+
+std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress& progress) {
+  options.on_verdict = report_verdicts("check", progress);
   return check(cpu, options);
 }
 
@@ -79,8 +83,10 @@ int run_bench(const BenchArguments& a) {
   check_options.variant_glob = a.options.variant_glob;
   check_options.samples = a.check_samples;
   check_options.seed = a.seed;
-  const auto verdicts = check_first(cpu, check_options, progress);
+  auto verdicts = check_first(cpu, check_options, progress);
   BenchOptions options = a.options;
+  options.seed = a.seed;
+  options.on_verdict = report_verdicts("check of the shapes that are timed", progress);
   options.on_progress = [&](const std::string& text) { progress.show("bench: " + text); };
   if (a.selftest) {
     const BenchSelftest result = bench_selftest(cpu, verdicts, options);
@@ -121,7 +127,7 @@ int run_audit(const TuneArguments& a) {
   check_options.seed = a.seed;
   const auto verdicts = check_first(cpu, check_options, progress);
   progress.clear();
-  print_audit(audit(cpu, verdicts, *dispatch));
+  print_audit(audit(cpu, verdicts, *dispatch, a.seed));
   return count_failed(verdicts) > 0 ? 1 : 0;
 }
 
@@ -133,8 +139,10 @@ int run_tune(const TuneArguments& a) {
   CheckOptions check_options;
   check_options.samples = a.quick ? 300 : 2000;
   check_options.seed = a.seed;
-  const auto verdicts = check_first(cpu, check_options, progress);
+  auto verdicts = check_first(cpu, check_options, progress);
   BenchOptions options;
+  options.seed = a.seed;
+  options.on_verdict = report_verdicts("check of the shapes that are timed", progress);
   options.quick = a.quick;
   options.drop_over = kHopeless;
   if (a.quick) {
@@ -218,7 +226,7 @@ void add_tune_command(CLI::App& app, int& status) {
   command->add_flag("--audit", a->audit,
                     "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
-  command->add_option("--seed", a->seed, "of the check")->capture_default_str();
+  command->add_option("--seed", a->seed, "of the check, and of the sizes of --audit")->capture_default_str();
   command->add_flag("--json", a->json, "the choices for programs");
   command->callback([a, &status] { status = a->audit ? run_audit(*a) : run_tune(*a); });
 }

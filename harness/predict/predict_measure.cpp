@@ -53,7 +53,7 @@ std::pair<double, double> measure(const Cpu& here, const PredictOptions& options
   check_options.kernel_glob = options.kernel_glob;
   check_options.variant_glob = options.variant_glob;
   check_options.samples = 100;
-  const auto verdicts = check(here, check_options);
+  auto verdicts = check(here, check_options);
 
   BenchOptions bench_options;
   bench_options.kernel_glob = options.kernel_glob;

@@ -91,7 +91,7 @@ class Dispatch {
   }
 
   /// The variant for `kernel` at `shape`: the forced one, else the profile's nearest shape (the least sum of
-  /// |log2| size ratios), else the best ISA. `cold`: the data lies in no cache although it would fit one. Remembered for
+  /// |log2| size ratios, ragged lengths apart from whole ones), else the best ISA. `cold`: the data lies in no cache although it would fit one. Remembered for
   /// decisions().
   const Variant& choose_variant(const std::string& kernel, const Shape& shape, bool cold = false);
 

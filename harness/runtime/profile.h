@@ -9,6 +9,9 @@
 
 namespace assay {
 
+/// A length that is no multiple of 64 elements: what variants do with the remainder decides which is the fastest.
+inline bool is_ragged(const Shape& shape) { return shape.size() == 1 && shape[0] % 64 != 0; }
+
 /// One choice: at shapes near this one, use this variant; with the verdict and the timing that justify it.
 struct Choice {
   std::string kernel, label, variant;
