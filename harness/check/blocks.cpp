@@ -23,8 +23,9 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
   constexpr uint8_t kEnds[] = {0x00, 0xff, 0x80, 0x7f, 0x88, 0x77};  // the codes at the ends of 8 and of 4 bits
   const uint8_t end = kEnds[rng.below(std::size(kEnds))];
   const auto one_value = static_cast<uint8_t>(rng.next());
+  uint64_t random = 0;
   for (size_t i = 0; i < bytes.size(); ++i) {
-    const uint64_t random = rng.next();
+    random = i % 8 == 0 ? rng.next() : random >> 8;
     if (c == InputClass::extreme) {
       bytes[i] = end;
     } else if (c == InputClass::constant) {

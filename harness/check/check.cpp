@@ -135,14 +135,7 @@ CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, 
   if (work_of(id.shape) >= kLargeWork && rng.below(4) != 0) {
     id.input_class = InputClass::normal;
   }
-  if (id.shape.size() == 1 && length_for_pairs(index) == id.shape[0] &&
-      std::ranges::count(classes, InputClass::special) != 0) {
-    id.input_class = InputClass::special;
-  }
-  // Sums that lose their terms show it best where they are long.
-  if (id.shape.size() == 1 && index % 128 == 16 && std::ranges::count(classes, InputClass::absorbed) != 0) {
-    id.input_class = InputClass::absorbed;
-  }
+  id.input_class = trial_of(kernel).class_for(index, id.shape).value_or(id.input_class);
   // Few wrong inputs of a function of one float: a million of them, one in each 4096.
   if (trial_of(kernel).unary_reference() != nullptr && index % 2000 == 301) {
     id.shape = {size_t{1} << 20};

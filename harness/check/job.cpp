@@ -1,6 +1,7 @@
 #include "harness/check/job.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <new>
@@ -55,6 +56,13 @@ unsigned job_count(unsigned asked) { return asked != 0 ? asked : usable_cpus(); 
 
 namespace {
 
+/// Samples take and free the same megabytes over and over: given back to the system, each page of them would be a fault again.
+void keep_freed_memory() {
+  constexpr int kKept = 256 << 20;  // bytes
+  mallopt(M_MMAP_THRESHOLD, kKept);
+  mallopt(M_TRIM_THRESHOLD, kKept);
+}
+
 /// What the system refuses while a sample is at work is not the variant's doing.
 void blame_the_machine(std::span<SampleLog> logs, const std::function<void(std::span<SampleLog>)>& work) {
   std::string why;
@@ -77,6 +85,7 @@ Job::Job(const std::function<void(SampleLog&)>& work) : Job(1, [&](std::span<Sam
 
 Job::Job(size_t logs, const std::function<void(std::span<SampleLog>)>& work)
     : memory_(logs * sizeof(SampleLog)), logs_(static_cast<SampleLog*>(memory_.get()), logs), child_([&] {
+        keep_freed_memory();
         SampleLog::of_this_process = logs_.data();
         report_crashes();
         note_mappings();

@@ -1,5 +1,7 @@
 #include "harness/check/packed.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -24,7 +26,7 @@ size_t first_difference(const void* a, const void* b, size_t bytes) {
 
 /// 64-byte aligned memory of a pack.
 struct PackedBytes {
-  explicit PackedBytes(size_t bytes) : memory(bytes + 64, 0xff) {}
+  explicit PackedBytes(size_t bytes, uint8_t held_before = 0xff) : memory(bytes + 64, held_before) {}
   uint8_t* data() { return memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64; }
   std::vector<uint8_t> memory;
 };
@@ -33,6 +35,16 @@ void expect_same_packed(Case& c, const char* what, const void* packed, size_t by
   const size_t at = first_difference(packed, other, bytes);
   if (at != bytes) {
     c.expect_equal(what, at, static_cast<const uint8_t*>(packed)[at], static_cast<const uint8_t*>(other)[at]);
+  }
+}
+
+/// Judged before the system is asked for so much: it would refuse, and what the system refuses is not a variant's fault.
+void expect_sane_size(size_t bytes, size_t rows, size_t cols) {
+  constexpr size_t kMostForAWeight = 8;
+  const size_t most = kMostForAWeight * (rows + 64) * (cols + 256) + (size_t{64} << 10);
+  if (bytes > most) {
+    throw Mismatch("value", fmt::format("pack says that {} x {} weights need {} bytes, over {} of each", rows, cols,
+                                        bytes, kMostForAWeight));
   }
 }
 
@@ -68,6 +80,7 @@ const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t
     return c.call_pack(reinterpret_cast<assay_pack_fn*>(f), to, from, n_rows, cols);
   };
   const size_t bytes = pack(variant.pack, nullptr, nullptr, rows);
+  expect_sane_size(bytes, rows, cols);
   size_t bytes_again = bytes;
   const void* packed = c.packed("packed", bytes, [&](void* to) {
     std::memset(to, 0xff, bytes);
@@ -91,12 +104,13 @@ const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t
     expect_same_packed(c, "rows packed in two parts", parts.data(), bytes, packed);
   }
   if (rng.below(4) == 0) {
-    PackedBytes again(bytes);
+    PackedBytes again(bytes, static_cast<uint8_t>(rng.next()));
     std::vector<uint8_t> elsewhere(w.count + 64);
     const size_t offset = rng.below(64);
     std::copy_n(w.data, w.count, elsewhere.data() + offset);
     pack(variant.pack, again.data(), elsewhere.data() + offset, rows);
-    expect_same_packed(c, "packed from another address", again.data(), bytes, packed);
+    expect_same_packed(c, "packed from another address, to memory that held something else", again.data(), bytes,
+                       packed);
   }
   if (rng.below(16) == 0 && threads_for_a_check()) {
     expect_threads_apart(c, w, rows, cols, packed, bytes);

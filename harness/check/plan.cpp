@@ -6,9 +6,9 @@ namespace {
 // The dearer checks: one sample in so many.
 constexpr uint64_t kOtherContentsOneIn = 8;
 constexpr uint64_t kOtherDataOneIn = 8;
-constexpr uint64_t kSteppedOneIn = 48;
+constexpr uint64_t kSteppedOneIn = 64;
 constexpr uint64_t kTinySteppedOneIn = 16;
-constexpr uint64_t kThreadedOneIn = 96;
+constexpr uint64_t kThreadedOneIn = 128;
 constexpr uint64_t kMappingsOneIn = 32;
 
 // A stepped instruction costs about 2 us, 5 us on a virtual CPU: calls are stepped up to a limit, but mostly up to a half, a

@@ -49,6 +49,10 @@ class Trial {
   /// first samples, then primes, short, round and random lengths, a few up to 100,000 and one in 2000 up to 2^22.
   virtual Shape draw_shape(Rng& rng, uint64_t index) const;
 
+  /// The class of sample number `index` where its shape is made to show what that class does. Default, for shapes of the default: pairs of
+  /// special values, and sums that are long enough to lose terms.
+  virtual std::optional<InputClass> class_for(uint64_t index, const Shape& shape) const;
+
   /// A Shape that a person wrote: throws InputError if the contract does not allow it. Default: nothing is refused
   /// up to 2^28 elements, or 2^30 of one dimension.
   virtual void validate(const Kernel& kernel, const Shape& shape) const;

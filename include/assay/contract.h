@@ -18,11 +18,12 @@ struct assay_parameter {
 };
 
 /** Of a product with packed weights: lays them out once as its variants want them. `w` is row-major, `rows` rows of `cols` weights of
- * the contract's format, aligned to 1 byte; `packed` is aligned to 64. Returns the bytes that packed needs; with packed = NULL that is
- * all it does, and w may be NULL too. Parts of the rows can be packed apart, by several threads: what is packed of the rows from
- * r on, r a multiple of row_step, lies pack(NULL, NULL, r, cols) bytes behind the first. */
+ * the contract's format, aligned to 1 byte; `packed` is aligned to 64. Returns the bytes that packed needs, and writes each of them;
+ * with packed = NULL it writes none, and w may be NULL too. Parts of the rows can be packed apart, by several threads: what is packed
+ * of the rows from r on, r a multiple of row_step, lies pack(NULL, NULL, r, cols) bytes behind the first. */
 typedef size_t assay_pack_fn(void* packed, const void* w, size_t rows, size_t cols);
 
+/** What a kernel must keep. Beside what it says, all that holds for each: a function uses no more than 64 KiB of stack. */
 struct assay_contract {
   /** Raised when variants of the contract before would be wrong: what was measured or checked by it holds no more. */
   unsigned version;

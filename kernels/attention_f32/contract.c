@@ -7,7 +7,7 @@ static size_t scratch_bytes(const size_t* shape) {
 }
 
 const struct assay_contract attention_f32_contract = {
-    .version = 2,
+    .version = 3,
     .dims = {"n_q", "pos", "d"},
     .key = {"d"},
     .scratch_bytes = scratch_bytes,

@@ -125,6 +125,9 @@ class AttentionF32Trial : public Trial {
           return {127 + rng.below(4), rng.below(260), kWide[rng.below(4)]};
       }
     }
+    if (index % 125 == 124) {  // long sums of both kinds
+      return {1 + rng.below(3), rng.below(300), 300 + rng.below(700)};
+    }
     if (index >= 250 && index < 400) {  // calls that can be stepped to their end
       return {2 + rng.below(3), rng.below(3), 1 + rng.below(5)};
     }
@@ -146,6 +149,10 @@ class AttentionF32Trial : public Trial {
     const size_t n_q = rng.below(16) == 0 ? rng.below(40) : rng.below(4);
     const size_t pos = rng.below(32) == 0 ? rng.below(1100) : rng.below(4) == 0 ? rng.below(300) : rng.below(40);
     return {n_q, pos, d};
+  }
+
+  std::optional<InputClass> class_for(uint64_t index, const Shape&) const override {
+    return index % 125 == 124 ? std::optional(InputClass::absorbed) : std::nullopt;
   }
 
   void validate(const Kernel&, const Shape& shape) const override {

@@ -22,7 +22,7 @@ static size_t scratch_bytes(const size_t* shape) {
 
 // The build names the format, and renames what is defined after the kernel.
 const struct assay_contract matmul_contract = {
-    .version = 1,
+    .version = 2,
     .dims = {"rows", "cols", "tokens"},
     .key = {"rows", "cols", "tokens"},
     .scratch_bytes = scratch_bytes,

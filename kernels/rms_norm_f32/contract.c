@@ -1,7 +1,7 @@
 #include "assay/contract.h"
 
 const struct assay_contract rms_norm_f32_contract = {
-    .version = 1,
+    .version = 2,
     .dims = {"n"},
     .key = {"n"},
 };

@@ -8,9 +8,11 @@ namespace {
 
 void decode_q1_0(const uint8_t* block, double* out) {
   const double d = half_at(block);
-  for (int i = 0; i < 128; ++i) {
-    const bool set = (block[2 + i / 8] >> i % 8 & 1) != 0;
-    out[i] = set ? d : -d;
+  const double values[2] = {-d, d};
+  for (int i = 0; i < 16; ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      out[8 * i + bit] = values[block[2 + i] >> bit & 1];
+    }
   }
 }
 
