@@ -50,13 +50,15 @@ constexpr std::array<float, 16> kSpecials = {
     std::numeric_limits<float>::lowest(),
 };
 
-/// Any of them.
-float any_special(Rng& rng) { return kSpecials[rng.below(kSpecials.size())]; }
+/// Any of them, NaN and Inf above all.
+float any_special(Rng& rng) {
+  constexpr size_t kNonFinite = 5;
+  return kSpecials[rng.below(rng.below(2) == 0 ? kNonFinite : kSpecials.size())];
+}
 
 /// Two special values, NaN and Inf above all, among numbers: one in the last vector, the other there too or in the same lane of an
 /// earlier one, where an accumulator meets both.
 void fill_pair(std::span<float> x, Rng& rng) {
-  constexpr size_t kNonFinite = 5;
   for (float& v : x) {
     v = rng.normal();
   }
@@ -64,14 +66,14 @@ void fill_pair(std::span<float> x, Rng& rng) {
     return;
   }
   const size_t last = std::min<size_t>(x.size(), 16);
-  const auto draw = [&] { return rng.below(4) == 0 ? any_special(rng) : kSpecials[rng.below(kNonFinite)]; };
   const auto in_last = [&] { return x.size() - 1 - rng.below(last); };
   const size_t one = in_last();
   const size_t lanes = size_t{4} << rng.below(5);
   const size_t vectors_before = one / lanes;
   const bool same_lane = vectors_before > 0 && rng.below(4) != 0;
-  x[same_lane ? one - lanes * (1 + rng.below(vectors_before)) : in_last()] = rng.below(2) == 0 ? kInf : draw();
-  x[one] = draw();  // the same place perhaps: then it is alone
+  x[same_lane ? one - lanes * (1 + rng.below(vectors_before)) : in_last()] =
+      rng.below(2) == 0 ? kInf : any_special(rng);
+  x[one] = any_special(rng);  // the same place perhaps: then it is alone
 }
 
 /// The large ones of 16 lanes or fewer, then 2^-24 of them: half of the last bit, a tie, which goes to what is there; or 2^-12, of which the

@@ -36,6 +36,10 @@ extern "C" size_t matmul_q1_0_pack_avx512_lut(void* packed, const void* w, size_
   if (rows % kStrip != 0) {
     memset((uint8_t*)packed + (strips - 1) * strip_bytes(groups), 0, strip_bytes(groups));
   }
+  const size_t rest = strip_bytes(groups) - groups * (256 + 32);
+  for (size_t s = 0; s < strips; ++s) {
+    memset((uint8_t*)packed + (s + 1) * strip_bytes(groups) - rest, 0, rest);
+  }
   for (size_t r = 0; r < rows; ++r) {
     const uint8_t* from = (const uint8_t*)w + r * groups * 18;
     uint8_t* bits = (uint8_t*)packed + r / kStrip * strip_bytes(groups) + r % kStrip;

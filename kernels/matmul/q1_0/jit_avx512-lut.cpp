@@ -274,6 +274,10 @@ extern "C" size_t matmul_q1_0_pack_jit_avx512_lut(void* packed, const void* w, s
   if (rows % 16 != 0) {
     memset(static_cast<uint8_t*>(packed) + rows / 16 * avx512_tile_bytes(groups), 0, avx512_tile_bytes(groups));
   }
+  const size_t rest = avx512_tile_bytes(groups) - groups * (256 + 32);
+  for (size_t end = avx512_tile_bytes(groups); end <= bytes; end += avx512_tile_bytes(groups)) {
+    memset(static_cast<uint8_t*>(packed) + end - rest, 0, rest);
+  }
   for (size_t r = 0; r < rows; ++r) {
     const uint8_t* from = static_cast<const uint8_t*>(w) + r * groups * 18;
     uint8_t* bits = static_cast<uint8_t*>(packed) + r / 16 * avx512_tile_bytes(groups) + r % 16;
