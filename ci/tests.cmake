@@ -51,7 +51,15 @@ if(ASSAY_KERNELS STREQUAL ".*" AND NOT ASSAY_VARIANTS_FROM)  # then the defects'
 endif()
 # What plants the defects tells of an edit that does not fit.
 add_test(NAME house/defects COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/defects_test.py)
-set_tests_properties(house/no_shared_symbols house/defects PROPERTIES LABELS house)
+# And what makes mutants of variants: its edits, and that what it says is no defect still fits the code.
+add_test(NAME house/mutate COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/mutate_test.py)
+set_tests_properties(house/no_shared_symbols house/defects house/mutate PROPERTIES LABELS house)
+# Some mutants of the variants; `ci/mutate.py --mutants 600` makes many (reports/mutation.md).
+if(ASSAY_KERNELS STREQUAL ".*" AND NOT ASSAY_VARIANTS_FROM)
+  add_test(NAME selftest/mutants COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/mutate.py --build ${CMAKE_BINARY_DIR} --mutants 20
+           --minutes 2)
+  set_tests_properties(selftest/mutants PROPERTIES LABELS "selftest;slow" TIMEOUT 600)
+endif()
 
 # Which part may include which; that running a model needs neither the fuzzer nor the reference, and leaves arithmetic to kernels.
 add_test(NAME house/includes COMMAND ${CMAKE_SOURCE_DIR}/ci/includes.py)
