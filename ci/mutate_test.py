@@ -105,16 +105,26 @@ class EquivalentTest(unittest.TestCase):
     def test_entries(self):
         entries = self.read("# Of all.\n\nkernels/k/sse.cpp of k/sse l/*\n-  for (size_t i = 0; i < n; ++i) {\n"
                             "+  for (size_t i = 1; i < n; ++i) {\nThe first\nis nothing.\n")
-        self.assertEqual(entries, [("kernels/k/sse.cpp", "k/sse l/*", "for (size_t i = 0; i < n; ++i) {",
+        self.assertEqual(entries, [("kernels/k/sse.cpp", "k/sse l/*", {6}, "for (size_t i = 0; i < n; ++i) {",
                                     "for (size_t i = 1; i < n; ++i) {", "The first is nothing.")])
-        record = {"status": "survived", "file": entries[0][0], "old": entries[0][2], "new": entries[0][3]}
+        record = {"id": "k/sse:kernels/k/sse.cpp:6:integer:1", "status": "survived", "file": entries[0][0],
+                  "old": entries[0][3], "new": entries[0][4]}
         for variant, verdict in (("k/sse", "equivalent"), ("l/avx2", "equivalent"), ("k/avx2", "survived")):
             mutants = mutation_report.judge([{**record, "variant": variant}], entries)
             self.assertEqual(mutants[0]["verdict"], verdict, variant)
+        elsewhere = {**record, "variant": "k/sse", "id": "k/sse:kernels/k/sse.cpp:9:integer:1"}
+        self.assertEqual(mutation_report.judge([elsewhere], entries)[0]["verdict"], "survived")
+
+    def test_a_line_that_stands_below_another(self):
+        edit = "-  for (size_t i = 0; i < n; ++i) {\n+  for (size_t i = 1; i < n; ++i) {\nIt is nothing.\n"
+        above = CPP.splitlines()[4]
+        self.assertEqual(self.read(f"kernels/k/sse.cpp\n {above}\n{edit}")[0][2], {6})
+        with self.assertRaisesRegex(mutation_report.Error, "stands below"):
+            self.read(f"kernels/k/sse.cpp\n nothing\n{edit}")
 
     def test_an_edit_that_is_killed_is_not_excused(self):
-        record = {"status": "killed", "file": "f", "old": "a", "new": "b", "seed": 2, "first_seed": 1, "variant": "k/sse"}
-        self.assertEqual(mutation_report.judge([record], [("f", "*", "a", "b", "why")])[0]["verdict"], "rare")
+        record = {"id": "k/sse:f:1:integer:1", "status": "killed", "file": "f", "old": "a", "new": "b", "seed": 2, "first_seed": 1, "variant": "k/sse"}
+        self.assertEqual(mutation_report.judge([record], [("f", "*", {1}, "a", "b", "why")])[0]["verdict"], "rare")
 
     def test_what_is_committed_fits(self):
         mutation_report.read_equivalent()

@@ -28,12 +28,14 @@ def is_mutant(record):
 
 
 def read_equivalent():
-    """[file, glob of variants, line, edited line, reason]. Each must be an edit that could be drawn."""
+    """[file, glob of variants, lines in one of which the edit is none, line, edited line, reason]. Each must be an edit that could be
+    drawn. A first line ' ', if there is one, is what stands above each: for a line that the file has more than once."""
     entries = []
     text = (ROOT / EQUIVALENT).read_text(encoding="utf-8")
     for block in re.split(r"\n\s*\n", re.sub(r"^#.*\n", "", text, flags=re.M).strip("\n")):
         first, *rest = block.split("\n")
         path, _, variants = first.partition(" of ")
+        above = rest.pop(0).strip() if rest and rest[0][:1] == " " else None
         lines = [line for line in rest if line[:1] in "-+"]
         reason = " ".join(line.strip() for line in rest if line[:1] not in "-+")
         if not (ROOT / path).is_file() or not reason or not lines or len(lines) % 2 or not (
@@ -43,7 +45,12 @@ def read_equivalent():
         for old, new in zip(lines[::2], lines[1::2]):
             if (old[1:].strip(), new[1:].strip()) not in possible:
                 raise Error(f"{EQUIVALENT}: no line of {path} has this edit any more:\n{old}\n{new}")
-            entries.append((path, variants or "*", old[1:].strip(), new[1:].strip(), reason))
+            source = [line.strip() for line in (ROOT / path).read_text(encoding="utf-8").splitlines()]
+            places = {number + 1 for number, line in enumerate(source)
+                      if line == old[1:].strip() and above in (None, source[number - 1])}
+            if not places:
+                raise Error(f"{EQUIVALENT}: no such line of {path} stands below this one any more:\n{above}")
+            entries.append((path, variants or "*", places, old[1:].strip(), new[1:].strip(), reason))
     return entries
 
 
@@ -56,8 +63,9 @@ def judge(records, entries):
             record["verdict"] = "rare"
         if record.get("since"):
             record["verdict"] = "since"
-        for path, variants, old, new, reason in entries:
-            fits = (record["file"], record["old"], record["new"]) == (path, old, new)
+        for path, variants, places, old, new, reason in entries:
+            line = int(record["id"].split(":")[2])
+            fits = (record["file"], record["old"], record["new"]) == (path, old, new) and line in places
             if fits and record["verdict"] == "survived" and any(fnmatch.fnmatch(record["variant"], g) for g in variants.split()):
                 record.update(verdict="equivalent", reason=reason)
     return [r for r in records if is_mutant(r)]
