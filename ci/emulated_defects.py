@@ -28,7 +28,7 @@ class Plan:
     elsewhere: tuple = ()  # defects that so few samples on one processor need not show, and no CPU's instructions either
 
 
-# The dearer calls of 1 in 48 samples are single-stepped in Bochs too; qemu-user does not stop at each instruction.
+# The dearer calls of 1 in 64 samples are single-stepped in Bochs too; qemu-user does not stop at each instruction.
 AVX2_IN_SSE = Plan(
     glob="*/sse!uses_*",
     options=("--seeds", "1", "--samples", "60", "--no-stepping"),

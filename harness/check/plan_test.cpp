@@ -31,10 +31,10 @@ TEST(CheckPlan, FollowsFromTheSeedAtTheStatedRates) {
   // Each within five standard deviations of a binomial distribution.
   EXPECT_NEAR(count["contents"], kSeeds / 8.0, kSeeds / 8.0 * 0.05);
   EXPECT_NEAR(count["between"], kSeeds * 15 / 64.0, kSeeds * 15 / 64.0 * 0.05);
-  EXPECT_NEAR(count["stepped"], kSeeds / 48.0, kSeeds / 48.0 * 0.12);
+  EXPECT_NEAR(count["stepped"], kSeeds / 64.0, kSeeds / 64.0 * 0.13);
   EXPECT_NEAR(count["tiny and stepped"], kSeeds / 16.0, kSeeds / 16.0 * 0.07);
-  EXPECT_NEAR(count["threaded"], kSeeds / 96.0, kSeeds / 96.0 * 0.16);
-  EXPECT_NEAR(count["both"], kSeeds / 4608.0, 25) << "drawn apart from each other";
+  EXPECT_NEAR(count["threaded"], kSeeds / 128.0, kSeeds / 128.0 * 0.18);
+  EXPECT_NEAR(count["both"], kSeeds / 8192.0, 17) << "drawn apart from each other";
   EXPECT_NEAR(count["mappings"], kSeeds / 32.0, kSeeds / 32.0 * 0.15);
   EXPECT_NEAR(count["to the limit"], kSeeds / 16.0, kSeeds / 16.0 * 0.07);
   EXPECT_NEAR(count["moved"], kSeeds / 2.0, kSeeds / 2.0 * 0.02);
