@@ -41,11 +41,12 @@ def read_equivalent():
         if not (ROOT / path).is_file() or not reason or not lines or len(lines) % 2 or not (
                 all(line[0] == sign for i, sign in enumerate("-+") for line in lines[i::2])):
             raise Error(f"{EQUIVALENT}: '{first}' must be a file, and after it lines '-' and '+' in turn, and a reason")
-        possible = {edit.lines(edits_of(path)[0]) for edit in edits_of(path)[1]}
+        code, edits = edits_of(path)
+        possible = {edit.lines(code) for edit in edits}
+        source = [line.strip() for line in code.splitlines()]
         for old, new in zip(lines[::2], lines[1::2]):
             if (old[1:].strip(), new[1:].strip()) not in possible:
                 raise Error(f"{EQUIVALENT}: no line of {path} has this edit any more:\n{old}\n{new}")
-            source = [line.strip() for line in (ROOT / path).read_text(encoding="utf-8").splitlines()]
             places = {number + 1 for number, line in enumerate(source)
                       if line == old[1:].strip() and above in (None, source[number - 1])}
             if not places:

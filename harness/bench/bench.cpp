@@ -330,9 +330,17 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
 #endif
 }
 
-bool is_selected(const BenchOptions& options, const Variant& variant, const ShapeClass& shape_class) {
+std::string name_of_timing(const Variant& variant, const ShapeClass& shape_class) {
+  return variant.name() + "/" + shape_class.name();
+}
+
+std::vector<const Variant*> selected_variants(const TimingJob& job, const BenchOptions& options) {
   try {
-    return std::regex_search(variant.name() + "/" + shape_class.name(), std::regex(options.filter));
+    const std::regex filter(options.filter);
+    std::vector<const Variant*> variants = job.variants;
+    std::erase_if(variants,
+                  [&](const Variant* v) { return !std::regex_search(name_of_timing(*v, job.shape_class), filter); });
+    return variants;
   } catch (const std::regex_error& e) {
     throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
   }

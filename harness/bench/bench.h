@@ -90,15 +90,18 @@ std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::ve
 /// Before, each is checked at the shape of each class, and a size less and more: what fails there is in its verdict, and not timed.
 BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOptions& options);
 
-/// Whether the options' filter has this timing. Throws InputError if it is no regular expression.
-bool is_selected(const BenchOptions& options, const Variant& variant, const ShapeClass& shape_class);
-
 /// One shape to time.
 struct TimingJob {
   const Kernel* kernel;
   std::vector<const Variant*> variants;  ///< of the kernel; the control repeats the last
   ShapeClass shape_class;
 };
+
+/// Those of the job's variants that the options' filter has. Throws InputError if it is no regular expression.
+std::vector<const Variant*> selected_variants(const TimingJob& job, const BenchOptions& options);
+
+/// What the filter is held against: "kernel/variant/label".
+std::string name_of_timing(const Variant& variant, const ShapeClass& shape_class);
 
 /// Times the variants of each job, decided, in the order of the jobs; those of which the filter leaves nothing are not
 /// among them. One round of each job follows another, so that the rounds of a job lie far apart: what disturbs a shared

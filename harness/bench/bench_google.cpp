@@ -149,8 +149,7 @@ void initialise(const BenchOptions& options) {
 
 void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, int rounds, int placement,
                              ShapeTimings& shape, nlohmann::json& google) {
-  const auto full_name = [&](const Variant& v) { return v.name() + "/" + job.shape_class.name(); };
-  if (std::ranges::none_of(job.variants, [&](auto* v) { return is_selected(options, *v, job.shape_class); })) {
+  if (selected_variants(job, options).empty()) {
     return;  // Google Benchmark would complain of each shape that the filter leaves out
   }
   initialise(options);
@@ -158,7 +157,7 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
   std::vector<size_t> batches(job.variants.size() + 1, 0);
   std::vector<benchmark::internal::Benchmark*> registered;
   const auto add = [&](size_t index, const Variant& variant, const std::string& suffix) {
-    const std::string name = full_name(variant) + suffix;
+    const std::string name = name_of_timing(variant, job.shape_class) + suffix;
     size_t& batch = batches[index];
     auto* benchmark = benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State& state) {
       GoogleTimer warm(state, batch, variant.defect == kSlowed);

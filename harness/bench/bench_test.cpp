@@ -141,6 +141,19 @@ TEST(Decision, ADroppedVariantIsComparedInTheRoundsThatItHas) {
   EXPECT_EQ(s.winner, "avx2");
 }
 
+/// Verdicts of dot_f32.
+std::vector<Verdict> passed(const std::vector<std::string>& variants, const std::vector<Shape>& shapes = {}) {
+  std::vector<Verdict> verdicts;
+  for (const std::string& variant : variants) {
+    Verdict& v = verdicts.emplace_back();
+    v.kernel = "dot_f32";
+    v.variant = variant;
+    v.status = Status::pass;
+    v.shapes = shapes;
+  }
+  return verdicts;
+}
+
 /// dot_f32 at three sizes of one class and at one of another.
 std::vector<ShapeTimings> two_classes() {
   const Kernel& kernel = find_kernel("dot_f32");
@@ -174,14 +187,7 @@ TEST(FindGaps, WhereNoVariantIsGoodAtBothSizes) {
 
 TEST(Choose, OneChoiceForEachTwoNeighbouringSizes) {
   const auto shapes = two_classes();
-  std::vector<Verdict> verdicts;
-  for (const char* variant : {"sse", "avx2", "avx512"}) {
-    Verdict& v = verdicts.emplace_back();
-    v.kernel = "dot_f32";
-    v.variant = variant;
-    v.status = Status::pass;
-    v.shapes = {{1024}, {65536}};
-  }
+  const auto verdicts = passed({"sse", "avx2", "avx512"}, {{1024}, {65536}});
   const Profile profile = choose(detect_cpu(), verdicts, shapes);
   ASSERT_EQ(profile.choices.size(), 3u);
   EXPECT_EQ(profile.choices[0].label, "L1");
@@ -197,14 +203,7 @@ TEST(Choose, OneChoiceForEachTwoNeighbouringSizes) {
 }
 
 TEST(Choose, NothingOfAClassThatWasNotChecked) {
-  std::vector<Verdict> verdicts;
-  for (const char* variant : {"sse", "avx2", "avx512"}) {
-    Verdict& v = verdicts.emplace_back();
-    v.kernel = "dot_f32";
-    v.variant = variant;
-    v.status = Status::pass;
-    v.shapes = {{1024}};
-  }
+  auto verdicts = passed({"sse", "avx2", "avx512"}, {{1024}});
   verdicts[1].shapes.push_back({65536});  // of one of the variants that were timed
   const Profile profile = choose(detect_cpu(), verdicts, two_classes());
   ASSERT_EQ(profile.choices.size(), 2u);
@@ -217,13 +216,7 @@ TEST(CheckTimedShapes, AVariantThatIsWrongThereIsNotTimed) {
   std::vector<const Variant*> variants = {kernel.find("scalar"), kernel.find("sse")};
   std::vector<TimingJob> jobs = {{&kernel, variants, {"L1", {1024}}},
                                  {&kernel, variants, scaled(kernel, {"L1", {1024}}, 75)}};
-  std::vector<Verdict> verdicts(2);
-  verdicts[0].variant = "scalar";
-  verdicts[1].variant = "sse";
-  for (Verdict& v : verdicts) {
-    v.kernel = "dot_f32";
-    v.status = Status::pass;
-  }
+  auto verdicts = passed({"scalar", "sse"});
   check_timed_shapes(cpu, jobs, verdicts, {});
   EXPECT_EQ(verdicts[0].samples, 3u);
   EXPECT_EQ(verdicts[0].shapes, (std::vector<Shape>{{1024}, {1023}, {1025}}));
@@ -250,12 +243,8 @@ TEST(Audit, WithoutAProfileItSaysSoBeforeItChecksAnything) {
 
 TEST(Audit, TimesTheChoiceAgainstTheOthersAtShapesOfItsOwn) {
   const Cpu cpu = detect_cpu();
-  Verdict scalar;
-  scalar.kernel = "dot_f32";
-  scalar.variant = "scalar";
-  scalar.status = Status::pass;
   Dispatch dispatch(cpu, std::map<std::string, std::string>{{"dot_f32", "scalar"}});
-  const auto entries = audit(cpu, {scalar}, dispatch, 7);
+  const auto entries = audit(cpu, passed({"scalar"}), dispatch, 7);
   ASSERT_EQ(entries.size(), timed_classes(find_kernel("dot_f32"), cpu.caches).size());
   for (const auto& e : entries) {
     EXPECT_EQ(e.chosen, "scalar");

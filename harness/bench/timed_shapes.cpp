@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "harness/runtime/error.h"
-
 namespace assay {
 namespace {
 
@@ -14,10 +12,8 @@ Shape beside(const Kernel& kernel, const Shape& shape, bool more) {
     for (size_t& size : other) {
       size = size <= step ? size : more ? size + step : size - step;
     }
-    try {
-      trial_of(kernel).validate(kernel, other);
+    if (is_allowed(kernel, other)) {  // else it is no multiple of its blocks
       return other == shape ? Shape{} : other;
-    } catch (const InputError&) {  // not a multiple of its blocks
     }
   }
   return {};
@@ -67,11 +63,9 @@ void check_timed_shapes(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vecto
       continue;
     }
     const std::vector<Shape> shapes = shapes_to_check(job);
-    for (const Variant* variant : job.variants) {
-      if (is_selected(options, *variant, job.shape_class)) {
-        auto& all = check_options.shapes[variant->name()];
-        all.insert(all.end(), shapes.begin(), shapes.end());
-      }
+    for (const Variant* variant : selected_variants(job, options)) {
+      auto& all = check_options.shapes[variant->name()];
+      all.insert(all.end(), shapes.begin(), shapes.end());
     }
   }
   if (check_options.shapes.empty()) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <utility>
 
 #include "harness/check/small_stack.h"
@@ -29,10 +28,8 @@ const char* AtWork::step() { return current_step; }
 
 void Caller::make(bool step) {
   const AtWork at_work(&case_, "");
-  std::optional<OnSmallStack> small;
-  if (!step && !case_.is_nested()) {  // signals of steps need more, and others are called in the midst of a call
-    small.emplace();
-  }
+  // Signals of steps need more, and nested cases are called in the midst of a call.
+  const OnSmallStack small(!step && !case_.is_nested());
   call_.checked(step, case_.garbage());
 }
 

@@ -136,11 +136,6 @@ CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, 
     id.input_class = InputClass::normal;
   }
   id.input_class = trial_of(kernel).class_for(index, id.shape).value_or(id.input_class);
-  // Few wrong inputs of a function of one float: a million of them, one in each 4096.
-  if (trial_of(kernel).unary_reference() != nullptr && index % 2000 == 301) {
-    id.shape = {size_t{1} << 20};
-    id.input_class = InputClass::any_bits;
-  }
   const size_t aliases = trial_of(kernel).aliases().size();
   id.alias = rng.below(2) == 0 ? 0 : rng.below(aliases);
   return id;

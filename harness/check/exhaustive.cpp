@@ -115,12 +115,13 @@ void check_all_inputs(const Kernel& kernel, const std::vector<Verdict*>& verdict
   for (const Verdict* v : verdicts) {
     variants.push_back(kernel.find(v->variant));
   }
+  const uint64_t first = options.seed % options.stride;
+  const uint64_t asked = (kInputs / kChunk - first + options.stride - 1) / options.stride * kChunk;
   const unsigned count = job_count(options.jobs);
   std::vector<std::unique_ptr<Job>> jobs;
   for (unsigned j = 0; j < count; ++j) {
     jobs.push_back(std::make_unique<Job>(variants.size(), [&](std::span<SampleLog> logs) {
-      exhaustive_worker(trial_of(kernel), variants, options.seed % options.stride + j * options.stride,
-                        count * options.stride, logs);
+      exhaustive_worker(trial_of(kernel), variants, first + j * options.stride, count * options.stride, logs);
     }));
   }
   while (!std::ranges::all_of(jobs, [&](auto& job) { return job->poll(options.timeout); })) {
@@ -131,8 +132,6 @@ void check_all_inputs(const Kernel& kernel, const std::vector<Verdict*>& verdict
     for (const auto& job : jobs) {
       add_log(verdict, job->log(v));
     }
-    const uint64_t asked =
-        (kInputs / kChunk - options.seed % options.stride + options.stride - 1) / options.stride * kChunk;
     if (verdict.reason.empty() && verdict.samples != asked) {
       verdict.reason =
           fmt::format("only {} of {} inputs were run: another variant crashed the worker", verdict.samples, asked);

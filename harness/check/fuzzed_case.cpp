@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "harness/check/caller.h"
 #include "harness/check/instructions.h"
@@ -69,10 +68,7 @@ const uint8_t* FuzzedCase::keep_contents(const NewBuffer& buffer) {
 
 size_t FuzzedCase::call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) {
   const AtWork at_work(this, "pack");
-  std::optional<OnSmallStack> small;
-  if (!nested_) {
-    small.emplace();
-  }
+  const OnSmallStack small(!nested_);
   const size_t bytes = checked_call(pack, false, garbage_, packed, w, rows, cols);
   if (const StateFault fault = fault_of_call(); !fault.check.empty()) {
     throw Mismatch(fault.check, fmt::format("after pack: {}", fault.text));

@@ -23,7 +23,10 @@ uint8_t* reservation = nullptr;  // of the thread that checks; kept for the next
 
 }  // namespace
 
-OnSmallStack::OnSmallStack() {
+OnSmallStack::OnSmallStack(bool wanted) {
+  if (!wanted) {
+    return;
+  }
   if (reservation == nullptr) {
     reservation = reserve();
   }

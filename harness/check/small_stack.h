@@ -7,11 +7,11 @@ namespace assay {
 /// What a kernel, or its pack, may use of the stack: threads of other programs may have little more.
 inline constexpr size_t kMostStack = size_t{64} << 10;
 
-/// While it lives, calls that this thread makes through checked_call run on a stack of kMostStack bytes. Below is memory that
-/// nothing may touch. Throws MachineError if the system has none.
+/// While it lives, if `wanted`, calls that this thread makes through checked_call run on a stack of kMostStack bytes. Below is
+/// memory that nothing may touch. Throws MachineError if the system has none.
 class OnSmallStack {
  public:
-  OnSmallStack();
+  explicit OnSmallStack(bool wanted);
   ~OnSmallStack();
   OnSmallStack(const OnSmallStack&) = delete;
 };

@@ -76,6 +76,9 @@ class Trial {
   virtual double unary_ulp_limit() const { return 0; }
 };
 
+/// Whether Trial::validate lets the shape pass.
+bool is_allowed(const Kernel& kernel, const Shape& shape);
+
 /// A product of matrices {rows, cols, tokens} with sizes of a model, or a step less or more: by its number in turn one token,
 /// long rows, many rows, or some of each, such that it is 2^25 multiplications at most. Columns are multiples of `unit`.
 Shape draw_model_product(Rng& rng, uint64_t number, size_t unit);

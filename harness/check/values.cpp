@@ -50,12 +50,6 @@ constexpr std::array<float, 16> kSpecials = {
     std::numeric_limits<float>::lowest(),
 };
 
-/// Any of them, NaN and Inf above all.
-float any_special(Rng& rng) {
-  constexpr size_t kNonFinite = 5;
-  return kSpecials[rng.below(rng.below(2) == 0 ? kNonFinite : kSpecials.size())];
-}
-
 /// Two special values, NaN and Inf above all, among numbers: one in the last vector, the other there too or in the same lane of an
 /// earlier one, where an accumulator meets both.
 void fill_pair(std::span<float> x, Rng& rng) {
@@ -72,8 +66,8 @@ void fill_pair(std::span<float> x, Rng& rng) {
   const size_t vectors_before = one / lanes;
   const bool same_lane = vectors_before > 0 && rng.below(4) != 0;
   x[same_lane ? one - lanes * (1 + rng.below(vectors_before)) : in_last()] =
-      rng.below(2) == 0 ? kInf : any_special(rng);
-  x[one] = any_special(rng);  // the same place perhaps: then it is alone
+      rng.below(2) == 0 ? kInf : special_value(rng);
+  x[one] = special_value(rng);  // the same place perhaps: then it is alone
 }
 
 /// The large ones of 16 lanes or fewer, then 2^-24 of them: half of the last bit, a tie, which goes to what is there; or 2^-12, of which the
@@ -98,7 +92,10 @@ void fill_any_bits(std::span<float> x, Rng& rng) {
 
 }  // namespace
 
-float special_value(Rng& rng) { return any_special(rng); }
+float special_value(Rng& rng) {
+  constexpr size_t kNonFinite = 5;
+  return kSpecials[rng.below(rng.below(2) == 0 ? kNonFinite : kSpecials.size())];
+}
 
 void fill_factors(std::span<float> x, InputClass c, Rng& rng) {
   if (c == InputClass::absorbed) {
@@ -119,16 +116,12 @@ void fill_class(std::span<float> x, InputClass c, Rng& rng) {
     return fill_any_bits(x, rng);
   }
   if (c == InputClass::special) {  // or none beside those of other inputs, or many
-    switch (rng.below(8)) {
-      case 0:
-      case 1:
-      case 2:
-      case 3:
-        return fill_pair(x, rng);
-      case 4:
-        return fill_class(x, InputClass::normal, rng);
-      default:
-        break;
+    const uint64_t kind = rng.below(8);
+    if (kind < 4) {
+      return fill_pair(x, rng);
+    }
+    if (kind == 4) {
+      return fill_class(x, InputClass::normal, rng);
     }
   }
   const float sign = (rng.next() & 1) != 0 ? -1.0f : 1.0f;

@@ -15,7 +15,8 @@ void fill_class(std::span<int32_t> x, InputClass c, Rng& rng);
 /// What a sum of products multiplies those elements with: the same, but ones for the class `absorbed`.
 void fill_factors(std::span<float> x, InputClass c, Rng& rng);
 
-/// One of the values that the class `special` has: of NaN, Inf, zeros, ones and the ends of normal and subnormal numbers.
+/// One of the values that the class `special` has, NaN and Inf in half of the draws; the others are zeros, ones and the ends of
+/// normal and subnormal numbers.
 float special_value(Rng& rng);
 
 /// The bits of an fp16 that a block of weights or activations of the class is scaled by: finite, of either sign.

@@ -151,8 +151,8 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool col
     }
     // The other kind of caches only where the profile has nothing else: `tune --quick` leaves the cold ones out.
     constexpr double kOtherCaches = 1000;
-    constexpr double kOtherRemainder =
-        1;  // as far as twice the length: where lengths are long, only whole ones were timed
+    // As far as twice the length: where lengths are long, only whole ones were timed.
+    constexpr double kOtherRemainder = 1;
     const double far = distance(known.choice.shape, shape) + (known.choice.cold == cold ? 0 : kOtherCaches) +
                        (is_ragged(known.choice.shape) == is_ragged(shape) ? 0 : kOtherRemainder);
     if (far < nearest) {
