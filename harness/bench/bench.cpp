@@ -50,6 +50,14 @@ bool same_class(const ShapeTimings& a, const ShapeTimings& b) {
   return a.kernel == b.kernel && a.shape_class.label == b.shape_class.label;
 }
 
+/// Of what is over this many bytes the buffers take longer to make than to time.
+constexpr double kLarge = size_t{32} << 20;
+
+/// Of what is large two fifths of the rounds are enough: a sample of it is long, and varies little.
+[[maybe_unused]] int rounds_for(const ShapeTimings& shape, int rounds) {
+  return shape.work.bytes() > kLarge ? (2 * rounds + 4) / 5 : rounds;
+}
+
 /// Of `variants` those over `most` times the fastest; but never the last, of which the control is.
 [[maybe_unused]] void drop_slow(std::vector<const Variant*>& variants, const ShapeTimings& shape, double most) {
   double fastest = std::numeric_limits<double>::infinity();
@@ -281,7 +289,6 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
   // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so each round has
   // them elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).
   constexpr int kPilot = 5;
-  constexpr double kLarge = size_t{32} << 20;  // bytes
   constexpr double kEnough = 1.03;
   const int most_rounds = options.repetitions + options.extra_rounds;
   std::vector<TimingJob> left = jobs;
@@ -297,15 +304,17 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
     for (size_t i = 0; i < jobs.size(); ++i) {
       ShapeTimings& shape = shapes[i];
       const int at_once = shape.work.bytes() > kLarge ? kPilot : 1;
+      const int repetitions = rounds_for(shape, options.repetitions);
+      const int most_of_shape = rounds_for(shape, most_rounds);
       if (done[i] || round % at_once != 0) {
         continue;
       }
       if (options.on_progress) {
         options.on_progress(fmt::format("round {} of {}: {} {}", round + 1,
-                                        round < options.repetitions ? options.repetitions : most_rounds, shape.kernel,
+                                        round < repetitions ? repetitions : most_of_shape, shape.kernel,
                                         shape.shape_class.name()));
       }
-      const int regular = options.repetitions - round;
+      const int regular = repetitions - round;
       run_on_google_benchmark(left[i], options, regular > 0 ? std::min(at_once, regular) : at_once, round, shape,
                               google);
       if (shape.timings.empty()) {
@@ -316,9 +325,9 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
       if (timed == kPilot) {
         drop_slow(left[i].variants, shape, options.drop_over);
       }
-      if (timed >= options.repetitions) {
+      if (timed >= repetitions) {
         decide(shape);
-        done[i] = round + at_once >= most_rounds || possible_loss(shape) <= kEnough;
+        done[i] = timed >= most_of_shape || possible_loss(shape) <= kEnough;
         if (done[i] && on_done) {
           on_done(shape);
         }
@@ -377,8 +386,10 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
       if (options.quick && (shape_class.cold || !fits)) {
         continue;
       }
-      for (const int percent : options.percents) {
-        jobs.push_back({&kernel, variants, scaled(kernel, shape_class, percent)});
+      // Between sizes of what is large little changes: the first and the third show it.
+      const size_t step = work.bytes() > kLarge ? 2 : 1;
+      for (size_t i = 0; i < options.percents.size(); i += step) {
+        jobs.push_back({&kernel, variants, scaled(kernel, shape_class, options.percents[i])});
       }
     }
   }

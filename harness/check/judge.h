@@ -43,9 +43,9 @@ class Judge {
   void expect_bits(const char* what, size_t index, float got, float want) const;
   /// Integers and bytes.
   void expect_equal(const char* what, size_t index, int64_t got, int64_t want) const;
-  /// Elements that the kernel must not write still hold the poison.
   /// That each of the floats was written.
   void expect_written(const char* what, const float* p, size_t count) const;
+  /// Elements that the kernel must not write still hold the poison.
   void expect_untouched(const char* what, const float* p, size_t count) const;
 
   const ErrorStats& errors() const { return errors_; }

@@ -94,7 +94,7 @@ const Trial& trial_of(const Kernel& kernel);
 std::vector<std::pair<std::string, const Trial*>> generated_trials();
 
 /// Shape classes "L1", "L2", "L3", "mem" of a kernel that moves `bytes_per_element` per element of its one
-/// dimension: half of each cache, and for memory four times the last cache (at least 64 MiB, at most 256 MiB).
+/// dimension: half of each cache (16 MiB at most), and for memory four times the last cache (64 to 128 MiB).
 /// Lengths are multiples of `multiple`.
 std::vector<ShapeClass> vector_shape_classes(const CacheInfo& caches, size_t bytes_per_element, size_t multiple = 64);
 

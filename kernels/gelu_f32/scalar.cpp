@@ -1,50 +1,11 @@
-#include <stdint.h>
-#include <string.h>
-
 #include "kernels/gelu_f32/kernel.h"
-#include "kernels/shared/scalar.h"
+#include "kernels/shared/scalar_activations.h"
 
 extern "C" gelu_f32_fn gelu_f32_scalar;
 
-static inline uint32_t low_bits_of(double d) {
-  uint64_t bits;
-  memcpy(&bits, &d, sizeof bits);
-  return static_cast<uint32_t>(bits);
-}
-
-// gelu(x) = x / (1 + 2^u), u = -2 log2(e) z = x (a + b x^2); 2^u = 2^n 2^f with n = rint(u), |f| <= 1/2.
 extern "C" void gelu_f32_scalar(float* y, const float* x, size_t n) {
-  // gelu(-11) is under 2^-150, so every x below has its result, -0; for x >= 8, 1 + 2^u is 1 in float. Within these
-  // limits u is in [-72, 163].
-  const float low = -11;
-  const float high = 8;
-  // The relative error of 2^u is 0.7 times the absolute error of u, for which u must have 8 + 24 bits and more: double.
-  const double a = -2.3022081981443249;   // -2 sqrt(2/pi) log2(e)
-  const double b = -0.10294323958002349;  // 0.044715 a
-  // Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits of the double, here with a bias of 127.
-  const double magic = 0x1.8p52 + 127;
-  // 2^f = 1 + f (c1 + .. + c6 f^5): coefficients of least relative error, 2^-27.6, for |f| <= 0.5001: a Remez exchange,
-  // then rounded to float and improved by single ULPs.
-  const float c1 = 0x1.62e43p-1f;
-  const float c2 = 0x1.ebfbdap-3f;
-  const float c3 = 0x1.c6af24p-5f;
-  const float c4 = 0x1.3b2e3cp-7f;
-  const float c5 = 0x1.5f428p-10f;
-  const float c6 = 0x1.41fee8p-13f;
 #pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
   for (size_t i = 0; i < n; ++i) {
-    float v = x[i];
-    v = v < low ? low : v;  // false for a NaN, which stays
-    const double t = static_cast<double>(v > high ? high : v);
-    const double u = t * (a + b * (t * t));
-    const double biased = u + magic;
-    const float f = static_cast<float>(u - (biased - magic));
-    const float p = 1 + f * (c1 + f * (c2 + f * (c3 + f * (c4 + f * (c5 + f * c6)))));
-    // 1 + 2^n overflows for n > 127: below x = -8 (n >= 70) both sides of the fraction are scaled by 2^-64. The
-    // quotient is rounded once, also to a subnormal.
-    const bool far = v < -8.0f;
-    const float scale = far ? 0x1p-64f : 1.0f;
-    const uint32_t exponent = (low_bits_of(biased) - (far ? 64u : 0u)) << 23;
-    y[i] = v * scale / (scale + p * float_of(exponent));
+    y[i] = gelu(x[i]);
   }
 }

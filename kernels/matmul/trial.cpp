@@ -138,10 +138,10 @@ class MatmulTrial : public Trial {
 
   // Decode: one token; prefill: bound by arithmetic. Sizes of a small model's layers and of a large one's.
   std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
-    // Weights that no cache holds: 4096 columns, 64 to 256 MiB.
+    // Weights that no cache holds: 4096 columns, 64 to 128 MiB.
     const size_t l3 = caches.l3 != 0 ? caches.l3 : size_t{8} << 20;
     const size_t row_bytes = 4096 / format_.elements * format_.bytes;
-    const size_t memory_rows = std::clamp(4 * l3, size_t{64} << 20, size_t{256} << 20) / row_bytes / 64 * 64;
+    const size_t memory_rows = std::clamp(4 * l3, size_t{64} << 20, size_t{128} << 20) / row_bytes / 64 * 64;
     return {{"decode-256", {256, 256, 1}},   {"decode-768", {768, 768, 1}},
             {"decode-3072", {3072, 768, 1}}, {"decode-mem", {memory_rows, 4096, 1}},
             {"prefill-768", {768, 768, 64}}, {"prefill-4096", {4096, 4096, 64}}};

@@ -1,36 +1,19 @@
 #pragma once
-#include "kernels/gelu_f32/kernel.h"
 #include "kernels/shared/jit.h"
 
 namespace {
 
-// In order of use: the first ones get the free registers, the others are read from memory.
-enum Constant {
-  kMagic,
-  kBHigh,
-  kCHigh,
-  kOne,
-  kLow,
-  kHigh,
-  kC6,
-  kC5,
-  kC4,
-  kC3,
-  kC2,
-  kC1,
-  kCLow,
-  kBLow,
-  kFar,
-  kDown,
-  kConstants
-};
+enum Formula { kGelu, kSilu };
+enum Form { kUnary, kGated };
 
-// Code for one n: a constant trip count, then straight-line code for what is left. The algorithm is that of avx2.cpp
-// and avx512.cpp. Arguments: rdi = y, rsi = x; n is not read.
+// y = f(x), or z = f(gate) * up, element by element for one n: a constant trip count, then straight-line code for what is left.
+// Arguments: rdi = y, rsi = x, and rdx = up where there is one; n is not read. The algorithms are those of avx2_activations.h and
+// avx512_activations.h, the names at the right those of their variables.
 template <class Vec>
-class Generator : public VectorGenerator {
+class Activation : public VectorGenerator {
  public:
-  Generator(void* code, size_t capacity, size_t n) : VectorGenerator(code, capacity, n % Vec::kLanes) {
+  Activation(void* code, size_t capacity, size_t n, Formula formula, Form form)
+      : VectorGenerator(code, capacity, n % Vec::kLanes), formula_(formula), gated_(form == kGated) {
     const size_t vectors = n / Vec::kLanes;
     if (n != 0) {
       constants_.load();
@@ -50,6 +33,27 @@ class Generator : public VectorGenerator {
   }
 
  private:
+  // In order of use: the first ones get the free registers, the others are read from memory.
+  enum Constant {
+    kMagic,
+    kAHigh,
+    kCHigh,
+    kOne,
+    kLow,
+    kHigh,
+    kC6,
+    kC5,
+    kC4,
+    kC3,
+    kC2,
+    kC1,
+    kCLow,
+    kALow,
+    kFar,
+    kDown,
+    kConstants
+  };
+
   static constexpr bool kWide = Vec::kWide;
   static constexpr int kBytes = Vec::kBytes;
   static constexpr int kUnroll = 2;
@@ -65,7 +69,11 @@ class Generator : public VectorGenerator {
 
   void step(int count) {
     each(count, [&](int j) { vmovups(x(j), ptr[rsi + j * kBytes]); });
-    gelu(count);
+    activate(count);
+    if (gated_) {
+      each(count, [&](int j) { vmulps(x(j), x(j), ptr[rdx + j * kBytes]); });
+      add(rdx, count * kBytes);
+    }
     each(count, [&](int j) { vmovups(ptr[rdi + j * kBytes], x(j)); });
     add(rsi, count * kBytes);
     add(rdi, count * kBytes);
@@ -74,18 +82,32 @@ class Generator : public VectorGenerator {
   void step_part() {
     load_mask(a(0));
     load(x(0), ptr[rsi], true);
-    gelu(1);
-    if constexpr (!kWide) {  // gelu took the register
+    activate(1);
+    if constexpr (!kWide) {  // the activation took the register
       load_mask(a(0));
+    }
+    if (gated_) {
+      load(b(0), ptr[rdx], true);
+      vmulps(x(0), x(0), b(0));
     }
     store(ptr[rdi], x(0), true);
   }
 
-  // x(j) = gelu(x(j)); the names at the right are those of avx2.cpp.
-  void gelu(int count) {
+  // x(j) = f(x(j))
+  void activate(int count) {
     // VMAXPS and VMINPS give their second operand where one is a NaN.
     each(count, [&](int j) { vmaxps(x(j), constants_.in_register(kLow, a(j)), x(j)); });
     each(count, [&](int j) { vminps(a(j), constants_.in_register(kHigh, a(j)), x(j)); });  // t
+    if (formula_ == kGelu) {
+      find_gelu_power(count);
+    } else {
+      find_silu_power(count);
+    }
+    divide(count);
+  }
+
+  // From t in a(j): shifted in a(j), whole in c(j), f in d(j).
+  void find_gelu_power(int count) {
     each(count, [&](int j) { vmovaps(b(j), a(j)); });
     constants_.each(count, kCHigh, [&](int j, const auto& k) { vfmadd213ps(b(j), a(j), k); });  // s
     constants_.each(count, kCHigh, [&](int j, const auto& k) { vsubps(c(j), b(j), k); });
@@ -95,12 +117,26 @@ class Generator : public VectorGenerator {
     each(count, [&](int j) { vfmsub213ps(b(j), a(j), d(j)); });
     each(count, [&](int j) { vfmadd231ps(b(j), a(j), c(j)); });  // w_low
     constants_.each(count, kMagic, [&](int j, const auto& k) { vmovaps(a(j), k); });
-    constants_.each(count, kBHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });  // shifted
+    constants_.each(count, kAHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });  // shifted
     constants_.each(count, kMagic, [&](int j, const auto& k) { vsubps(c(j), a(j), k); });       // whole
-    constants_.each(count, kBHigh, [&](int j, const auto& k) { vmulps(b(j), b(j), k); });
-    constants_.each(count, kBLow, [&](int j, const auto& k) { vfmadd231ps(b(j), d(j), k); });  // f_low
-    constants_.each(count, kBHigh, [&](int j, const auto& k) { vfmsub132ps(d(j), c(j), k); });
+    constants_.each(count, kAHigh, [&](int j, const auto& k) { vmulps(b(j), b(j), k); });
+    constants_.each(count, kALow, [&](int j, const auto& k) { vfmadd231ps(b(j), d(j), k); });  // f_low
+    constants_.each(count, kAHigh, [&](int j, const auto& k) { vfmsub132ps(d(j), c(j), k); });
     each(count, [&](int j) { vaddps(d(j), d(j), b(j)); });  // f
+  }
+
+  void find_silu_power(int count) {
+    each(count, [&](int j) { vmovaps(d(j), a(j)); });  // t
+    each(count, [&](int j) { vmovaps(b(j), a(j)); });
+    constants_.each(count, kMagic, [&](int j, const auto& k) { vmovaps(a(j), k); });
+    constants_.each(count, kAHigh, [&](int j, const auto& k) { vfmadd231ps(a(j), d(j), k); });  // shifted
+    constants_.each(count, kMagic, [&](int j, const auto& k) { vsubps(c(j), a(j), k); });       // whole
+    constants_.each(count, kAHigh, [&](int j, const auto& k) { vfmsub132ps(d(j), c(j), k); });
+    constants_.each(count, kALow, [&](int j, const auto& k) { vfmadd231ps(d(j), b(j), k); });  // f
+  }
+
+  // x = x / (1 + 2^(whole + f))
+  void divide(int count) {
     constants_.each(count, kC6, [&](int j, const auto& k) { vmovaps(b(j), k); });
     for (const int power : {kC5, kC4, kC3, kC2, kC1, kOne}) {
       constants_.each(count, power, [&](int j, const auto& k) { vfmadd213ps(b(j), d(j), k); });  // p
@@ -126,13 +162,20 @@ class Generator : public VectorGenerator {
 
   void write_constants() {
     float values[kConstants] = {};
+    if (formula_ == kGelu) {
+      values[kLow] = -11;
+      values[kHigh] = 8;
+      values[kAHigh] = -0x1.a5a7dp-4f;
+      values[kALow] = 0x1.151aaep-29f;
+      values[kCHigh] = 0x1.65d26p+4f;
+      values[kCLow] = -0x1.226128p-20f;
+    } else {
+      values[kLow] = -109;
+      values[kHigh] = 18;
+      values[kAHigh] = -0x1.715476p0f;
+      values[kALow] = -0x1.4ae0cp-26f;
+    }
     values[kMagic] = 0x1.8p23f;
-    values[kBHigh] = -0x1.a5a7dp-4f;
-    values[kBLow] = 0x1.151aaep-29f;
-    values[kCHigh] = 0x1.65d26p+4f;
-    values[kCLow] = -0x1.226128p-20f;
-    values[kLow] = -11;
-    values[kHigh] = 8;
     values[kOne] = 1;
     values[kC6] = 0x1.41fee8p-13f;
     values[kC5] = 0x1.5f428p-10f;
@@ -148,6 +191,8 @@ class Generator : public VectorGenerator {
     }
   }
 
+  const Formula formula_;
+  const bool gated_;
   Constants<Vec> constants_{*this, kValues* kUnroll, kHeld};
 };
 

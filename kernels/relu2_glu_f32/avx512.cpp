@@ -1,0 +1,12 @@
+#include "kernels/shared/avx512.h"
+#include "kernels/relu2_glu_f32/kernel.h"
+
+extern "C" relu2_glu_f32_fn relu2_glu_f32_avx512;
+
+extern "C" void relu2_glu_f32_avx512(float* z, const float* gate, const float* up, size_t n) {
+  const auto gated = [](auto g, auto u) {
+    const auto positive = _mm512_max_ps(_mm512_setzero_ps(), g);  // VMAXPS gives its second operand where one is a NaN
+    return _mm512_mul_ps(_mm512_mul_ps(positive, positive), u);
+  };
+  elementwise<4>(z, n, gated, gate, up);
+}

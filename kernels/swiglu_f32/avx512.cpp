@@ -1,0 +1,9 @@
+#include "kernels/shared/avx512_activations.h"
+#include "kernels/swiglu_f32/kernel.h"
+
+extern "C" swiglu_f32_fn swiglu_f32_avx512;
+
+extern "C" void swiglu_f32_avx512(float* z, const float* gate, const float* up, size_t n) {
+  elementwise<2, kTogether>(
+      z, n, [](auto g, auto u) { return _mm512_mul_ps(silu(g), u); }, gate, up);
+}
