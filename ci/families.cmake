@@ -1,6 +1,6 @@
 # A family is a folder of kernels/ with a family.cmake, which says its operation and layouts: it is a kernel <operation>_<format> for
 # each format of kernels/formats/ of such a layout. Its variants are compiled once for each layout of packed weights (u8, f16: LAYOUT_BITS
-# are the bits of a code), its C files, the pack and the contract, once for each format; macros rename what they define. A family
+# are the bits of a code, and LAYOUT_<layout> is defined), its C files, the pack and the contract, once for each format; macros rename what they define. A family
 # that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes it, and
 # the macro LAYOUT_<layout> is defined. Adds to what ci/variants.cmake knows of kernels.
 #
@@ -119,7 +119,7 @@ function(add_family family)
     set(variant_objects ${variant_objects} $<TARGET_OBJECTS:${kernel}_format>)
     if(layouts)
       set(compiled_for ${layout})
-      set(defines_of_variants LAYOUT_BITS=${bits})
+      set(defines_of_variants LAYOUT_BITS=${bits} LAYOUT_${layout})
     else()
       set(compiled_for ${format})
       set(defines_of_variants ${defines} ${renames})

@@ -10,6 +10,7 @@ namespace reference {
 enum class Activations {
   as_they_are,
   q8_0,  ///< rounded to Q8_0 first, as the contract of quantize_q8_0 has it
+  q8_k,  ///< rounded to Q8_K first, as the contract of quantize_q8_k has it
 };
 
 /// How weights lie in a model file: `bytes` bytes, a block, hold `elements` consecutive weights of a row.

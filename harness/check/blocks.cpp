@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <string_view>
+#include <vector>
 
 #include "harness/check/values.h"
 
@@ -36,18 +37,24 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
       bytes[i] = static_cast<uint8_t>(random);
     }
   }
-  const size_t groups = format.elements / format.group;
+  std::vector<size_t> halves;  // where they lie in a block
+  if (!format.d_is_power) {
+    halves.push_back(format.d_at);
+  }
+  if (format.m_at != NOWHERE) {
+    halves.push_back(format.m_at);
+  }
   for (size_t at = 0; at < bytes.size(); at += format.bytes) {
-    for (size_t g = 0; g < groups; ++g) {
-      write_u16(&bytes[at + format.scale_at(g)], static_cast<unsigned>(draw_scale(c, rng)));
+    for (const size_t half : halves) {
+      write_u16(&bytes[at + half], static_cast<unsigned>(draw_scale(c, rng)));
     }
   }
   // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result of a
   // product of matrices would be NaN, and none would show that rows and tokens stay apart.
   constexpr uint16_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
   const size_t blocks = bytes.size() / format.bytes;
-  for (uint64_t left = c != InputClass::special || blocks == 0 ? 0 : rng.below(4); left > 0; --left) {
-    write_u16(&bytes[rng.below(blocks) * format.bytes + format.scale_at(rng.below(groups))],
+  for (uint64_t left = c != InputClass::special || blocks == 0 || halves.empty() ? 0 : rng.below(4); left > 0; --left) {
+    write_u16(&bytes[rng.below(blocks) * format.bytes + halves[rng.below(halves.size())]],
               kSpecials[rng.below(std::size(kSpecials))]);
   }
 }
@@ -55,7 +62,10 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
 void encode_floats(std::span<uint8_t> bytes, const weight_format& format, std::span<const float> values) {
   const bool is_half = std::string_view(format.layout) == "f16";
   for (size_t i = 0; i < values.size(); ++i) {
-    const float value = is_half ? within_half(values[i]) : values[i];
+    float value = is_half ? within_half(values[i]) : values[i];
+    if (std::isfinite(value) && format.encode(&bytes[i * format.bytes], &value) == 0) {
+      value /= 2;  // the largest floats are Inf in bf16
+    }
     format.encode(&bytes[i * format.bytes], &value);
   }
 }

@@ -15,20 +15,20 @@ namespace {
 
 TEST(Blocks, AreAsKernelsTakeThem) {
   for (const weight_format* format : weight_formats()) {
-    if (format->codes == nullptr) {
+    if (format->values == nullptr) {
       EXPECT_EQ(format->elements, 1u) << format->name;
       continue;
     }
-    EXPECT_LE(format->elements, 256u) << format->name;  // kernels/matmul/pack.c, kernels/dequantize/block.h
+    EXPECT_LE(format->elements, size_t{kMostElements}) << format->name;
     EXPECT_EQ(format->elements % format->group, 0u) << format->name;
-    EXPECT_EQ(format->group % 16, 0u) << format->name;                 // kernels/dequantize/vectors.h
-    EXPECT_LE(format->elements / format->group, 32u) << format->name;  // kernels/dequantize/integers.h
+    EXPECT_EQ(format->group % 16, 0u) << format->name;  // kernels/dequantize/vectors.h
+    EXPECT_LE(format->elements / format->group, size_t{kMostGroups}) << format->name;
   }
 }
 
 TEST(Blocks, EncodedFloatsAreWithinTheFormat) {
   for (const weight_format* format : weight_formats()) {
-    if (format->codes != nullptr) {
+    if (format->values != nullptr) {
       continue;
     }
     for (const InputClass c : all_input_classes()) {

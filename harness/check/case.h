@@ -154,7 +154,7 @@ class Case {
       const auto repeat = [=](size_t iterations) {
         for (size_t i = 0; i < iterations; ++i) {
           auto timed = f(args...);
-          asm volatile("" : : "x"(timed) : "memory");
+          asm volatile("" : : "xr"(timed) : "memory");
         }
       };
       run({target, [&, f](bool step, Rng& garbage) { result = checked_call(f, step, garbage, args...); }, repeat,

@@ -5,13 +5,14 @@
 
 #include "harness/cli/verify.h"
 #include "harness/runtime/formats.h"
+#include "harness/runtime/registry.h"
 
 namespace assay {
 
 RandomBlock::RandomBlock(Rng& rng) {
   std::vector<const weight_format*> quantized;
   for (const weight_format* format : weight_formats()) {
-    if (format->elements > 1) {
+    if (format->elements > 1 && format->encode != nullptr && has_kernel("matmul_" + std::string(format->name))) {
       quantized.push_back(format);
     }
   }

@@ -32,11 +32,12 @@ struct Avx2 {
 #endif
   }
 #else
-  static __m256 scale(uint16_t half) { return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half))); }
-  static __m256 product(const uint8_t* codes, __m256 d) {
-    const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes)));
-    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(wide, _mm256_set1_epi32(code_of_zero()))), d);
+  static __m256 set(float x) { return _mm256_set1_ps(x); }
+  static __m256 floats(const int8_t* values) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(values))));
   }
+  static __m256 mul(__m256 x, __m256 y) { return _mm256_mul_ps(x, y); }
+  static __m256 madd(__m256 x, __m256 y, __m256 z) { return _mm256_fmadd_ps(x, y, z); }
 #endif
 };
 

@@ -30,11 +30,12 @@ struct Avx512 {
     ::store(y, mask, weights(p, mask));
   }
 #else
-  static __m512 scale(uint16_t half) { return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half))); }
-  static __m512 product(const uint8_t* codes, __m512 d) {
-    const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
-    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(wide, _mm512_set1_epi32(code_of_zero()))), d);
+  static __m512 set(float x) { return _mm512_set1_ps(x); }
+  static __m512 floats(const int8_t* values) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values))));
   }
+  static __m512 mul(__m512 x, __m512 y) { return _mm512_mul_ps(x, y); }
+  static __m512 madd(__m512 x, __m512 y, __m512 z) { return _mm512_fmadd_ps(x, y, z); }
 #endif
 };
 

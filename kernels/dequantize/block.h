@@ -1,5 +1,5 @@
 // The format that a file of the family is compiled for: FORMAT, whose header is FORMAT_HEADER. A format either is of
-// floats, and the build has defined LAYOUT_f32, LAYOUT_f16 or LAYOUT_bf16, or its blocks hold codes and scales.
+// floats, and the build has defined LAYOUT_f32, LAYOUT_f16 or LAYOUT_bf16, or its blocks hold integers and scales.
 #pragma once
 #include <string.h>
 
@@ -29,19 +29,10 @@ static inline float weight_at(const uint8_t* p) {
 #endif
 }
 #else
-enum { kMostElements = 256 };  // of a block
-
-// The code that stands for 0.
-static inline int code_of_zero(void) { return 1 << (DESCRIPTION(FORMAT).code_bits - 1); }
-
-static inline uint16_t scale_of_group(const uint8_t* block, size_t g) {
-  return read_u16(block + DESCRIPTION(FORMAT).scale_at(g));
-}
-
 // A function of its own. In a loop over blocks GCC 12 unrolls loops of up to 16 rounds before it looks for vectors, and
 // finds none in them (--param max-completely-peel-times).
-__attribute__((noinline, unused)) static void codes_of_block(uint8_t* __restrict codes,
-                                                             const uint8_t* __restrict block) {
-  DESCRIPTION(FORMAT).codes(codes, block);
+__attribute__((noinline, unused)) static void values_of_block(int8_t* __restrict values,
+                                                              const uint8_t* __restrict block) {
+  DESCRIPTION(FORMAT).values(values, block);
 }
 #endif

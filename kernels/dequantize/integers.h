@@ -7,13 +7,13 @@
 extern "C" {
 #endif
 
-/// A block taken apart. The weights of its group number g are scales[g], an fp16, times codes[g * group ..].
+/// A block taken apart. The weights of its group number g are scales[g] * values[g * group ..] + offsets[g].
 struct dequantize_block {
   size_t bytes;  ///< of the block in the file
   size_t groups;
   size_t group;  ///< weights
-  uint16_t scales[32];
-  int16_t codes[256];  ///< the code for 0 is taken off
+  float scales[16], offsets[16];
+  int16_t values[256];
 };
 
 void dequantize_integers(struct dequantize_block* to, const uint8_t* block);

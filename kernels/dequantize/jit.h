@@ -1,6 +1,7 @@
 // The generator of the dequantize family. How many weights or blocks there are is a constant, and a loop at run time.
 #pragma once
 #include "kernels/dequantize/block.h"
+#include "kernels/dequantize/integers.h"
 #include "kernels/dequantize/kernel.h"
 #include "kernels/shared/jit.h"
 
@@ -82,7 +83,7 @@ class DequantizeGenerator : public VectorGenerator {
       ret();
       return;
     }
-    //   rbx y   rbp block   r12 blocks left   rsp the block's codes
+    //   rbx y   rbp block   r12 blocks left   rsp the block, taken apart
     push(rbx);
     push(rbp);
     push(r12);
@@ -94,11 +95,10 @@ class DequantizeGenerator : public VectorGenerator {
     L(loop);
     mov(rdi, rsp);
     mov(rsi, rbp);
-    mov(rax, reinterpret_cast<size_t>(&codes_of_block));
+    mov(rax, reinterpret_cast<size_t>(&dequantize_integers));
     call(rax);
-    vpbroadcastd(zero(), ptr[rip + zero_]);
     for (size_t g = 0; g < format.elements / format.group; ++g) {
-      group(static_cast<int>(format.scale_at(g)), static_cast<int>(g * format.group), static_cast<int>(format.group));
+      group(static_cast<int>(g), static_cast<int>(format.group), format.m_at != NOWHERE);
     }
     vzeroupper();  // before the next call too: it is code for SSE
     add(rbx, static_cast<int>(4 * format.elements));
@@ -110,34 +110,31 @@ class DequantizeGenerator : public VectorGenerator {
     pop(rbp);
     pop(rbx);
     ret();
-    align(4);
-    L(zero_);
-    dd(static_cast<uint32_t>(code_of_zero()));
   }
 
  private:
   // Aligned for the call, with three registers and the return address.
-  static constexpr int kFrame = kMostElements;
+  static constexpr int kFrame = (sizeof(dequantize_block) + 15) / 16 * 16;
 
-  static Vec zero() { return Vec(2); }
-
-  // The weights of a group, from number `first` on, whose scale lies at `scale`.
-  void group(int scale, int first, int weights) {
-    const Vec d(1);
-    movzx(eax, word[rbp + scale]);
-    vmovd(xmm1, eax);
-    vcvtph2ps(xmm1, xmm1);
-    vbroadcastss(d, xmm1);
-    for (int i = first; i < first + weights; i += Vec::kLanes) {
-      vpmovzxbd(Vec(0), ptr[rsp + i]);
-      vpsubd(Vec(0), Vec(0), zero());
+  void group(int g, int weights, bool has_offset) {
+    const Vec scale(1);
+    const Vec offset(2);
+    const auto at = [](size_t member) { return static_cast<int>(member); };
+    vbroadcastss(scale, ptr[rsp + at(offsetof(dequantize_block, scales)) + 4 * g]);
+    if (has_offset) {
+      vbroadcastss(offset, ptr[rsp + at(offsetof(dequantize_block, offsets)) + 4 * g]);
+    }
+    for (int i = g * weights; i < (g + 1) * weights; i += Vec::kLanes) {
+      vpmovsxwd(Vec(0), ptr[rsp + at(offsetof(dequantize_block, values)) + 2 * i]);
       vcvtdq2ps(Vec(0), Vec(0));
-      vmulps(Vec(0), Vec(0), d);
+      if (has_offset) {
+        vfmadd213ps(Vec(0), scale, offset);
+      } else {
+        vmulps(Vec(0), Vec(0), scale);
+      }
       vmovups(ptr[rbx + 4 * i], Vec(0));
     }
   }
-
-  Xbyak::Label zero_;
 #endif
 };
 

@@ -8,11 +8,11 @@
 ///
 /// Alignment  y 4 bytes, x 1 byte.
 /// Aliasing   none.
-/// NaN, Inf   as the product of scale and integer has them in IEEE 754, and so the sign of a zero. Sign and payload of
-///            a NaN are free. Subnormals are kept.
-/// Error      none: every weight is a float, and the product of a scale and an integer of these formats is one.
+/// NaN, Inf   as the product of scale and integer has them in IEEE 754, and its sum with the offset where the format has one; and so the
+///            sign of a zero. Sign and payload of a NaN are free. Subnormals are kept.
+/// Error      none but that of the sum, which is correctly rounded: the product of a scale and an integer of these formats is a float.
 typedef void dequantize_fn(float* y, const void* x, size_t n);
 
 /// JIT generator: writes position-independent code for key = {n} to code[0..capacity); returns the bytes written, 0 if
-/// capacity is too small. Valid for that n only, and in this process: it calls what takes the codes out of a block.
+/// capacity is too small. Valid for that n only, and in this process: it calls what takes a block apart.
 typedef size_t dequantize_gen(void* code, size_t capacity, const size_t* key);

@@ -16,12 +16,15 @@ extern "C" void dequantize_scalar(float* y, const void* x, size_t n) {
   const weight_format& format = DESCRIPTION(FORMAT);
   const uint8_t* block = static_cast<const uint8_t*>(x);
   for (; n > 0; n -= format.elements, block += format.bytes) {
-    uint8_t codes[kMostElements];
-    codes_of_block(codes, block);
-    for (size_t i = 0; i < format.elements; i += format.group, y += format.group) {
-      const float d = half_to_float(scale_of_group(block, i / format.group));
+    int8_t values[kMostElements];
+    float scales[kMostGroups];
+    float offsets[kMostGroups];
+    values_of_block(values, block);
+    scales_of_block(&format, scales, offsets, block);
+    for (size_t g = 0; g < format.elements / format.group; ++g, y += format.group) {
       for (size_t j = 0; j < format.group; ++j) {
-        y[j] = static_cast<float>(codes[i + j] - code_of_zero()) * d;
+        const float weight = static_cast<float>(values[g * format.group + j]) * scales[g];
+        y[j] = format.m_at != NOWHERE ? weight + offsets[g] : weight;
       }
     }
   }

@@ -23,13 +23,14 @@ struct Sse {
   }
   static void rest(float* y, const uint8_t* p, size_t n) { one_by_one(y, p, n); }
 #else
-  static __m128 scale(uint16_t half) { return _mm_set1_ps(half_to_float(half)); }
-  static __m128 product(const uint8_t* codes, __m128 d) {
+  static __m128 set(float x) { return _mm_set1_ps(x); }
+  static __m128 floats(const int8_t* values) {
     int32_t four;
-    memcpy(&four, codes, sizeof four);
-    const __m128i wide = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(four));
-    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_sub_epi32(wide, _mm_set1_epi32(code_of_zero()))), d);
+    memcpy(&four, values, sizeof four);
+    return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four)));
   }
+  static __m128 mul(__m128 x, __m128 y) { return _mm_mul_ps(x, y); }
+  static __m128 madd(__m128 x, __m128 y, __m128 z) { return _mm_add_ps(_mm_mul_ps(x, y), z); }
 #endif
 };
 

@@ -67,15 +67,15 @@ class DequantizeTrial : public Trial {
 
   Shape large_shape() const override { return {(size_t{1} << 29) + format_.elements * 133}; }
 
-  /// A product for each code.
+  /// A product for each value, and a sum where the format has an m.
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);
     const double blocks = n / static_cast<double>(format_.elements);
-    return {of_floats() ? 0 : n, blocks * static_cast<double>(format_.bytes), 4 * n};
+    return {of_floats() ? 0 : format_.m_at == NOWHERE ? n : 2 * n, blocks * static_cast<double>(format_.bytes), 4 * n};
   }
 
  private:
-  bool of_floats() const { return format_.codes == nullptr; }
+  bool of_floats() const { return format_.values == nullptr; }
 
   // Of many blocks the first are drawn and then repeated. They are an odd number: what lies a power of two away is
   // something else.

@@ -5,8 +5,9 @@
 //   weights(p)          kLanes of them
 //   rest(y, p, n)       the last n < kLanes
 // and for the others with
-//   scale(half)         the fp16, as a float in all lanes
-//   product(codes, d)   kLanes codes less the one for 0, times d
+//   set(x)              x in all lanes
+//   floats(values)      kLanes integers of 8 bits as floats
+//   mul, madd           x y, x y + z
 // and calls dequantize.
 #pragma once
 #include <immintrin.h>
@@ -41,19 +42,24 @@ inline void dequantize(float* y, const void* x, size_t n) {
   }
 }
 #else
-// Groups are whole vectors: the smallest that a format has are of 16 weights. Flatten: with a format's codes inlined
+// Groups are whole vectors: the smallest that a format has are of 16 weights. Flatten: with a format's values inlined
 // GCC sees that the block does not overlap them, and takes them out in vectors.
 template <class Isa>
 __attribute__((flatten)) inline void dequantize(float* y, const void* x, size_t n) {
   const weight_format& format = DESCRIPTION(FORMAT);
   const uint8_t* block = static_cast<const uint8_t*>(x);
   for (; n > 0; n -= format.elements, block += format.bytes) {
-    uint8_t codes[kMostElements];
-    format.codes(codes, block);
-    for (size_t i = 0; i < format.elements; i += format.group, y += format.group) {
-      const auto d = Isa::scale(scale_of_group(block, i / format.group));
+    int8_t values[kMostElements];
+    float scales[kMostGroups];
+    float offsets[kMostGroups];
+    format.values(values, block);
+    scales_of_block(&format, scales, offsets, block);
+    for (size_t g = 0; g < format.elements / format.group; ++g, y += format.group) {
+      const auto scale = Isa::set(scales[g]);
+      const auto offset = Isa::set(offsets[g]);
       for (size_t j = 0; j < format.group; j += Isa::kLanes) {
-        Isa::store(y + j, Isa::product(codes + i + j, d));
+        const auto value = Isa::floats(values + g * format.group + j);
+        Isa::store(y + j, format.m_at != NOWHERE ? Isa::madd(value, scale, offset) : Isa::mul(value, scale));
       }
     }
   }

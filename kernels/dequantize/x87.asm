@@ -1,4 +1,4 @@
-; The dequantize family: a product and a store for each weight. A block's integers come from portable C (integers.h), as
+; The dequantize family: a product, a sum and a store for each weight. A block's integers come from portable C (integers.h), as
 ; NASM includes no format.
 ;
 ; void dequantize_x87(float* y, const void* x, size_t n): rdi, rsi, rdx
@@ -40,8 +40,9 @@ extern dequantize_integers
 %define BLOCK_GROUPS  8
 %define BLOCK_GROUP   16
 %define BLOCK_SCALES  24
-%define BLOCK_CODES   88
-%define BLOCK_SIZE    600
+%define BLOCK_OFFSETS 64                ; from a scale to its offset
+%define BLOCK_VALUES  152
+%define BLOCK_SIZE    664
 
 ;   rbx y   rbp block   r12 the end of y
 dequantize_x87:
@@ -61,21 +62,23 @@ dequantize_x87:
         add     rbp, [rsp + BLOCK_BYTES]
         mov     r8, [rsp + BLOCK_GROUPS]
         lea     rsi, [rsp + BLOCK_SCALES]
-        lea     rdi, [rsp + BLOCK_CODES]
+        lea     rdi, [rsp + BLOCK_VALUES]
 .group:
-        movzx   eax, word [rsi]
-        call    push_half
+        fld     dword [rsi + BLOCK_OFFSETS]
+        fld     dword [rsi]
         mov     rcx, [rsp + BLOCK_GROUP]
 .weight:
         fild    word [rdi]
         fmul    st0, st1
+        fadd    st0, st2
         fstp    dword [rbx]
         add     rdi, 2
         add     rbx, 4
         dec     rcx
         jnz     .weight
         fstp    st0
-        add     rsi, 2
+        fstp    st0
+        add     rsi, 4
         dec     r8
         jnz     .group
         jmp     .block

@@ -4,6 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+  kMostElements = 256,  // of a block
+  kMostGroups = 16,     // of a block
+};
+
+#define NOWHERE ((size_t)-1)
+
 /// How weights lie in a model file, and what pack makes of them for the matmul families.
 struct weight_format {
   const char* name;         ///< "q4_0": of matmul_q4_0
@@ -15,15 +22,19 @@ struct weight_format {
   /// or u and the bits of a code (kernels/matmul/layout.h).
   const char* layout;
 
-  /// A weight is scale * (code - zero), the scale an fp16 that `group` consecutive weights share. Codes have code_bits; zero is
-  /// half of their range.
-  int code_bits;
+  /// A weight is d * scale * value + offset, where offset is m, or -m * minimum: d and m are numbers of the block; `group` consecutive
+  /// weights share a scale and a minimum, which are integers, or 1 if there is no `sub_scales`.
+  int code_bits;  ///< what a value needs in the layout
   size_t group;
-  /// Where in a block the fp16 scale of its group number `g` lies.
-  size_t (*scale_at)(size_t g);
-  /// The codes of a block, in the order of its weights.
-  void (*codes)(uint8_t* codes, const uint8_t* block);
-  /// A block of the nearest weights, by the format's own rule. 0: a number overflows, or the format has no NaN or Inf for one.
+  size_t d_at;     ///< where in a block d lies: an fp16
+  size_t m_at;     ///< likewise m; NOWHERE if there is none
+  int d_is_power;  ///< d is one byte e (E8M0) instead: 2^(e - 128)
+  /// The integers of each group of a block; minima are written where the format has an m.
+  void (*sub_scales)(int8_t* scales, uint8_t* minima, const uint8_t* block);
+  /// The values of a block, in the order of its weights.
+  void (*values)(int8_t* values, const uint8_t* block);
+  /// A block of the nearest weights, by the format's own rule. 0: a number overflows, or the format has no NaN or Inf for one. NULL:
+  /// nothing here writes the format yet.
   int (*encode)(uint8_t* block, const float* x);
 };
 
@@ -32,6 +43,13 @@ static inline uint16_t read_u16(const uint8_t* p) { return (uint16_t)(p[0] | p[1
 static inline void write_u16(uint8_t* p, unsigned value) {
   p[0] = (uint8_t)value;
   p[1] = (uint8_t)(value >> 8);
+}
+
+static inline uint32_t read_u32(const uint8_t* p) { return (uint32_t)read_u16(p + 2) << 16 | read_u16(p); }
+
+static inline void write_u32(uint8_t* p, uint32_t value) {
+  write_u16(p, value & 0xffff);
+  write_u16(p + 2, value >> 16);
 }
 
 static inline uint32_t bits_of_float(float x) {
@@ -79,3 +97,61 @@ static inline uint16_t float_to_half(float x) {
 }
 
 static inline int is_finite_float(float x) { return (bits_of_float(x) & 0x7f800000) != 0x7f800000; }
+
+/// What E8M0 stands for, halved: 2^(e - 128), of which the least two are subnormal.
+static inline float half_of_power(uint8_t e) {
+  return float_of_bits(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);
+}
+
+/// The scale of each group of a block, d * scale, and what is added to each of its weights: -0, which changes nothing, where the format has
+/// no m. A product of an fp16 and an integer of 8 bits is a float.
+static inline void scales_of_block(const struct weight_format* format, float* scales, float* offsets,
+                                   const uint8_t* block) {
+  const size_t groups = format->elements / format->group;
+  const float d =
+      format->d_is_power ? half_of_power(block[format->d_at]) : half_to_float(read_u16(block + format->d_at));
+  const float m = format->m_at != NOWHERE ? half_to_float(read_u16(block + format->m_at)) : -0.0f;
+  int8_t sub_scales[kMostGroups];
+  uint8_t minima[kMostGroups];
+  if (format->sub_scales) {
+    format->sub_scales(sub_scales, minima, block);
+  }
+  for (size_t g = 0; g < groups; ++g) {
+    scales[g] = format->sub_scales ? d * (float)sub_scales[g] : d;
+    offsets[g] = format->sub_scales && format->m_at != NOWHERE ? -(m * (float)minima[g]) : m;
+  }
+}
+
+/// The first of the values of largest magnitude, or 0.
+static inline float signed_most(const float* x, size_t n) {
+  float most = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const float magnitude = x[i] < 0 ? -x[i] : x[i];
+    most = magnitude > (most < 0 ? -most : most) ? x[i] : most;
+  }
+  return most;
+}
+
+static inline int are_finite(const float* x, size_t n) {
+  int all = 1;
+  for (size_t i = 0; i < n; ++i) {
+    all &= is_finite_float(x[i]);
+  }
+  return all;
+}
+
+/// The nearest integer, half away from zero, of what an int holds: C's roundf.
+static inline int round_half_away(float x) {
+  const int whole = (int)x;  // toward zero
+  const float rest = x - (float)whole;
+  return whole + (rest >= 0.5f) - (rest <= -0.5f);
+}
+
+/// 1 / d, or 0 where that is no number: then all codes are those of 0.
+static inline float inverse_of(float d) { return d != 0 && is_finite_float(1 / d) ? 1 / d : 0; }
+
+/// Writes d as fp16. 0: it overflows.
+static inline int write_scale(uint8_t* to, float d) {
+  write_u16(to, float_to_half(d));
+  return (read_u16(to) & 0x7c00) != 0x7c00;
+}

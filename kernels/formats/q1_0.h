@@ -5,18 +5,15 @@
 
 #include "kernels/formats/format.h"
 
-static size_t q1_0_scale_at(size_t g) {
-  (void)g;
-  return 0;
-}
-
-// 2 and 0 about the zero that one bit has: 1. Eight codes at once: byte k of a word keeps bit k of a byte of signs, a
-// sum carries it to bit 7, and a shift makes it a 2. The word's lowest byte is the first code.
-static void q1_0_codes(uint8_t* codes, const uint8_t* block) {
+// Eight values at once: byte k of a word keeps bit k of a byte of signs, a sum carries it to bit 7, and a shift makes it a 2, of
+// which 1 is taken in each byte. The word's lowest byte is the first value.
+static void q1_0_values(int8_t* values, const uint8_t* block) {
   for (size_t i = 0; i < 16; ++i) {
     const uint64_t bits = block[2 + i] * 0x0101010101010101u & 0x8040201008040201u;
-    const uint64_t eight = (bits + 0x00406070787c7e7fu) >> 6 & 0x0202020202020202u;
-    memcpy(codes + 8 * i, &eight, 8);
+    const uint64_t twice = (bits + 0x00406070787c7e7fu) >> 6 & 0x0202020202020202u;
+    // 2 becomes 1 and 0 becomes 255: nothing is borrowed from the next byte, which the top bit lends.
+    const uint64_t eight = ((twice | 0x8080808080808080u) - 0x0101010101010101u) ^ 0x8080808080808080u;
+    memcpy(values + 8 * i, &eight, 8);
   }
 }
 
@@ -24,19 +21,15 @@ static void q1_0_codes(uint8_t* codes, const uint8_t* block) {
 static int q1_0_encode(uint8_t* block, const float* x) {
   float sum = 0;
   for (size_t i = 0; i < 128; ++i) {
-    if (!is_finite_float(x[i])) {
-      return 0;
-    }
     sum += x[i] < 0 ? -x[i] : x[i];
   }
-  write_u16(block, float_to_half(sum / 128));
   for (size_t i = 0; i < 16; ++i) {
     block[2 + i] = 0;
     for (size_t bit = 0; bit < 8; ++bit) {
       block[2 + i] |= (uint8_t)((x[8 * i + bit] >= 0) << bit);
     }
   }
-  return (read_u16(block) & 0x7c00) != 0x7c00;
+  return are_finite(x, 128) & write_scale(block, sum / 128);
 }
 
 static const struct weight_format q1_0_format = {
@@ -48,7 +41,8 @@ static const struct weight_format q1_0_format = {
     .layout = "u1",
     .code_bits = 1,
     .group = 128,
-    .scale_at = q1_0_scale_at,
-    .codes = q1_0_codes,
+    .d_at = 0,
+    .m_at = NOWHERE,
+    .values = q1_0_values,
     .encode = q1_0_encode,
 };

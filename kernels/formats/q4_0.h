@@ -3,42 +3,27 @@
 #pragma once
 #include "kernels/formats/format.h"
 
-static size_t q4_0_scale_at(size_t g) {
-  (void)g;
-  return 0;
-}
-
-static void q4_0_codes(uint8_t* codes, const uint8_t* block) {
+static void q4_0_values(int8_t* values, const uint8_t* block) {
   for (size_t i = 0; i < 16; ++i) {
-    codes[i] = block[2 + i] & 15;
-    codes[16 + i] = block[2 + i] >> 4;
+    values[i] = (int8_t)((block[2 + i] & 15) - 8);
+    values[16 + i] = (int8_t)((block[2 + i] >> 4) - 8);
   }
 }
 
 // ggml's quantize_row_q4_0_ref: the value of the largest magnitude, the first of equals, becomes code 0; d is a -8th of it.
 // Codes are taken with the d that is not yet rounded.
 static int q4_0_encode(uint8_t* block, const float* x) {
-  float most = 0;
-  float signed_most = 0;
-  for (size_t i = 0; i < 32; ++i) {
-    const float magnitude = x[i] < 0 ? -x[i] : x[i];
-    if (!is_finite_float(x[i])) {
-      return 0;
-    }
-    if (magnitude > most) {
-      most = magnitude;
-      signed_most = x[i];
-    }
+  if (!are_finite(x, 32)) {
+    return 0;
   }
-  const float d = signed_most / -8;
-  const float inverse = d != 0 && is_finite_float(1 / d) ? 1 / d : 0;
-  write_u16(block, inverse != 0 ? float_to_half(d) : 0);
+  const float d = signed_most(x, 32) / -8;
+  const float inverse = inverse_of(d);
   for (size_t i = 0; i < 16; ++i) {
     const int low = (int)(x[i] * inverse + 8.5f);
     const int high = (int)(x[16 + i] * inverse + 8.5f);
     block[2 + i] = (uint8_t)((low < 15 ? low : 15) | (high < 15 ? high : 15) << 4);
   }
-  return (read_u16(block) & 0x7c00) != 0x7c00;
+  return write_scale(block, inverse != 0 ? d : 0);
 }
 
 static const struct weight_format q4_0_format = {
@@ -50,7 +35,8 @@ static const struct weight_format q4_0_format = {
     .layout = "u4",
     .code_bits = 4,
     .group = 32,
-    .scale_at = q4_0_scale_at,
-    .codes = q4_0_codes,
+    .d_at = 0,
+    .m_at = NOWHERE,
+    .values = q4_0_values,
     .encode = q4_0_encode,
 };

@@ -4,6 +4,6 @@
 extern "C" gelu_f32_fn gelu_f32_avx512;
 
 extern "C" void gelu_f32_avx512(float* y, const float* x, size_t n) {
-  elementwise<2, kTogether>(
-      y, n, [](auto v) { return gelu(v); }, x);
+  const auto activate = [](auto v) { return gelu(v); };
+  elementwise<2, kTogether>(y, n, activate, x);
 }

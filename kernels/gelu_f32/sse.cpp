@@ -4,6 +4,6 @@
 extern "C" gelu_f32_fn gelu_f32_sse;
 
 extern "C" void gelu_f32_sse(float* y, const float* x, size_t n) {
-  elementwise<1>(
-      y, n, [](auto v) { return gelu(v); }, x);
+  const auto activate = [](auto v) { return gelu(v); };
+  elementwise<1>(y, n, activate, x);
 }

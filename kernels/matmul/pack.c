@@ -55,12 +55,16 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
       // A file's block may hold several of the layout's.
       const uint8_t* from = (const uint8_t*)w + row * row_bytes;
       for (size_t column = 0; column < cols; column += format->elements, from += format->bytes) {
-        uint8_t codes[256];
-        format->codes(codes, from);
+        int8_t values[kMostElements];
+        uint8_t codes[kMostElements];
+        format->values(values, from);
+        for (size_t c = 0; c < format->elements; ++c) {
+          codes[c] = (uint8_t)(values[c] + kZero);
+        }
         for (size_t c = 0; c < format->elements; c += kBlock) {
           const size_t b = (column + c) / kBlock;
           put_codes(panel + b * kBlockCodes + 4 * r, codes + c);
-          memcpy(scales + b * kBlockScales + 2 * r, from + format->scale_at(c / format->group), 2);
+          memcpy(scales + b * kBlockScales + 2 * r, from + format->d_at, 2);
         }
       }
     }

@@ -20,7 +20,14 @@ struct Avx2 {
   static Vec fmadd(Vec x, Vec y, Vec z) { return _mm256_fmadd_ps(x, y, z); }
   static Vec add(Vec x, Vec y) { return _mm256_add_ps(x, y); }
   static Vec weights(const float* p) { return _mm256_loadu_ps(p); }
-  static Vec weights(const uint16_t* p) { return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(p))); }
+  static Vec weights(const uint16_t* p) {
+    const __m128i bits = _mm_load_si128(reinterpret_cast<const __m128i*>(p));
+#ifdef LAYOUT_bf16
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+#else
+    return _mm256_cvtph_ps(bits);
+#endif
+  }
   static Vec load(const float* p) { return ::load(p); }
   static Vec load(const float* p, size_t n) { return ::load(p, mask_of(n)); }
   static void store(float* p, Vec v) { ::store(p, v); }

@@ -23,7 +23,12 @@ struct Avx512 {
   static Vec add(Vec x, Vec y) { return _mm512_add_ps(x, y); }
   static Vec weights(const float* p) { return _mm512_loadu_ps(p); }
   static Vec weights(const uint16_t* p) {
-    return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
+    const __m256i bits = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+#ifdef LAYOUT_bf16
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+#else
+    return _mm512_cvtph_ps(bits);
+#endif
   }
   static Vec load(const float* p) { return ::load(p); }
   static Vec load(const float* p, size_t n) { return ::load(p, mask_of(n)); }

@@ -1,2 +1,2 @@
 set(operation matmul)
-set(layouts f16 f32)
+set(layouts bf16 f16 f32)

@@ -204,7 +204,7 @@ class MatmulFloatGenerator : public VectorGenerator {
       lea(r14, ptr[r9 + tokens * kTokenBytes]);
       mov(rdx, r14);
       repeat(cols * static_cast<size_t>(width / kLanes), [&] {
-        vcvtph2ps(Vec(0), ptr[rsi]);
+        widen(Vec(0), ptr[rsi]);
         vmovups(ptr[rdx], Vec(0));
         add(rsi, 2 * kLanes);
         add(rdx, 4 * kLanes);
@@ -314,6 +314,16 @@ class MatmulFloatGenerator : public VectorGenerator {
     }
   }
 
+  // Weights of 16 bits to floats.
+  void widen(const Vec& to, const Xbyak::Address& from) {
+#ifdef LAYOUT_bf16
+    vpmovzxwd(to, from);
+    vpslld(to, to, 16);
+#else
+    vcvtph2ps(to, from);
+#endif
+  }
+
   // Whether a tile of so many columns is a part of all.
   bool size_is_blocked(size_t cols) const { return cols != cols_; }
 
@@ -325,7 +335,7 @@ class MatmulFloatGenerator : public VectorGenerator {
     const auto x = [&](int t) { return ptr[rdx + t * kTokenBytes + 4 * u]; };
     const auto load_weights = [&](const Vec& to, int i) {
       if (bytes == 2) {
-        vcvtph2ps(to, weights(i));
+        widen(to, weights(i));
       } else {
         vmovups(to, weights(i));
       }

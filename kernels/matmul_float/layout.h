@@ -1,4 +1,5 @@
-// The layout of packed weights that all tiles share, for floats of LAYOUT_BITS: 32, or 16 for fp16. The build compiles each file
+// The layout of packed weights that all tiles share, for floats of LAYOUT_BITS: 32, or 16 for fp16 and
+// bf16 (LAYOUT_bf16). The build compiles each file
 // of the family once for each layout.
 //
 // Packed: panels of 32 rows, column by column: the 32 weights of column 0, then those of column 1, ... Where 16 rows or fewer are

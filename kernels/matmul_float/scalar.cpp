@@ -87,7 +87,11 @@ static const float* as_floats(const weight* w, size_t n, float* floats) {
   return w;
 #else
   for (size_t i = 0; i < n; ++i) {
+#ifdef LAYOUT_bf16
+    floats[i] = float_of_bits(static_cast<uint32_t>(w[i]) << 16);
+#else
     floats[i] = half_to_float(w[i]);
+#endif
   }
   return floats;
 #endif

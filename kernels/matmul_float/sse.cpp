@@ -18,7 +18,14 @@ struct Sse {
   static Vec fmadd(Vec x, Vec y, Vec z) { return _mm_add_ps(_mm_mul_ps(x, y), z); }
   static Vec add(Vec x, Vec y) { return _mm_add_ps(x, y); }
   static Vec weights(const float* p) { return _mm_load_ps(p); }
-  static Vec weights(const uint16_t* p) { return load_halves(p); }
+  static Vec weights(const uint16_t* p) {
+#ifdef LAYOUT_bf16
+    const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), bits));
+#else
+    return load_halves(p);
+#endif
+  }
   static Vec load(const float* p) { return ::load(p); }
   static Vec load(const float* p, size_t n) {
     alignas(16) float four[4] = {0, 0, 0, 0};

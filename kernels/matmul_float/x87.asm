@@ -27,7 +27,13 @@ global matmul_float_x87
         fmul    dword [rcx + 4 * %1]
 %else
         movzx   eax, word [rcx + 2 * %1]
+%ifdef LAYOUT_bf16                      ; the upper half of a float
+        shl     eax, 16
+        mov     [rsp - 4], eax
+        fld     dword [rsp - 4]
+%else
         call    push_half
+%endif
         fmul    st0, st1
 %endif
         faddp   %2, st0

@@ -3,13 +3,20 @@
 
 // As in avx2_activations.h, with VSCALEFPS to multiply by 2^n. All is static.
 
-static inline __m512 over_one_plus_power(__m512 x, __m512 whole, __m512 f) {
+// (2^f - 1) / f
+static inline __m512 power_of_two_slope(__m512 f) {
   __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(0x1.41fee8p-13f), f, _mm512_set1_ps(0x1.5f428p-10f));
   p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.3b2e3cp-7f));
   p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.c6af24p-5f));
   p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.ebfbdap-3f));
   p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.62e43p-1f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1));
+  return p;
+}
+
+static inline __m512 power_of_two(__m512 f) { return _mm512_fmadd_ps(power_of_two_slope(f), f, _mm512_set1_ps(1)); }
+
+static inline __m512 over_one_plus_power(__m512 x, __m512 whole, __m512 f) {
+  const __m512 p = power_of_two(f);
   const __mmask16 far = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-8), _CMP_LT_OQ);
   const __m512 scale = _mm512_mask_mov_ps(_mm512_set1_ps(1), far, _mm512_set1_ps(0x1p-64f));
   const __m512 power = _mm512_scalef_ps(_mm512_mul_ps(p, scale), whole);
@@ -43,4 +50,41 @@ static inline __m512 silu(__m512 x) {
   const __m512 t = _mm512_min_ps(_mm512_set1_ps(18), x);
   const __m512 whole = _mm512_sub_ps(_mm512_fmadd_ps(t, a_high, magic), magic);
   return over_one_plus_power(x, whole, _mm512_fmadd_ps(t, a_low, _mm512_fmsub_ps(t, a_high, whole)));
+}
+
+static inline __m512 gelu_erf(__m512 x) {
+  const __m512 magic = _mm512_set1_ps(0x1.8p23f);
+  const __m512 k_high = _mm512_set1_ps(-0x1.715476p-1f);
+  const __m512 k_low = _mm512_set1_ps(-0x1.4ae0cp-27f);
+  // VMAXPS and VMINPS give their second operand where one is a NaN.
+  x = _mm512_max_ps(_mm512_set1_ps(-15), x);
+  const __m512 t = _mm512_min_ps(_mm512_set1_ps(15), _mm512_castsi512_ps(magnitude(x)));
+  const __m512 s =
+      _mm512_div_ps(_mm512_set1_ps(1), _mm512_fmadd_ps(t, _mm512_set1_ps(0x1.555556p-2f), _mm512_set1_ps(1)));
+  const __m512 z = _mm512_sub_ps(s, _mm512_set1_ps(0x1.2aaaaap-1f));
+  __m512 p = _mm512_set1_ps(0x1.30b9dcp-6f);
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(-0x1.c5263ep-8f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(-0x1.052ce6p-5f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0x1.a7122p-6f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0x1.5cf8dcp-5f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(-0x1.d950eap-5f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(-0x1.56c6ep-4f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0x1.a43908p-4f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0x1.57839p-2f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0x1.9295a2p-2f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0x1.1816a4p-2f));
+  // u = k (square + what it lacks)
+  const __m512 square = _mm512_mul_ps(t, t);
+  const __m512 lacks = _mm512_fmsub_ps(t, t, square);
+  const __m512 shifted = _mm512_fmadd_ps(square, k_high, magic);
+  const __m512 whole = _mm512_sub_ps(shifted, magic);
+  const __m512 f_low = _mm512_fmadd_ps(lacks, k_high, _mm512_mul_ps(square, k_low));
+  const __m512 f = _mm512_add_ps(_mm512_fmsub_ps(square, k_high, whole), f_low);
+  const __m512 power = _mm512_scalef_ps(_mm512_mul_ps(power_of_two(f), _mm512_set1_ps(0x1p64f)), whole);
+  const __m512 tail = _mm512_mul_ps(_mm512_mul_ps(s, p), power);
+  const __m512 down = _mm512_set1_ps(0x1p-64f);
+  const __m512 above = _mm512_fnmadd_ps(tail, down, _mm512_set1_ps(1));
+  const __mmask16 below = _mm512_movepi32_mask(_mm512_castps_si512(x));  // by the sign
+  return _mm512_mul_ps(_mm512_mul_ps(x, _mm512_mask_mov_ps(above, below, tail)),
+                       _mm512_mask_mov_ps(_mm512_set1_ps(1), below, down));
 }

@@ -191,10 +191,13 @@ class Constants {
   // All of them, to be written behind the code.
   template <int kCount>
   void write(const float (&values)[kCount]) {
+    write(values, kCount);
+  }
+  void write(const float* values, int count) {
     g_.align(64);
     g_.L(label_);
-    for (const float value : values) {
-      g_.write(value, Vec::kLanes);
+    for (int c = 0; c < count; ++c) {
+      g_.write(values[c], Vec::kLanes);
     }
   }
 

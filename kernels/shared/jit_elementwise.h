@@ -8,10 +8,14 @@ namespace {
 template <class Vec>
 class Elementwise : public VectorGenerator {
  public:
-  // `combine` emits what makes vector 0 of the inputs' vectors 0, 1 and 2.
-  Elementwise(void* code, size_t capacity, size_t n, int inputs, void (*combine)(Xbyak::CodeGenerator& g))
+  // `combine` emits what makes vector 0 of the inputs' vectors 0, 1 and 2. A float argument is in all lanes of vector 14.
+  Elementwise(void* code, size_t capacity, size_t n, int inputs, void (*combine)(Xbyak::CodeGenerator& g),
+              bool has_float = false)
       : VectorGenerator(code, capacity, n % Vec::kLanes), inputs_(inputs), combine_(combine) {
     const size_t vectors = n / Vec::kLanes;
+    if (has_float) {
+      vbroadcastss(Vec(14), xmm0);
+    }
     load_mask(Vec(15));
     const auto round = [&] {
       for (int j = 0; j < kUnroll; ++j) {

@@ -4,6 +4,6 @@
 extern "C" silu_f32_fn silu_f32_avx512;
 
 extern "C" void silu_f32_avx512(float* y, const float* x, size_t n) {
-  elementwise<2, kTogether>(
-      y, n, [](auto v) { return silu(v); }, x);
+  const auto activate = [](auto v) { return silu(v); };
+  elementwise<2, kTogether>(y, n, activate, x);
 }

@@ -4,6 +4,6 @@
 extern "C" silu_f32_fn silu_f32_sse;
 
 extern "C" void silu_f32_sse(float* y, const float* x, size_t n) {
-  elementwise<1>(
-      y, n, [](auto v) { return silu(v); }, x);
+  const auto activate = [](auto v) { return silu(v); };
+  elementwise<1>(y, n, activate, x);
 }

@@ -4,6 +4,6 @@
 extern "C" swiglu_f32_fn swiglu_f32_avx512;
 
 extern "C" void swiglu_f32_avx512(float* z, const float* gate, const float* up, size_t n) {
-  elementwise<2, kTogether>(
-      z, n, [](auto g, auto u) { return _mm512_mul_ps(silu(g), u); }, gate, up);
+  const auto gated = [](auto g, auto u) { return _mm512_mul_ps(silu(g), u); };
+  elementwise<2, kTogether>(z, n, gated, gate, up);
 }

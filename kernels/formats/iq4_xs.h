@@ -1,0 +1,40 @@
+// IQ4_XS (ggml's block_iq4_xs): 256 weights in 136 bytes: an fp16 d, 2 bytes and 4 bytes of the higher and the lower parts of 8 scales of 6
+// bits, and 128 bytes of two codes each. Each 16 bytes are the codes of 32 weights, as IQ4_NL has them. A weight is
+// d * (scale - 32) * table[code].
+#pragma once
+#include "kernels/formats/format.h"
+
+// The 16 values, which lie denser around 0 (ggml's kvalues_iq4nl).
+static const int8_t iq4_xs_table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
+static void iq4_xs_values(int8_t* values, const uint8_t* block) {
+  for (size_t g = 0; g < 8; ++g) {
+    for (size_t i = 0; i < 16; ++i) {
+      values[32 * g + i] = iq4_xs_table[block[8 + 16 * g + i] & 15];
+      values[32 * g + 16 + i] = iq4_xs_table[block[8 + 16 * g + i] >> 4];
+    }
+  }
+}
+
+static void iq4_xs_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
+  (void)minima;
+  for (size_t g = 0; g < 8; ++g) {
+    const int low = block[4 + g / 2] >> 4 * (g % 2) & 15;
+    scales[g] = (int8_t)((low | (read_u16(block + 2) >> 2 * g & 3) << 4) - 32);
+  }
+}
+
+static const struct weight_format iq4_xs_format = {
+    .name = "iq4_xs",
+    .gguf_type = 23,
+    .elements = 256,
+    .bytes = 136,
+    .activations = "q8_k",
+    .layout = "kt4",
+    .code_bits = 4,
+    .group = 32,
+    .d_at = 0,
+    .m_at = NOWHERE,
+    .sub_scales = iq4_xs_sub_scales,
+    .values = iq4_xs_values,
+};

@@ -1,0 +1,37 @@
+// Q2_K (ggml's block_q2_K): 256 weights in 84 bytes, 16 bytes of a scale (the low half) and a minimum of 16 weights each, 64 bytes of four
+// codes each, an fp16 d and an fp16 dmin. Weight 128 g + 32 n + i has bits 2 n and 2 n + 1 of byte 32 g + i of the codes. It is
+// d * scale * code - dmin * minimum.
+#pragma once
+#include "kernels/formats/format.h"
+
+static void q2_k_values(int8_t* values, const uint8_t* block) {
+  for (size_t g = 0; g < 2; ++g) {
+    for (size_t n = 0; n < 4; ++n) {
+      for (size_t i = 0; i < 32; ++i) {
+        values[128 * g + 32 * n + i] = (int8_t)(block[16 + 32 * g + i] >> 2 * n & 3);
+      }
+    }
+  }
+}
+
+static void q2_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
+  for (size_t g = 0; g < 16; ++g) {
+    scales[g] = (int8_t)(block[g] & 15);
+    minima[g] = block[g] >> 4;
+  }
+}
+
+static const struct weight_format q2_k_format = {
+    .name = "q2_k",
+    .gguf_type = 10,
+    .elements = 256,
+    .bytes = 84,
+    .activations = "q8_k",
+    .layout = "km2",
+    .code_bits = 2,
+    .group = 16,
+    .d_at = 80,
+    .m_at = 82,
+    .sub_scales = q2_k_sub_scales,
+    .values = q2_k_values,
+};

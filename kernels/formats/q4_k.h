@@ -1,0 +1,41 @@
+// Q4_K (ggml's block_q4_K): 256 weights in 144 bytes, an fp16 d, an fp16 dmin, 12 bytes of the scales and minima of 32 weights each, and
+// 128 bytes of two codes each. Weight 64 g + i has the low half of byte 32 g + i of the codes for i < 32, else the high half of byte
+// 32 g + i - 32. It is d * scale * code - dmin * minimum.
+#pragma once
+#include "kernels/formats/format.h"
+
+static void q4_k_values(int8_t* values, const uint8_t* block) {
+  for (size_t g = 0; g < 4; ++g) {
+    for (size_t i = 0; i < 32; ++i) {
+      values[64 * g + i] = (int8_t)(block[16 + 32 * g + i] & 15);
+      values[64 * g + 32 + i] = (int8_t)(block[16 + 32 * g + i] >> 4);
+    }
+  }
+}
+
+// Eight scales and eight minima of 6 bits in 12 bytes, as ggml's get_scale_min_k4 takes them out: the first four of each are the lower
+// bits of bytes 0 to 3 and 4 to 7, whose two higher ones belong to the other four, of which bytes 8 to 11 hold the lower halves.
+static void q4_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
+  const uint8_t* packed = block + 4;
+  for (size_t g = 0; g < 4; ++g) {
+    scales[g] = (int8_t)(packed[g] & 63);
+    minima[g] = packed[4 + g] & 63;
+    scales[4 + g] = (int8_t)((packed[8 + g] & 15) | packed[g] >> 6 << 4);
+    minima[4 + g] = (uint8_t)(packed[8 + g] >> 4 | packed[4 + g] >> 6 << 4);
+  }
+}
+
+static const struct weight_format q4_k_format = {
+    .name = "q4_k",
+    .gguf_type = 12,
+    .elements = 256,
+    .bytes = 144,
+    .activations = "q8_k",
+    .layout = "km4",
+    .code_bits = 4,
+    .group = 32,
+    .d_at = 0,
+    .m_at = 2,
+    .sub_scales = q4_k_sub_scales,
+    .values = q4_k_values,
+};

@@ -1,0 +1,7 @@
+#include "kernels/softcap_f32/jit.h"
+
+extern "C" softcap_f32_gen softcap_f32_jit_avx512;
+
+extern "C" size_t softcap_f32_jit_avx512(void* code, size_t capacity, const size_t* key) {
+  return generate<Generator<Zmm>>(code, capacity, key[0]);
+}
