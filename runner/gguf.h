@@ -39,7 +39,7 @@ inline constexpr uint64_t kGgufMaxHeaderBytes = 128u << 20;
 
 /// A tensor's type: ggml's number (`enum ggml_type`). The types that the runner reads are the formats of kernels/formats/; those
 /// that files are written in have a name here.
-enum class TensorType : uint32_t { f32 = 0, f16 = 1, q1_0 = 41 };
+enum class TensorType : uint32_t { f32 = 0, f16 = 1, bf16 = 30, q1_0 = 41 };
 
 /// How a type lies in a file: `block_bytes` bytes hold `block` consecutive elements of a row.
 struct TensorTypeInfo {

@@ -89,7 +89,8 @@ void RandomBlock::vector(const std::string& name, size_t n, Rng& rng, float mean
 
 void RandomBlock::linear(const std::string& name, size_t rows, size_t cols, const weight_format* quantized, Rng& rng) {
   vector(name + ".bias", rows, rng, 0);
-  TensorType type = rng.below(2) == 0 ? TensorType::f16 : TensorType::f32;
+  constexpr TensorType kFloats[] = {TensorType::f32, TensorType::f16, TensorType::bf16};
+  TensorType type = kFloats[rng.below(3)];
   if (quantized != nullptr && rng.below(4) != 0) {
     type = static_cast<TensorType>(quantized->gguf_type);
   }
