@@ -1,7 +1,7 @@
 # A family is a folder of kernels/ with a family.cmake, which says its operation and layouts: it is a kernel <operation>_<format> for
 # each format of kernels/formats/ of such a layout. Its variants are compiled once for each layout of packed weights (u8, f16: LAYOUT_BITS
-# are the bits of a code, and LAYOUT_<layout> is defined), its C files, the pack and the contract, once for each format; macros rename what they define. A family
-# that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes it, and
+# are the bits of a code, and LAYOUT_<layout> is defined), its C files, the pack and the contract, once for each format; macros rename what
+# they define. A family that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes it, and
 # the macro LAYOUT_<layout> is defined. Adds to what ci/variants.cmake knows of kernels.
 #
 # A format's own trick lies beside them: kernels/<family>/<format>/<isa>-<nickname>.cpp defines <operation>_<format>_<isa>_<nickname>

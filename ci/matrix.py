@@ -308,7 +308,8 @@ def summary(assay, folder):
     print_row("the model's 5+7", lambda cpu: tried[cpu]["model"])
     print_row("seconds", lambda cpu: f"{tried[cpu]['seconds']:.0f}")
     print_row("CPU seconds", lambda cpu: f"{tried[cpu]['cpu_seconds']:.0f}")
-    print(f"\na number: passed with so many samples; -: cannot run on this CPU; .: known code, of which one in {OF_KNOWN_CODE} is tried; ?: not tried, or not with this build")
+    print("\na number: passed with so many samples; -: cannot run on this CPU; ?: not tried, or not with this build")
+    print(f".: known code, of which one in {OF_KNOWN_CODE} is tried")
     print("*: so many samples passed, the others met a known fault of the emulator (Bochs 2.7: ties in VCVTPS2PH); no pass")
     never = [name for name in compiled if not any(cell(cpu, name).rstrip("*").isdigit() for cpu in tried)]
     # No CPU that is emulated here has these ISAs, and the one at hand has not either: that is no oversight.

@@ -14,7 +14,4 @@ struct Q1Block {
 /// The 128 floats at x. The mean's relative error is under 128 * 2^-53.
 Q1Block quantize_q1_0(const float* x);
 
-/// The fp16 (as bits) nearest to value >= 0, ties to even; Inf from 65520 on. fp16 codes are ordered as their values.
-uint16_t quantize_q1_0_half(double value);
-
 }  // namespace reference

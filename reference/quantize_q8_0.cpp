@@ -3,22 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/convert_f16.h"
+
 namespace reference {
-namespace {
-
-// The fp16 (as bits) nearest to a finite value >= 0, ties to even. The codes of fp16 are ordered as their values, and
-// within one binade a step of the code is a step of 2^(exponent - 10); below 2^-14 it is 2^-24.
-uint16_t half_nearest(double value) {
-  if (value >= 65520) {  // halfway from the largest fp16, 65504, to 65536
-    return 0x7c00;
-  }
-  const int exponent = value < 0x1p-14 ? -14 : std::ilogb(value);
-  const double steps = std::nearbyint(std::ldexp(value, 10 - exponent));  // 1024..2048, less if subnormal
-  return static_cast<uint16_t>((exponent + 14) * 1024 + static_cast<int>(steps));
-}
-
-}  // namespace
-
 void quantize_q8_0(uint8_t* dst, const float* x, size_t n) {
   for (size_t block = 0; block < n / 32; ++block, x += 32, dst += 34) {
     float amax = 0;

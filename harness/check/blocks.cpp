@@ -63,10 +63,10 @@ void encode_floats(std::span<uint8_t> bytes, const weight_format& format, std::s
   const bool is_half = std::string_view(format.layout) == "f16";
   for (size_t i = 0; i < values.size(); ++i) {
     float value = is_half ? within_half(values[i]) : values[i];
-    if (std::isfinite(value) && format.encode(&bytes[i * format.bytes], &value) == 0) {
+    if (format.encode(&bytes[i * format.bytes], &value) == 0) {
       value /= 2;  // the largest floats are Inf in bf16
+      format.encode(&bytes[i * format.bytes], &value);
     }
-    format.encode(&bytes[i * format.bytes], &value);
   }
 }
 

@@ -155,3 +155,48 @@ static inline int write_scale(uint8_t* to, float d) {
   write_u16(to, float_to_half(d));
   return (read_u16(to) & 0x7c00) != 0x7c00;
 }
+
+/// The range of some values.
+struct value_range {
+  float least, most;
+};
+static inline struct value_range range_of(const float* x, size_t n) {
+  struct value_range range = {x[0], x[0]};
+  for (size_t i = 1; i < n; ++i) {
+    range.least = x[i] < range.least ? x[i] : range.least;
+    range.most = x[i] > range.most ? x[i] : range.most;
+  }
+  return range;
+}
+
+/// 256 codes of 2 bits, less `zero`, in 64 bytes: number 128 g + 32 n + i is bits 2 n and 2 n + 1 of byte 32 g + i.
+static inline void planes_of_two_bits(int8_t* values, const uint8_t* codes, int zero) {
+  for (size_t g = 0; g < 2; ++g) {
+    for (size_t n = 0; n < 4; ++n) {
+      for (size_t i = 0; i < 32; ++i) {
+        values[128 * g + 32 * n + i] = (int8_t)((codes[32 * g + i] >> 2 * n & 3) - zero);
+      }
+    }
+  }
+}
+
+/// Eight scales and eight minima of 6 bits in 12 bytes, as ggml's get_scale_min_k4 takes them out: the first four of each are the lower
+/// bits of bytes 0 to 3 and 4 to 7, whose two higher ones belong to the other four, of which bytes 8 to 11 hold the lower halves.
+static inline void scales_of_six_bits(int8_t* scales, uint8_t* minima, const uint8_t* packed) {
+  for (size_t g = 0; g < 4; ++g) {
+    scales[g] = (int8_t)(packed[g] & 63);
+    minima[g] = packed[4 + g] & 63;
+    scales[4 + g] = (int8_t)((packed[8 + g] & 15) | packed[g] >> 6 << 4);
+    minima[4 + g] = (uint8_t)(packed[8 + g] >> 4 | packed[4 + g] >> 6 << 4);
+  }
+}
+
+/// 32 of the 16 values of IQ4_NL and IQ4_XS, which lie denser around 0 (ggml's kvalues_iq4nl). The low half of byte i is the code of number
+/// i, the high half that of i + 16.
+static inline void values_of_iq4(int8_t* values, const uint8_t* codes) {
+  static const int8_t kTable[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  for (size_t i = 0; i < 16; ++i) {
+    values[i] = kTable[codes[i] & 15];
+    values[16 + i] = kTable[codes[i] >> 4];
+  }
+}

@@ -3,15 +3,7 @@
 #pragma once
 #include "kernels/formats/format.h"
 
-// The 16 values, which lie denser around 0 (ggml's kvalues_iq4nl).
-static const int8_t iq4_nl_table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-
-static void iq4_nl_values(int8_t* values, const uint8_t* block) {
-  for (size_t i = 0; i < 16; ++i) {
-    values[i] = iq4_nl_table[block[2 + i] & 15];
-    values[16 + i] = iq4_nl_table[block[2 + i] >> 4];
-  }
-}
+static void iq4_nl_values(int8_t* values, const uint8_t* block) { values_of_iq4(values, block + 2); }
 
 static const struct weight_format iq4_nl_format = {
     .name = "iq4_nl",

@@ -4,15 +4,9 @@
 #pragma once
 #include "kernels/formats/format.h"
 
-// The 16 values, which lie denser around 0 (ggml's kvalues_iq4nl).
-static const int8_t iq4_xs_table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-
 static void iq4_xs_values(int8_t* values, const uint8_t* block) {
   for (size_t g = 0; g < 8; ++g) {
-    for (size_t i = 0; i < 16; ++i) {
-      values[32 * g + i] = iq4_xs_table[block[8 + 16 * g + i] & 15];
-      values[32 * g + 16 + i] = iq4_xs_table[block[8 + 16 * g + i] >> 4];
-    }
+    values_of_iq4(values + 32 * g, block + 8 + 16 * g);
   }
 }
 

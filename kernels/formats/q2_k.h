@@ -4,15 +4,7 @@
 #pragma once
 #include "kernels/formats/format.h"
 
-static void q2_k_values(int8_t* values, const uint8_t* block) {
-  for (size_t g = 0; g < 2; ++g) {
-    for (size_t n = 0; n < 4; ++n) {
-      for (size_t i = 0; i < 32; ++i) {
-        values[128 * g + 32 * n + i] = (int8_t)(block[16 + 32 * g + i] >> 2 * n & 3);
-      }
-    }
-  }
-}
+static void q2_k_values(int8_t* values, const uint8_t* block) { planes_of_two_bits(values, block + 16, 0); }
 
 static void q2_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
   for (size_t g = 0; g < 16; ++g) {

@@ -12,23 +12,18 @@ static void q4_1_values(int8_t* values, const uint8_t* block) {
 
 // ggml's quantize_row_q4_1_ref: d is a 15th of the range, and codes are taken with the d and m that are not yet rounded.
 static int q4_1_encode(uint8_t* block, const float* x) {
-  float least = x[0];
-  float most = x[0];
-  for (size_t i = 1; i < 32; ++i) {
-    least = x[i] < least ? x[i] : least;
-    most = x[i] > most ? x[i] : most;
-  }
-  const float d = (most - least) / 15;
+  const struct value_range range = range_of(x, 32);
+  const float d = (range.most - range.least) / 15;
   if (!are_finite(x, 32) || !is_finite_float(d)) {
     return 0;
   }
   const float inverse = inverse_of(d);
   for (size_t i = 0; i < 16; ++i) {
-    const int low = (int)((x[i] - least) * inverse + 0.5f);
-    const int high = (int)((x[16 + i] - least) * inverse + 0.5f);
+    const int low = (int)((x[i] - range.least) * inverse + 0.5f);
+    const int high = (int)((x[16 + i] - range.least) * inverse + 0.5f);
     block[4 + i] = (uint8_t)((low < 15 ? low : 15) | (high < 15 ? high : 15) << 4);
   }
-  return write_scale(block, inverse != 0 ? d : 0) & write_scale(block + 2, least);
+  return write_scale(block, inverse != 0 ? d : 0) & write_scale(block + 2, range.least);
 }
 
 static const struct weight_format q4_1_format = {

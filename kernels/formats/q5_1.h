@@ -13,26 +13,21 @@ static void q5_1_values(int8_t* values, const uint8_t* block) {
 
 // ggml's quantize_row_q5_1_ref: as Q4_1, with 31 in place of 15.
 static int q5_1_encode(uint8_t* block, const float* x) {
-  float least = x[0];
-  float most = x[0];
-  for (size_t i = 1; i < 32; ++i) {
-    least = x[i] < least ? x[i] : least;
-    most = x[i] > most ? x[i] : most;
-  }
-  const float d = (most - least) / 31;
+  const struct value_range range = range_of(x, 32);
+  const float d = (range.most - range.least) / 31;
   if (!are_finite(x, 32) || !is_finite_float(d)) {
     return 0;
   }
   const float inverse = inverse_of(d);
   uint32_t high = 0;
   for (size_t i = 0; i < 16; ++i) {
-    const unsigned a = (unsigned)(int)((x[i] - least) * inverse + 0.5f);
-    const unsigned b = (unsigned)(int)((x[16 + i] - least) * inverse + 0.5f);
+    const unsigned a = (unsigned)(int)((x[i] - range.least) * inverse + 0.5f);
+    const unsigned b = (unsigned)(int)((x[16 + i] - range.least) * inverse + 0.5f);
     block[8 + i] = (uint8_t)((a & 15) | (b & 15) << 4);
     high |= (a >> 4 & 1) << i | (b >> 4 & 1) << (16 + i);
   }
   write_u32(block + 4, high);
-  return write_scale(block, inverse != 0 ? d : 0) & write_scale(block + 2, least);
+  return write_scale(block, inverse != 0 ? d : 0) & write_scale(block + 2, range.least);
 }
 
 static const struct weight_format q5_1_format = {

@@ -12,16 +12,8 @@ static void q5_k_values(int8_t* values, const uint8_t* block) {
   }
 }
 
-// Eight scales and eight minima of 6 bits in 12 bytes, as ggml's get_scale_min_k4 takes them out: the first four of each are the lower
-// bits of bytes 0 to 3 and 4 to 7, whose two higher ones belong to the other four, of which bytes 8 to 11 hold the lower halves.
 static void q5_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
-  const uint8_t* packed = block + 4;
-  for (size_t g = 0; g < 4; ++g) {
-    scales[g] = (int8_t)(packed[g] & 63);
-    minima[g] = packed[4 + g] & 63;
-    scales[4 + g] = (int8_t)((packed[8 + g] & 15) | packed[g] >> 6 << 4);
-    minima[4 + g] = (uint8_t)(packed[8 + g] >> 4 | packed[4 + g] >> 6 << 4);
-  }
+  scales_of_six_bits(scales, minima, block + 4);
 }
 
 static const struct weight_format q5_k_format = {

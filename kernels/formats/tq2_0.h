@@ -3,15 +3,7 @@
 #pragma once
 #include "kernels/formats/format.h"
 
-static void tq2_0_values(int8_t* values, const uint8_t* block) {
-  for (size_t g = 0; g < 2; ++g) {
-    for (size_t n = 0; n < 4; ++n) {
-      for (size_t i = 0; i < 32; ++i) {
-        values[128 * g + 32 * n + i] = (int8_t)((block[32 * g + i] >> 2 * n & 3) - 1);
-      }
-    }
-  }
-}
+static void tq2_0_values(int8_t* values, const uint8_t* block) { planes_of_two_bits(values, block, 1); }
 
 // ggml's quantize_row_tq2_0_ref: d is the largest magnitude.
 static int tq2_0_encode(uint8_t* block, const float* x) {

@@ -7,6 +7,7 @@
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
 #include "kernels/quantize_q1_0/kernel.h"
+#include "reference/convert_f16.h"
 #include "reference/quantize_q1_0.h"
 
 namespace assay {
@@ -78,8 +79,8 @@ class QuantizeQ10Trial : public Trial {
       return;
     }
     const double error = c.exact_inputs() ? 0 : 0x1p-20;
-    const int low = reference::quantize_q1_0_half(mean * (1 - error));
-    const int high = reference::quantize_q1_0_half(mean * (1 + error));
+    const int low = reference::half_nearest(mean * (1 - error));
+    const int high = reference::half_nearest(mean * (1 + error));
     if (d < low || d > high) {
       throw Mismatch(fmt::format("d[{}] is {:#06x}, expected {:#06x} to {:#06x}: the fp16 nearest to {} ({:a})", block,
                                  d, low, high, mean, mean));

@@ -1,10 +1,8 @@
 #include <fmt/format.h>
 
-#include <array>
-#include <bit>
 #include <cmath>
-#include <limits>
 
+#include "harness/check/quantized_blocks.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/error.h"
 #include "kernels/quantize_q8_0/kernel.h"
@@ -16,11 +14,14 @@ namespace {
 constexpr size_t kBlock = 32;
 constexpr size_t kBytes = 34;
 
-float steps_from(float x, int64_t ulps) {  // x > 0 and far from both ends
-  return std::bit_cast<float>(static_cast<uint32_t>(std::bit_cast<uint32_t>(x) + ulps));
+// Amax / 127 beside the middle of two fp16, the last of which is that of 65504 and Inf.
+void own_corner(std::span<float> x, Rng& rng) {
+  const auto code = static_cast<int>(rng.below(8) == 0 ? 0x7bff : rng.below(0x7c00));
+  const int exponent = code < 1024 ? -24 : code / 1024 - 25;
+  const int mantissa = code < 1024 ? code : code % 1024 + 1024;
+  const float middle = std::ldexp(static_cast<float>(2 * mantissa + 1), exponent - 1);
+  fill_below(x, steps_from(127.0f * middle, rng.between(-2, 2)), rng);
 }
-
-float sign(Rng& rng) { return (rng.next() & 1) != 0 ? -1.0f : 1.0f; }
 
 class QuantizeQ80Trial : public Trial {
  public:
@@ -43,7 +44,7 @@ class QuantizeQ80Trial : public Trial {
     const auto x = c.input<float>("x", n, [&](std::span<float> v, Rng& rng) {
       fill_class(v, c.input_class(), rng);
       for (size_t i = 0; i + kBlock <= v.size() && !c.timing(); i += kBlock) {
-        edit_block(v.subspan(i, kBlock), rng);
+        edit_block(v.subspan(i, kBlock), own_corner, rng);
       }
     });
     auto* dst = c.output<uint8_t>("dst", n / kBlock * kBytes);
@@ -75,72 +76,6 @@ class QuantizeQ80Trial : public Trial {
   Work work(const Shape& shape) const override {
     const auto n = static_cast<double>(shape[0]);
     return {2 * n + 2 * n / kBlock, 4 * n, n / kBlock * kBytes};
-  }
-
- private:
-  // Half of the blocks keep the class; the others meet the corners of the contract.
-  static void edit_block(std::span<float> x, Rng& rng) {
-    switch (rng.below(16)) {
-      case 0:  // zeros of both signs
-        for (float& v : x) {
-          v = sign(rng) * 0.0f;
-        }
-        break;
-      case 1: {  // 127 / amax about to overflow: amax near 127 * 2^-128
-        const float amax = steps_from(0x1.fcp-122f, rng.between(-4, 4));
-        below(x, amax, rng);
-        break;
-      }
-      case 2: {  // amax / 127 beside the middle of two fp16, the last of which is that of 65504 and Inf
-        const auto code = static_cast<int>(rng.below(8) == 0 ? 0x7bff : rng.below(0x7c00));
-        const int exponent = code < 1024 ? -24 : code / 1024 - 25;
-        const int mantissa = code < 1024 ? code : code % 1024 + 1024;
-        const float middle = std::ldexp(static_cast<float>(2 * mantissa + 1), exponent - 1);
-        below(x, steps_from(127.0f * middle, rng.between(-2, 2)), rng);
-        break;
-      }
-      case 3: {  // exact ties: 127 / amax is a power of two, x an odd multiple of half a step
-        const int exponent = static_cast<int>(rng.between(-30, 30));
-        for (float& v : x) {
-          v = sign(rng) * std::ldexp(static_cast<float>(rng.below(127)) + 0.5f, exponent);
-        }
-        x[rng.below(kBlock)] = sign(rng) * std::ldexp(127.0f, exponent);
-        break;
-      }
-      case 4: {  // the rounded product x * (127 / amax) is a tie, or one rounding away from it
-        const float amax = std::ldexp(1.0f + rng.uniform(), static_cast<int>(rng.between(-100, 100)));
-        const float inverse = 127.0f / amax;
-        for (float& v : x) {
-          v = sign(rng) * steps_from((static_cast<float>(rng.below(127)) + 0.5f) / inverse, rng.between(-1, 1));
-        }
-        x[rng.below(kBlock)] = sign(rng) * amax;
-        break;
-      }
-      case 5: {  // one NaN (quiet or signalling, either sign) or Inf anywhere
-        constexpr std::array<uint32_t, 6> kSpecials = {0x7fc00000, 0xffc00000, 0x7f800001,
-                                                       0xffffffff, 0x7f800000, 0xff800000};
-        x[rng.below(kBlock)] = std::bit_cast<float>(kSpecials[rng.below(kSpecials.size())]);
-        break;
-      }
-      case 6:  // all exponents: most values vanish beside the largest
-        for (float& v : x) {
-          v = rng.with_exponent(0, 254);
-        }
-        break;
-      case 7:  // FLT_MAX itself and its neighbours
-        below(x, steps_from(std::numeric_limits<float>::max(), -rng.between(0, 3)), rng);
-        break;
-      default:
-        break;
-    }
-  }
-
-  // Values of the block's usual shape with the given largest magnitude.
-  static void below(std::span<float> x, float amax, Rng& rng) {
-    for (float& v : x) {
-      v = sign(rng) * amax * rng.uniform();
-    }
-    x[rng.below(kBlock)] = sign(rng) * amax;
   }
 };
 

@@ -23,7 +23,6 @@ inline void fill_table(const struct rope_f32_args* a, double position, float* co
   const Double magic = Isa::set(0x1.8p52);
   const Double scale = Isa::set(static_cast<double>(a->scale));
   const size_t half = a->rotated / 2;
-  const size_t copies = a->halves != 0 ? 1 : 2;
   for (size_t i = 0; i < half; i += Isa::kDoubles) {
     const size_t left = half - i;
     const Double frequency = Isa::load_doubles(a->frequencies + i, left < Isa::kDoubles ? left : Isa::kDoubles);
@@ -47,7 +46,7 @@ inline void fill_table(const struct rope_f32_args* a, double position, float* co
     const Double of_cosine = Isa::template to_sign<1>(Isa::add(shifted, Isa::set(1)));
     const Double s = Isa::flip(Isa::choose(odd, sine, cosine), of_sine);
     const Double c = Isa::flip(Isa::choose(odd, cosine, sine), of_cosine);
-    if (copies == 1) {
+    if (a->halves != 0) {
       Isa::store_table(cosines + i, Isa::mul(c, scale));
       Isa::store_table(sines + i, Isa::mul(s, scale));
     } else {

@@ -15,19 +15,29 @@ static inline __m128 power_of_two_slope(__m128 f) {
 
 static inline __m128 power_of_two(__m128 f) { return _mm_add_ps(_mm_mul_ps(power_of_two_slope(f), f), _mm_set1_ps(1)); }
 
-static inline __m128 over_one_plus_power(__m128 x, __m128d u0, __m128d u1) {
-  const __m128d magic = _mm_set1_pd(0x1.8p52 + 127);
+// u = n + f of four doubles, n an integer and |f| <= 1/2: f, and n plus the bias, which with 1.5 * 2^52 makes `magic`, as the bits of an
+// exponent.
+struct SplitPower {
+  __m128 f;
+  __m128i exponent;
+};
+static inline SplitPower split_power(__m128d u0, __m128d u1, double bias) {
+  const __m128d magic = _mm_set1_pd(0x1.8p52 + bias);
   const __m128d biased0 = _mm_add_pd(u0, magic);
   const __m128d biased1 = _mm_add_pd(u1, magic);
   const __m128 f0 = _mm_cvtpd_ps(_mm_sub_pd(u0, _mm_sub_pd(biased0, magic)));
   const __m128 f1 = _mm_cvtpd_ps(_mm_sub_pd(u1, _mm_sub_pd(biased1, magic)));
-  const __m128 f = _mm_movelh_ps(f0, f1);
   const __m128i whole = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(biased0), _mm_castpd_ps(biased1), 0x88));
-  const __m128 p = power_of_two(f);
+  return {_mm_movelh_ps(f0, f1), _mm_slli_epi32(whole, 23)};
+}
+
+static inline __m128 over_one_plus_power(__m128 x, __m128d u0, __m128d u1) {
+  const SplitPower u = split_power(u0, u1, 127);
+  const __m128 p = power_of_two(u.f);
   const __m128i far = _mm_castps_si128(_mm_cmplt_ps(x, _mm_set1_ps(-8)));
   const __m128i down = _mm_and_si128(far, _mm_set1_epi32(64 << 23));
   const __m128 scale = _mm_castsi128_ps(_mm_sub_epi32(_mm_castps_si128(_mm_set1_ps(1)), down));
-  const __m128i exponent = _mm_sub_epi32(_mm_slli_epi32(whole, 23), down);
+  const __m128i exponent = _mm_sub_epi32(u.exponent, down);
   const __m128 denominator = _mm_add_ps(scale, _mm_mul_ps(p, _mm_castsi128_ps(exponent)));
   return _mm_div_ps(_mm_mul_ps(x, scale), denominator);
 }
@@ -71,17 +81,10 @@ static inline __m128 gelu_erf(__m128 x) {
   p = _mm_add_ps(_mm_mul_ps(p, z), _mm_set1_ps(0x1.9295a2p-2f));
   p = _mm_add_ps(_mm_mul_ps(p, z), _mm_set1_ps(0x1.1816a4p-2f));
   const __m128d k = _mm_set1_pd(-0.72134752044448170);
-  const __m128d magic = _mm_set1_pd(0x1.8p52 + 127 + 64);
   const __m128d t0 = _mm_cvtps_pd(t);
   const __m128d t1 = _mm_cvtps_pd(_mm_movehl_ps(t, t));
-  const __m128d u0 = _mm_mul_pd(_mm_mul_pd(t0, t0), k);
-  const __m128d u1 = _mm_mul_pd(_mm_mul_pd(t1, t1), k);
-  const __m128d biased0 = _mm_add_pd(u0, magic);
-  const __m128d biased1 = _mm_add_pd(u1, magic);
-  const __m128 f0 = _mm_cvtpd_ps(_mm_sub_pd(u0, _mm_sub_pd(biased0, magic)));
-  const __m128 f1 = _mm_cvtpd_ps(_mm_sub_pd(u1, _mm_sub_pd(biased1, magic)));
-  const __m128i whole = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(biased0), _mm_castpd_ps(biased1), 0x88));
-  const __m128 power = _mm_mul_ps(power_of_two(_mm_movelh_ps(f0, f1)), _mm_castsi128_ps(_mm_slli_epi32(whole, 23)));
+  const SplitPower u = split_power(_mm_mul_pd(_mm_mul_pd(t0, t0), k), _mm_mul_pd(_mm_mul_pd(t1, t1), k), 127 + 64);
+  const __m128 power = _mm_mul_ps(power_of_two(u.f), _mm_castsi128_ps(u.exponent));
   const __m128 tail = _mm_mul_ps(_mm_mul_ps(s, p), power);
   const __m128 down = _mm_set1_ps(0x1p-64f);
   const __m128 above = _mm_sub_ps(_mm_set1_ps(1), _mm_mul_ps(tail, down));

@@ -6,7 +6,6 @@ extern "C" softcap_f32_fn softcap_f32_sse;
 // The algorithm is explained in scalar.cpp.
 extern "C" void softcap_f32_sse(float* y, const float* x, float c, size_t n) {
   const __m128d k = _mm_set1_pd(2.8853900817779268 / static_cast<double>(c));
-  const __m128d magic = _mm_set1_pd(0x1.8p52 + 127);
   const __m128d most = _mm_set1_pd(30);
   const __m128 cap = _mm_set1_ps(c);
   const __m128 one = _mm_set1_ps(1);
@@ -16,14 +15,9 @@ extern "C" void softcap_f32_sse(float* y, const float* x, float c, size_t n) {
     // MINPD gives its second operand where one is a NaN.
     const __m128d u0 = _mm_min_pd(most, _mm_mul_pd(_mm_cvtps_pd(t), k));
     const __m128d u1 = _mm_min_pd(most, _mm_mul_pd(_mm_cvtps_pd(_mm_movehl_ps(t, t)), k));
-    const __m128d biased0 = _mm_add_pd(u0, magic);
-    const __m128d biased1 = _mm_add_pd(u1, magic);
-    const __m128 f0 = _mm_cvtpd_ps(_mm_sub_pd(u0, _mm_sub_pd(biased0, magic)));
-    const __m128 f1 = _mm_cvtpd_ps(_mm_sub_pd(u1, _mm_sub_pd(biased1, magic)));
-    const __m128 f = _mm_movelh_ps(f0, f1);
-    const __m128i whole = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(biased0), _mm_castpd_ps(biased1), 0x88));
-    const __m128 power = _mm_castsi128_ps(_mm_slli_epi32(whole, 23));
-    const __m128 part = _mm_mul_ps(power, _mm_mul_ps(f, power_of_two_slope(f)));
+    const SplitPower u = split_power(u0, u1, 127);
+    const __m128 power = _mm_castsi128_ps(u.exponent);
+    const __m128 part = _mm_mul_ps(power, _mm_mul_ps(u.f, power_of_two_slope(u.f)));
     const __m128 e = _mm_add_ps(part, _mm_sub_ps(power, one));
     const __m128 result = _mm_mul_ps(cap, _mm_div_ps(e, _mm_add_ps(e, _mm_set1_ps(2))));
     return _mm_or_ps(result, _mm_and_ps(v, sign_bit));

@@ -2,17 +2,16 @@
 // one of 16 values.
 #include "reference/formats.h"
 #include "reference/formats/f16.h"
+#include "reference/formats/iq4_values.h"
 
 namespace reference {
 namespace {
 
-constexpr double kValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-
 void decode_iq4_nl(const uint8_t* block, double* out) {
   const double d = half_at(block);
   for (int i = 0; i < 16; ++i) {
-    out[i] = d * kValues[block[2 + i] & 15];
-    out[i + 16] = d * kValues[block[2 + i] >> 4];
+    out[i] = d * kIq4Values[block[2 + i] & 15];
+    out[i + 16] = d * kIq4Values[block[2 + i] >> 4];
   }
 }
 

@@ -2,11 +2,10 @@
 // each 32 weights 16 bytes as IQ4_NL has them. A weight is d * (scale - 32) times one of 16 values.
 #include "reference/formats.h"
 #include "reference/formats/f16.h"
+#include "reference/formats/iq4_values.h"
 
 namespace reference {
 namespace {
-
-constexpr double kValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 void decode_iq4_xs(const uint8_t* block, double* out) {
   const double d = half_at(block);
@@ -15,7 +14,7 @@ void decode_iq4_xs(const uint8_t* block, double* out) {
     const int low = block[4 + g / 2] >> (g % 2 * 4) & 15;
     const int high = block[2 + g / 4] >> (g % 4 * 2) & 3;
     const int code = block[8 + 16 * g + i % 16] >> (i % 32 / 16 * 4) & 15;
-    out[i] = d * (low + 16 * high - 32) * kValues[code];
+    out[i] = d * (low + 16 * high - 32) * kIq4Values[code];
   }
 }
 

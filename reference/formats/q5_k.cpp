@@ -1,18 +1,10 @@
 // Q5_K (ggml's block_q5_K): as Q4_K, with 32 bytes before its codes, of which bit n of byte i is the fifth bit of weight 32 n + i.
 #include "reference/formats.h"
 #include "reference/formats/f16.h"
+#include "reference/formats/k_scales.h"
 
 namespace reference {
 namespace {
-
-// Scale g < 4 is the six lower bits of byte g, minimum g those of byte 4 + g. The other four: four bits from byte 4 + g, the low half the scale's, and
-// the two bits that the first four left in bytes g - 4 and g.
-int scale(const uint8_t* packed, int g) {
-  return g < 4 ? packed[g] & 63 : (packed[4 + g] & 15) + 16 * (packed[g - 4] >> 6);
-}
-int minimum(const uint8_t* packed, int g) {
-  return g < 4 ? packed[4 + g] & 63 : (packed[4 + g] >> 4) + 16 * (packed[g] >> 6);
-}
 
 void decode_q5_k(const uint8_t* block, double* out) {
   const double d = half_at(block);
@@ -20,7 +12,7 @@ void decode_q5_k(const uint8_t* block, double* out) {
   for (int i = 0; i < 256; ++i) {
     const int low = block[48 + i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
     const int fifth = block[16 + i % 32] >> (i / 32) & 1;
-    out[i] = d * scale(block + 4, i / 32) * (low + 16 * fifth) - m * minimum(block + 4, i / 32);
+    out[i] = d * k_scale(block + 4, i / 32) * (low + 16 * fifth) - m * k_minimum(block + 4, i / 32);
   }
 }
 
