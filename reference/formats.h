@@ -21,6 +21,9 @@ struct Format {
   Activations activations;
   /// The weights of the block at `block`, exactly.
   void (*decode)(const uint8_t* block, double* out);
+  /// Of a format with minima the same in two parts, exact each: what the codes are times the scales, and what is added whatever the code
+  /// is. nullptr: there is no second part.
+  void (*parts)(const uint8_t* block, double* scaled, double* offsets) = nullptr;
 };
 
 /// All formats of reference/formats/, of which each file <name>.cpp defines `Format <name>_format()`. The decoders

@@ -63,11 +63,7 @@ Linear matrix(const RawTensors& tensors, const std::string& name, size_t rows, s
   linear.rows = rows;
   linear.cols = cols;
   linear.w = weights(tensors, name, {cols, rows});
-  const Activations activations = format_of(name, find(tensors, name)).activations;
-  if (activations == Activations::q8_k) {
-    refuse(name, "products with Q8_K activations have no reference yet");
-  }
-  linear.q8_activations = activations == Activations::q8_0;
+  linear.activations = format_of(name, find(tensors, name)).activations;
   return linear;
 }
 

@@ -2,26 +2,71 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "reference/formats/f16.h"
+#include "reference/formats/ieee754.h"
 
 namespace reference {
 
-MatmulRow matmul(const double* w, const double* x, size_t cols, size_t group) {
+Weights decode_in_parts(const Format& format, const uint8_t* blocks, size_t count) {
+  if (format.parts == nullptr) {
+    return {decode(format, blocks, count), {}};
+  }
+  Weights w;
+  w.scaled.resize(count * format.elements);
+  w.offsets.resize(count * format.elements);
+  for (size_t i = 0; i < count; ++i) {
+    format.parts(blocks + i * format.bytes, &w.scaled[i * format.elements], &w.offsets[i * format.elements]);
+  }
+  return w;
+}
+
+size_t block_elements(Activations activations) { return activations == Activations::q8_k ? 256 : 32; }
+size_t block_bytes(Activations activations) { return activations == Activations::q8_k ? 292 : 34; }
+
+Token decode_token(Activations activations, const uint8_t* blocks, size_t cols) {
+  if (activations == Activations::as_they_are) {
+    throw std::invalid_argument("activations that are no codes");
+  }
+  const bool is_q8_k = activations == Activations::q8_k;
+  Token token{block_elements(activations), {}, {}};
+  for (size_t i = 0; i < cols / token.block; ++i, blocks += block_bytes(activations)) {
+    const uint32_t bits = blocks[0] | blocks[1] << 8 | blocks[2] << 16 | static_cast<uint32_t>(blocks[3]) << 24;
+    token.scales.push_back(is_q8_k ? ieee754(bits, 8, 23) : half_at(blocks));
+    for (size_t j = 0; j < token.block; ++j) {
+      token.codes.push_back(static_cast<int8_t>(blocks[(is_q8_k ? 4 : 2) + j]));
+    }
+  }
+  return token;
+}
+
+MatmulRow matmul(const Weights& w, size_t row, const Token& x, size_t group) {
+  const size_t cols = x.codes.size();
   MatmulRow result{0, 0, false, false};
-  for (size_t begin = 0; begin < cols; begin += group) {
-    double sum = 0;
-    for (size_t c = begin; c < begin + group; ++c) {
-      sum += w[c] * x[c];
+  const auto add_terms = [&](const std::vector<double>& part) {
+    for (size_t begin = 0; begin < cols; begin += group) {
+      const double* weights = part.data() + row * cols + begin;
+      double sum = 0;
+      for (size_t c = 0; c < group; ++c) {
+        sum += weights[c] * x.codes[begin + c];
+      }
+      const double scale = x.scales[begin / x.block];
+      const double term = sum * scale;
+      if (std::isfinite(term)) {
+        result.sum += term;
+        result.sum_abs += std::fabs(term);
+        continue;
+      }
+      const bool all_nan = std::all_of(weights, weights + group, [](double value) { return std::isnan(value); });
+      result.special = true;
+      result.has_nan = result.has_nan || all_nan || std::isnan(scale);
     }
-    result.sum += sum;
-    if (std::isfinite(sum)) {
-      result.sum_abs += std::fabs(sum);
-      continue;
-    }
-    const auto all_nan = [group](const double* values) {
-      return std::all_of(values, values + group, [](double value) { return std::isnan(value); });
-    };
-    result.special = true;
-    result.has_nan = result.has_nan || all_nan(w + begin) || all_nan(x + begin);
+  };
+  add_terms(w.scaled);
+  if (!w.offsets.empty()) {
+    add_terms(w.offsets);
   }
   return result;
 }

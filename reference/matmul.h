@@ -1,18 +1,39 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "reference/formats.h"
 
 namespace reference {
 
+/// Rows of weights in two parts, which add up to a weight: `rows` x `cols` each; offsets is empty if the format has none.
+struct Weights {
+  std::vector<double> scaled, offsets;
+};
+Weights decode_in_parts(const Format& format, const uint8_t* blocks, size_t count);
+
+/// Quantized activations of a token: `block` of them share a scale.
+struct Token {
+  size_t block;
+  std::vector<double> codes, scales;
+};
+/// From the bytes of Q8_0 or Q8_K blocks. Throws std::invalid_argument for activations as they are.
+Token decode_token(Activations activations, const uint8_t* blocks, size_t cols);
+/// The bytes and the elements of such a block.
+size_t block_bytes(Activations activations);
+size_t block_elements(Activations activations);
+
 struct MatmulRow {
-  double sum;      ///< sum_b I_b, exactly but for 2^-53 of sum_abs for each b
-  double sum_abs;  ///< sum_b |I_b| over the finite terms
+  double sum;      ///< the sum of the terms, exactly but for 2^-52 of sum_abs for each
+  double sum_abs;  ///< the sum of the magnitudes of the finite terms
   bool special;    ///< a scale is NaN or Inf: the sum is the one or the other
   bool has_nan;    ///< a scale is NaN, so the result must be
 };
 
-/// One row of weights times one token of activations, `cols` of each, decoded: sum_b I_b, where I_b is the sum of the products
-/// of `group` consecutive columns, which share a scale of each. Such products have at most 38 significant bits and one
-/// exponent, so I_b is exact in double.
-MatmulRow matmul(const double* w, const double* x, size_t cols, size_t group);
+/// Row `row` of the weights times a token. The terms are, for each `group` of columns, which share a scale of both: the sum of the
+/// products of the scaled parts and the codes, times the scale of x; and likewise of the offsets. Such a sum is exact in double: a part
+/// of a weight is an integer of 14 bits times an fp16 (or a power of two), a code one of 8, and there are up to 256.
+MatmulRow matmul(const Weights& w, size_t row, const Token& x, size_t group);
 
 }  // namespace reference

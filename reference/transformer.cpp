@@ -3,45 +3,37 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/matmul.h"
+#include "reference/quantize_q8_0.h"
+#include "reference/quantize_q8_k.h"
+
 namespace reference {
 namespace {
 
 double gelu(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
 
-// What is left of x after Q8_0: d as fp16 is kept exact here to 11 bits by rounding through the mantissa.
-double round_to_half(float d) {
-  if (d == 0 || !std::isfinite(d)) {
-    return d;
+/// What is left of x after rounding.
+std::vector<double> round_to(Activations activations, const double* x, size_t n) {
+  const std::vector<float> floats(x, x + n);
+  std::vector<uint8_t> blocks(n / block_elements(activations) * block_bytes(activations));
+  if (activations == Activations::q8_k) {
+    quantize_q8_k(blocks.data(), floats.data(), n);
+  } else {
+    quantize_q8_0(blocks.data(), floats.data(), n);
   }
-  const int exponent = std::max(std::ilogb(d), -14);  // halves below 2^-14 are subnormal, in steps of 2^-24
-  const double step = std::ldexp(1.0, exponent - 10);
-  const double rounded = std::nearbyint(static_cast<double>(d) / step) * step;
-  return rounded >= 65520 ? INFINITY : rounded;
-}
-
-std::vector<double> round_to_q8(const double* x, size_t n) {
-  std::vector<double> out(n);
-  for (size_t begin = 0; begin < n; begin += 32) {
-    float amax = 0;
-    for (size_t i = begin; i < begin + 32; ++i) {
-      amax = std::max(amax, std::fabs(static_cast<float>(x[i])));
-    }
-    const float inverse = 127.0f / amax;
-    const bool zero = amax == 0 || std::isinf(inverse);
-    const double d = zero ? 0 : round_to_half(amax / 127.0f);
-    for (size_t i = begin; i < begin + 32; ++i) {
-      out[i] = zero ? 0 : d * static_cast<double>(std::nearbyint(static_cast<float>(x[i]) * inverse));
-    }
+  Token token = decode_token(activations, blocks.data(), n);
+  for (size_t i = 0; i < n; ++i) {
+    token.codes[i] *= token.scales[i / token.block];
   }
-  return out;
+  return token.codes;
 }
 
 }  // namespace
 
 std::vector<double> Linear::apply(const double* x) const {
   std::vector<double> rounded;
-  if (q8_activations) {
-    rounded = round_to_q8(x, cols);
+  if (rounds_activations()) {
+    rounded = round_to(activations, x, cols);
     x = rounded.data();
   }
   std::vector<double> y(rows);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "reference/formats.h"
+
 namespace reference {
 
 /// y = w x + b, in double. w is row-major, rows x cols.
@@ -13,9 +15,9 @@ struct Linear {
   size_t rows = 0, cols = 0;
   std::vector<double> w;
   std::vector<double> b;
-  /// The activations are first rounded to Q8_0, in float, as the contract of quantize_q8_0 says: part of what a matrix
-  /// product with weights of some formats means.
-  bool q8_activations = false;
+  /// What the activations are rounded to first, in float: part of what a matrix product with weights of some formats means.
+  Activations activations = Activations::as_they_are;
+  bool rounds_activations() const { return activations != Activations::as_they_are; }
 
   std::vector<double> apply(const double* x) const;
 };
@@ -34,7 +36,8 @@ struct Gpt2Block {
   Linear qkv, proj, up, down;  ///< qkv: rows are q, k, v, n_embd each
 
   bool rounds_activations() const {
-    return qkv.q8_activations || proj.q8_activations || up.q8_activations || down.q8_activations;
+    return qkv.rounds_activations() || proj.rounds_activations() || up.rounds_activations() ||
+           down.rounds_activations();
   }
 };
 

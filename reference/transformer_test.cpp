@@ -84,7 +84,7 @@ TEST(ReferenceTransformer, EveryTensorGoesWhereItsNameSays) {
     EXPECT_EQ(linear.b, tiny.of("blk.0." + name + ".bias"));
     EXPECT_EQ(linear.rows, rows);
     EXPECT_EQ(linear.cols, cols);
-    EXPECT_FALSE(linear.q8_activations);
+    EXPECT_FALSE(linear.rounds_activations());
   };
   expect_linear(b.qkv, "attn_qkv", 6, 2);
   expect_linear(b.proj, "attn_output", 2, 2);
@@ -147,8 +147,10 @@ TEST(ReferenceTransformer, RoundingOfActivationsIsTheMatrixsOwn) {
   EXPECT_FALSE(gpt2_block(raw, "", sizes).rounds_activations());
   raw["ffn_up.weight"] = {41, {128, 128}, q1};
   const Gpt2Block block = gpt2_block(raw, "", sizes);
-  EXPECT_TRUE(block.up.q8_activations);
-  EXPECT_FALSE(block.qkv.q8_activations || block.proj.q8_activations || block.down.q8_activations);
+  EXPECT_EQ(block.up.activations, Activations::q8_0);
+  for (const Linear* linear : {&block.qkv, &block.proj, &block.down}) {
+    EXPECT_FALSE(linear->rounds_activations());
+  }
   EXPECT_TRUE(block.rounds_activations());
 }
 

@@ -46,7 +46,7 @@ Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, siz
   }
   const std::string_view activations = kernel_->contract->activations;
   if (activations != "f32") {
-    activations_format_ = &find_format(activations);
+    token_bytes_ = activations == "q8_k" ? cols / 256 * 292 : cols / 32 * 34;
     quantize_ = dispatch.get<quantize_q8_0_fn>(fmt::format("quantize_{}", activations), {cols});
   }
   for_one_token_ = &dispatch.choose_variant(kernel_->name, {rows, cols, 1});
@@ -82,13 +82,12 @@ const Linear::Step& Linear::step_for(size_t tokens) {
 }
 
 const void* Linear::activations(const float* x, size_t tokens) {
-  if (activations_format_ == nullptr) {
+  if (token_bytes_ == 0) {
     return x;
   }
-  const size_t row_bytes = cols_ / activations_format_->elements * activations_format_->bytes;
-  quantized_.resize(tokens * row_bytes);
+  quantized_.resize(tokens * token_bytes_);
   for (size_t t = 0; t < tokens; ++t) {
-    quantize_(quantized_.data() + t * row_bytes, x + t * cols_, cols_);
+    quantize_(quantized_.data() + t * token_bytes_, x + t * cols_, cols_);
   }
   return quantized_.data();
 }

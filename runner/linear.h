@@ -56,8 +56,8 @@ class Linear {
   std::map<size_t, Step> steps_;  // by tokens
 
   // Where the kernel multiplies with quantized activations.
-  const weight_format* activations_format_ = nullptr;
-  Bound<quantize_q8_0_fn> quantize_;
+  size_t token_bytes_ = 0;            // of a token; 0: it is multiplied as it is
+  Bound<quantize_q8_0_fn> quantize_;  // or quantize_q8_k, which is called alike
   std::vector<uint8_t> quantized_;
 };
 

@@ -18,9 +18,8 @@ float within_half(float x) {
   return fits ? x : std::ldexp(fraction, (exponent & 31) - 17);
 }
 
-}  // namespace
-
-void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng) {
+/// Random bytes of the class.
+void fill_codes(std::span<uint8_t> bytes, InputClass c, Rng& rng) {
   constexpr uint8_t kEnds[] = {0x00, 0xff, 0x80, 0x7f, 0x88, 0x77};  // the codes at the ends of 8 and of 4 bits
   const uint8_t end = kEnds[rng.below(std::size(kEnds))];
   const auto one_value = static_cast<uint8_t>(rng.next());
@@ -37,6 +36,20 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
       bytes[i] = static_cast<uint8_t>(random);
     }
   }
+}
+
+// In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result of a
+// product of matrices would be NaN, and none would show that rows and tokens stay apart.
+uint64_t count_of_specials(InputClass c, size_t places, Rng& rng) {
+  return c != InputClass::special || places == 0 ? 0 : rng.below(4);
+}
+constexpr uint16_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
+uint16_t draw_special(Rng& rng) { return kSpecials[rng.below(std::size(kSpecials))]; }
+
+}  // namespace
+
+void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng) {
+  fill_codes(bytes, c, rng);
   std::vector<size_t> halves;  // where they lie in a block
   if (!format.d_is_power) {
     halves.push_back(format.d_at);
@@ -49,13 +62,34 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
       write_u16(&bytes[at + half], static_cast<unsigned>(draw_scale(c, rng)));
     }
   }
-  // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result of a
-  // product of matrices would be NaN, and none would show that rows and tokens stay apart.
-  constexpr uint16_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
   const size_t blocks = bytes.size() / format.bytes;
-  for (uint64_t left = c != InputClass::special || blocks == 0 || halves.empty() ? 0 : rng.below(4); left > 0; --left) {
-    write_u16(&bytes[rng.below(blocks) * format.bytes + halves[rng.below(halves.size())]],
-              kSpecials[rng.below(std::size(kSpecials))]);
+  for (uint64_t left = count_of_specials(c, blocks * halves.size(), rng); left > 0; --left) {
+    write_u16(&bytes[rng.below(blocks) * format.bytes + halves[rng.below(halves.size())]], draw_special(rng));
+  }
+}
+
+void fill_q8_k_blocks(std::span<uint8_t> bytes, InputClass c, Rng& rng) {
+  constexpr size_t kBytes = 292;
+  fill_codes(bytes, c, rng);
+  const auto write_scale = [&](size_t at, uint64_t half, int exponent) {
+    const uint32_t bits = bits_of_float(std::ldexp(half_to_float(static_cast<uint16_t>(half)), exponent));
+    write_u32(&bytes[at], bits);
+  };
+  for (size_t at = 0; at < bytes.size(); at += kBytes) {
+    write_scale(at, draw_scale(c, rng), c == InputClass::wide ? static_cast<int>(rng.between(-94, 94)) : 0);
+    for (size_t i = 0; i < 16; ++i) {
+      int sum = 0;
+      for (size_t j = 4 + 16 * i; j < 20 + 16 * i; ++j) {
+        uint8_t& code = bytes[at + j];
+        code = code == 0x80 ? 0x81 : code;  // -127
+        sum += static_cast<int8_t>(code);
+      }
+      write_u16(&bytes[at + 260 + 2 * i], static_cast<unsigned>(sum));
+    }
+  }
+  const size_t blocks = bytes.size() / kBytes;
+  for (uint64_t left = count_of_specials(c, blocks, rng); left > 0; --left) {
+    write_scale(rng.below(blocks) * kBytes, draw_special(rng), 0);
   }
 }
 

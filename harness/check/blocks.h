@@ -11,6 +11,9 @@ namespace assay {
 /// Blocks of a format of codes: random bytes of the class, with scales where they lie.
 void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng);
 
+/// Blocks of Q8_K: codes of -127 to 127, with their sums, and scales of a magnitude of up to 2^110.
+void fill_q8_k_blocks(std::span<uint8_t> bytes, InputClass c, Rng& rng);
+
 /// Values as weights of a format of floats, within its range.
 void encode_floats(std::span<uint8_t> bytes, const weight_format& format, std::span<const float> values);
 

@@ -39,7 +39,7 @@ size_t vocabulary(const GgufFile& file) {
 
 double bound_over_largest(const reference::Gpt2& model) {
   const double of_floats = 8 * std::sqrt(static_cast<double>(model.n_embd)) * 0x1p-24;
-  const bool rounds = model.output.q8_activations ||
+  const bool rounds = model.output.rounds_activations() ||
                       std::ranges::any_of(model.blocks, [](const auto& block) { return block.rounds_activations(); });
   const double of_rounding = rounds ? 0x1p-6 : 0;
   return static_cast<double>(model.blocks.size() + 1) * (of_floats + of_rounding);

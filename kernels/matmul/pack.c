@@ -11,61 +11,110 @@
 
 matmul_pack_fn matmul_pack;
 
-// 32 codes of one row, at its place in a block.
-static void put_codes(uint8_t* to, const uint8_t* codes) {
-  if (LAYOUT_BITS == 1) {  // bit i of four bytes at once
-    uint32_t bits = 0;
-    for (size_t i = 0; i < 8; ++i) {
-      uint32_t four;
-      memcpy(&four, codes + 4 * i, 4);
-      bits |= four >> 1 << i;
-    }
-    memcpy(to, &bits, 4);
-    return;
+// The code of each value of a format, at the value as a byte.
+static void make_codes(uint8_t* code_of) {
+#if LAYOUT_TABLE
+  memset(code_of, 0, 256);
+  for (size_t i = 16; i-- > 0;) {  // of two codes of one value the first
+    code_of[(uint8_t)(kTable[i] - kZero)] = (uint8_t)i;
   }
-  for (size_t c = 0; c < kBlock; ++c) {
-    uint8_t* byte = to + c % 4;
-    if (LAYOUT_BITS == 8 || c < 16) {
-      byte[c / 4 * kStep] = codes[c];
-    } else {
-      byte[(c - 16) / 4 * kStep] |= (uint8_t)(codes[c] << 4);
+#else
+  for (int value = 0; value < 256; ++value) {
+    code_of[value] = (uint8_t)(value + kZero);
+  }
+#endif
+}
+
+#if LAYOUT_TRITS
+// The codes of a block of one row.
+static void put_codes(uint8_t* to, uint8_t* codes) {
+  for (size_t v = 0; v < kTritVectors; ++v) {
+    for (size_t k = 0; k < kGroup; ++k) {
+      unsigned number = 0;
+      for (size_t n = 0; n < kTritGroups; ++n) {
+        const size_t group = kTritGroups * v + n;
+        number = 3 * number + (group < kColumns / kGroup ? codes[kGroup * group + k] : 0);
+      }
+      to[v * kVector + k] = (uint8_t)((number * 256 + 242) / 243);  // rounded up, so that no digit is one too low
     }
   }
+}
+#else
+// The lowest bits of the codes of 32 columns of one row, to its place in their vectors, which are zeros.
+static void put_bits(uint8_t* to, const uint8_t* codes, size_t bits) {
+  const size_t groups = 8 / bits;  // of a vector
+  for (size_t c = 0; c < kChunk; ++c) {
+    const size_t group = c / kGroup;
+    to[group / groups * kVector + c % kGroup] |= (uint8_t)((codes[c] & ((1u << bits) - 1)) << group % groups * bits);
+  }
+}
+
+static void put_codes(uint8_t* to, uint8_t* codes) {
+  for (size_t c = 0; c < kColumns; c += kChunk, to += kChunkBytes, codes += kChunk) {
+#ifdef LAYOUT_u1
+    for (size_t i = 0; i < kChunk; ++i) {
+      codes[i] >>= 1;
+    }
+#endif
+    put_bits(to, codes, kLowBits);
+    if (kHighBits != 0) {
+      for (size_t i = 0; i < kChunk; ++i) {
+        codes[i] >>= kLowBits;
+      }
+      put_bits(to + kLowVectors * kVector, codes, kHighBits != 0 ? kHighBits : 1);
+    }
+  }
+}
+#endif
+
+// The scales of a block of one row.
+static void put_scales(uint8_t* to, const uint8_t* block) {
+  const struct weight_format* format = &DESCRIPTION(FORMAT);
+  if (format->d_is_power) {
+    write_u16(to, bits_of_float(half_of_power(block[format->d_at])) >> 16);
+  } else {
+    memcpy(to, block + format->d_at, 2);
+  }
+  if (LAYOUT_MINIMA) {
+    memcpy(to + kMinimumAt, block + format->m_at, 2);
+  }
+#if LAYOUT_SUB_SCALES
+  int8_t scales[kMostGroups];
+  uint8_t minima[kMostGroups] = {0};
+  format->sub_scales(scales, minima, block);
+  for (size_t i = 0; i < (size_t)(2 * kPairs); ++i) {
+    const size_t at = i / 2 * kUnit + i % 2;
+    to[kSubScalesAt + at] = (uint8_t)scales[i];
+    if (LAYOUT_MINIMA && kSubMinimaAt != kSubScalesAt) {
+      to[kSubMinimaAt + at] = minima[i];
+    } else if (LAYOUT_MINIMA) {
+      to[kSubMinimaAt + at] |= (uint8_t)(minima[i] << 4);
+    }
+  }
+#endif
 }
 
 size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
   const struct weight_format* format = &DESCRIPTION(FORMAT);
-  const size_t blocks = cols / kBlock;
+  const size_t blocks = cols / kColumns;
   const size_t panels = (rows + kPanel - 1) / kPanel;
-  const size_t row_bytes = cols / format->elements * format->bytes;
-  uint8_t no_codes[kBlock];
-  memset(no_codes, kZero, sizeof no_codes);
+  const uint8_t* from = (const uint8_t*)w;
+  uint8_t code_of[256];
+  make_codes(code_of);
   for (size_t p = 0; packed != NULL && p < panels; ++p) {
     uint8_t* panel = (uint8_t*)packed + p * panel_bytes(blocks);
     uint8_t* scales = panel + blocks * kBlockCodes;
     memset(panel, 0, panel_bytes(blocks));
-    for (size_t r = 0; r < kPanel; ++r) {
-      const size_t row = p * kPanel + r;
-      if (row >= rows) {
-        for (size_t b = 0; b < blocks; ++b) {
-          put_codes(panel + b * kBlockCodes + 4 * r, no_codes);
-        }
-        continue;
-      }
-      // A file's block may hold several of the layout's.
-      const uint8_t* from = (const uint8_t*)w + row * row_bytes;
-      for (size_t column = 0; column < cols; column += format->elements, from += format->bytes) {
+    for (size_t r = 0; r < kPanel && p * kPanel + r < rows; ++r) {
+      for (size_t b = 0; b < blocks; ++b, from += format->bytes) {
         int8_t values[kMostElements];
         uint8_t codes[kMostElements];
         format->values(values, from);
-        for (size_t c = 0; c < format->elements; ++c) {
-          codes[c] = (uint8_t)(values[c] + kZero);
+        for (size_t c = 0; c < kColumns; ++c) {
+          codes[c] = code_of[(uint8_t)values[c]];
         }
-        for (size_t c = 0; c < format->elements; c += kBlock) {
-          const size_t b = (column + c) / kBlock;
-          put_codes(panel + b * kBlockCodes + 4 * r, codes + c);
-          memcpy(scales + b * kBlockScales + 2 * r, from + format->d_at, 2);
-        }
+        put_codes(panel + b * kBlockCodes + kGroup * r, codes);
+        put_scales(scales + b * kBlockScales + 2 * r, from);
       }
     }
   }

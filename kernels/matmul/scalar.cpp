@@ -8,11 +8,76 @@
 extern "C" matmul_fn matmul_scalar;
 
 // The innermost loops run over neighbours in memory, so that the compiler (auto_v2 .. auto_v4) can keep them in the lanes of vectors:
-// the 64 bytes of a step, with the activations repeated for each row, and the four sums of a row meet once a block; or, of the
-// layout of one bit, the rows, whose bits are words as their sums are.
+// the 64 bytes of a vector of codes, with the activations repeated for each row, and the four sums of a row meet once for each of
+// its scales; or, of the layout of one bit, the rows, whose bits are words as their sums are.
 namespace {
 
-#if LAYOUT_BITS == 1
+/// What four products and more of each row add up to.
+struct RowSums {
+  int32_t products[kVector] = {};
+
+  int32_t of_row(size_t r) const {
+    const int32_t* p = products + kGroup * r;
+    return p[0] + p[1] + p[2] + p[3];
+  }
+};
+
+#if LAYOUT_TRITS
+/// The codes of group `g` of a block.
+inline void codes_of_group(uint8_t* codes, const uint8_t* block, size_t g) {
+  static const uint8_t kPowers[kTritGroups] = {1, 3, 9, 27, 81};
+  const uint8_t* from = block + g / kTritGroups * kVector;
+  const uint8_t power = kPowers[g % kTritGroups];
+  for (size_t i = 0; i < kVector; ++i) {
+    const auto rest = static_cast<uint8_t>(from[i] * power);
+    codes[i] = static_cast<uint8_t>(rest * 3 >> 8);
+  }
+}
+#else
+inline void codes_of_group(uint8_t* codes, const uint8_t* block, size_t g) {
+  const uint8_t* chunk = block + g / 8 * kChunkBytes;
+  const size_t in_chunk = g % 8;
+  const size_t low_place = in_chunk * kLowBits % 8;
+  const uint8_t* low = chunk + in_chunk * kLowBits / 8 * kVector;
+  for (size_t i = 0; i < kVector; ++i) {
+    codes[i] = low[i] >> low_place & ((1 << kLowBits) - 1);
+  }
+  if (kHighBits != 0) {
+    const size_t high_place = in_chunk * kHighBits % 8;
+    const uint8_t* high = chunk + (kLowVectors + in_chunk * kHighBits / 8) * kVector;
+    for (size_t i = 0; i < kVector; ++i) {
+      codes[i] = static_cast<uint8_t>(codes[i] | (high[i] >> high_place & ((1 << kHighBits) - 1)) << kLowBits);
+    }
+  }
+#if LAYOUT_TABLE
+  for (size_t i = 0; i < kVector; ++i) {
+    codes[i] = kTable[codes[i]];
+  }
+#endif
+}
+#endif
+
+inline void add_group(RowSums& sums, const uint8_t* block, size_t g, const int8_t* x) {
+  uint8_t codes[kVector];
+  codes_of_group(codes, block, g);
+  int8_t repeated[kVector];
+  for (size_t r = 0; r < kPanel; ++r) {
+    memcpy(repeated + kGroup * r, x + kGroup * g, kGroup);
+  }
+  for (size_t i = 0; i < kVector; ++i) {
+    sums.products[i] += codes[i] * repeated[i];
+  }
+}
+
+inline int32_t sum_of(const int8_t* x, size_t n) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < n; ++i) {
+    sum += x[i];
+  }
+  return sum;
+}
+
+#ifdef LAYOUT_u1
 /// The sum of the activations whose bits are set in two bytes of a row, where x[0] is that of the lowest bit. It fits an int16.
 inline uint16_t masked_sum(uint16_t bits, const uint16_t* x) {
   uint16_t sum = 0;
@@ -24,70 +89,114 @@ inline uint16_t masked_sum(uint16_t bits, const uint16_t* x) {
   return sum;
 }
 
-/// The integers of one block, one for each row, without its start: a panel's codes times 32 activations, that is twice the
-/// activations whose bits are set.
-inline void add_products(int32_t* sums, const uint8_t* codes, const int8_t* x) {
-  uint16_t words[kBlock];
-  for (size_t i = 0; i < kBlock; ++i) {
+/// The integers of 32 columns, one for each row: twice the activations whose bits are set, less all.
+inline void multiply(int32_t* totals, const uint8_t* codes, const uint8_t*, const int8_t* x) {
+  uint16_t words[kChunk];
+  for (size_t i = 0; i < kChunk; ++i) {
     words[i] = static_cast<uint16_t>(x[i]);
   }
   uint16_t bits[2][kPanel];
   for (size_t r = 0; r < kPanel; ++r) {
-    bits[0][r] = read_u16(codes + 4 * r);
-    bits[1][r] = read_u16(codes + 4 * r + 2);
+    bits[0][r] = read_u16(codes + kGroup * r);
+    bits[1][r] = read_u16(codes + kGroup * r + 2);
   }
   uint16_t set[kPanel];
   for (size_t r = 0; r < kPanel; ++r) {
     set[r] = static_cast<uint16_t>(masked_sum(bits[0][r], words) + masked_sum(bits[1][r], words + 2));
   }
+  const int32_t all = sum_of(x, kChunk);
   for (size_t r = 0; r < kPanel; ++r) {
-    sums[r] += 2 * static_cast<int16_t>(set[r]);
+    totals[r] = 2 * static_cast<int16_t>(set[r]) - all;
+  }
+}
+#elif LAYOUT_SUB_SCALES
+/// Integer scale number `i` of a row, or its minimum.
+inline int32_t sub_scale(const uint8_t* scales, size_t i, size_t r) {
+  const uint8_t byte = scales[kSubScalesAt + i / 2 * kUnit + 2 * r + i % 2];
+  return kSubMinimaAt == kSubScalesAt ? byte & 15 : static_cast<int8_t>(byte);
+}
+[[maybe_unused]] inline int32_t sub_minimum(const uint8_t* scales, size_t i, size_t r) {
+  const uint8_t byte = scales[kSubMinimaAt + i / 2 * kUnit + 2 * r + i % 2];
+  return kSubMinimaAt == kSubScalesAt ? byte >> 4 : byte;
+}
+
+/// The integers of a block, one for each row.
+inline void multiply(int32_t* totals, const uint8_t* codes, const uint8_t* scales, const int8_t* x) {
+  memset(totals, 0, kPanel * sizeof *totals);
+  for (size_t i = 0; i < 2 * kPairs; ++i) {
+    RowSums sums;
+    for (size_t g = i * kSub / kGroup; g < (i + 1) * kSub / kGroup; ++g) {
+      add_group(sums, codes, g, x);
+    }
+    const int32_t start = -kZero * sum_of(x + i * kSub, kSub);
+    for (size_t r = 0; r < kPanel; ++r) {
+      totals[r] += sub_scale(scales, i, r) * (sums.of_row(r) + start);
+    }
   }
 }
 #else
-/// The integers of one block, one for each row, without its start: a panel's codes times 32 activations.
-inline void add_products(int32_t* sums, const uint8_t* codes, const int8_t* x) {
-  int32_t products[kStep] = {};
-  for (size_t step = 0; step < kSteps; ++step, codes += kStep) {
-    int8_t first[kStep];
-    int8_t second[kStep];
-    for (size_t r = 0; r < kPanel; ++r) {
-      memcpy(first + 4 * r, x + 4 * step, 4);
-      memcpy(second + 4 * r, x + (16 + 4 * step) % kBlock, 4);
-    }
-    for (size_t i = 0; i < kStep; ++i) {
-      if (LAYOUT_BITS == 8) {
-        products[i] += codes[i] * first[i];
-      } else {
-        products[i] += (codes[i] & 15) * first[i] + (codes[i] >> 4) * second[i];
-      }
-    }
+/// The integers of a block, one for each row.
+inline void multiply(int32_t* totals, const uint8_t* codes, const uint8_t*, const int8_t* x) {
+  RowSums sums;
+  for (size_t g = 0; g < kXColumns / kGroup; ++g) {
+    add_group(sums, codes, g, x);
   }
+  const int32_t start = -kZero * sum_of(x, kXColumns);
   for (size_t r = 0; r < kPanel; ++r) {
-    sums[r] += products[4 * r] + products[4 * r + 1] + products[4 * r + 2] + products[4 * r + 3];
+    totals[r] = sums.of_row(r) + start;
   }
 }
 #endif
+
+#if LAYOUT_MINIMA
+/// What the minima of a block add to y: a row's are times the sums of x.
+inline void add_minima(float* y, const uint8_t* scales, const int8_t* x, float dx) {
+  int32_t totals[kPanel];
+#if LAYOUT_SUB_SCALES
+  memset(totals, 0, sizeof totals);
+  for (size_t i = 0; i < 2 * kPairs; ++i) {
+    const int32_t sum = sum_of(x + i * kSub, kSub);
+    for (size_t r = 0; r < kPanel; ++r) {
+      totals[r] -= sub_minimum(scales, i, r) * sum;
+    }
+  }
+#else
+  for (int32_t& total : totals) {
+    total = sum_of(x, kXColumns);
+  }
+#endif
+  for (size_t r = 0; r < kPanel; ++r) {
+    y[r] += static_cast<float>(totals[r]) * (dx * half_to_float(read_u16(scales + kMinimumAt + 2 * r)));
+  }
+}
+#endif
+
+inline float scale_of_row(const uint8_t* scales, size_t r) {
+  const uint16_t bits = read_u16(scales + 2 * r);
+#ifdef LAYOUT_ue4
+  return float_of_bits(static_cast<uint32_t>(bits) << 16);
+#else
+  return half_to_float(bits);
+#endif
+}
 
 /// One panel times one token: 16 floats.
 void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t blocks) {
   const uint8_t* scales = panel + blocks * kBlockCodes;
   memset(y, 0, kPanel * sizeof(float));
-  for (size_t b = 0; b < blocks; ++b, x += kXBytes) {
-    int8_t activations[kBlock];
-    memcpy(activations, x + 2, kBlock);
-    int32_t start = 0;
-    for (size_t i = 0; i < kBlock; ++i) {
-      start -= kZero * activations[i];
-    }
-    int32_t sums[kPanel];
-    for (size_t r = 0; r < kPanel; ++r) {
-      sums[r] = start;
-    }
-    add_products(sums, panel + b * kBlockCodes, activations);
-    const float d = half_to_float(read_u16(x));
-    for (size_t r = 0; r < kPanel; ++r) {
-      y[r] += static_cast<float>(sums[r]) * (d * half_to_float(read_u16(scales + b * kBlockScales + 2 * r)));
+  for (size_t b = 0; b < blocks; ++b, panel += kBlockCodes, scales += kBlockScales) {
+    for (size_t part = 0; part < kXOfBlock; ++part, x += kXBytes) {
+      int8_t activations[kXColumns];
+      memcpy(activations, x + (LAYOUT_Q8_K ? 4 : 2), kXColumns);
+      const float d = LAYOUT_Q8_K ? float_of_bits(read_u32(x)) : half_to_float(read_u16(x));
+      int32_t totals[kPanel];
+      multiply(totals, panel + part * (kBlockCodes / kXOfBlock), scales, activations);
+      for (size_t r = 0; r < kPanel; ++r) {
+        y[r] += static_cast<float>(totals[r]) * (d * scale_of_row(scales, r));
+      }
+#if LAYOUT_MINIMA
+      add_minima(y, scales, activations, d);
+#endif
     }
   }
 }
@@ -95,13 +204,13 @@ void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t 
 }  // namespace
 
 extern "C" void matmul_scalar(const struct matmul_args* a) {
-  const size_t blocks = a->cols / kBlock;
+  const size_t blocks = a->cols / kColumns;
   for (size_t row = a->row_begin; row < a->row_end; row += kPanel) {
     const uint8_t* panel = static_cast<const uint8_t*>(a->packed) + row / kPanel * panel_bytes(blocks);
     const size_t rows = a->row_end - row < kPanel ? a->row_end - row : size_t{kPanel};
     for (size_t t = 0; t < a->tokens; ++t) {
       float sums[kPanel];
-      panel_times_token(sums, panel, static_cast<const uint8_t*>(a->x) + t * blocks * kXBytes, blocks);
+      panel_times_token(sums, panel, static_cast<const uint8_t*>(a->x) + t * (a->cols / kXColumns) * kXBytes, blocks);
       float* y = a->y + t * a->ldy + row;
       for (size_t r = 0; r < rows; ++r) {
         y[r] = a->bias != NULL ? sums[r] + a->bias[row + r] : sums[r];

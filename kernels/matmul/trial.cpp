@@ -21,14 +21,24 @@
 namespace assay {
 namespace {
 
+/// The exponent of a scale that is a power of two, 2^(e - 128), as draw_scale draws others; the contract's largest is 2^110.
+uint8_t draw_power(InputClass c, Rng& rng) {
+  const bool any = c == InputClass::wide || c == InputClass::special;
+  const bool exact = c == InputClass::integers;  // 0.5, 1, 2
+  return static_cast<uint8_t>(any ? rng.below(239) : exact ? 127 + rng.below(3) : 121 + rng.below(8));
+}
+
+// Where the product of two scales is subnormal, it is off by 2^-150, times an integer of up to 127 * 127 * 128 * 256.
+constexpr double kMostOfUnderflow = 0x1p-121;
+
 class MatmulTrial : public Trial {
  public:
   explicit MatmulTrial(const weight_format& format)
       : format_(format),
-        activations_(find_format(format.activations)),
-        group_(std::min(format.group, activations_.group)),
         reference_w_(*reference::find_format(format.gguf_type)),
-        reference_x_(*reference::find_format(activations_.gguf_type)) {}
+        x_block_(reference::block_elements(reference_w_.activations)),
+        x_block_bytes_(reference::block_bytes(reference_w_.activations)),
+        group_(std::min(format.elements, x_block_)) {}
 
   Shape draw_shape(Rng& rng, uint64_t index) const override {
     const size_t unit = format_.elements;
@@ -82,15 +92,22 @@ class MatmulTrial : public Trial {
     const size_t tokens = c.dim(2);
     auto* kernel = c.fn<matmul_fn>();
     const size_t w_bytes = cols / format_.elements * format_.bytes;
-    const size_t x_bytes = cols / activations_.elements * activations_.bytes;
+    const size_t x_bytes = cols / x_block_ * x_block_bytes_;
 
     const ProductRows range = draw_product_rows(c, rows);
 
     const auto w = c.input<uint8_t>("w", rows * w_bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
       fill_blocks(bytes, format_, c.input_class(), rng);
+      for (size_t i = format_.d_at; format_.d_is_power && i < bytes.size(); i += format_.bytes) {
+        bytes[i] = draw_power(c.input_class(), rng);
+      }
     });
     const auto x = c.input<uint8_t>("x", tokens * x_bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
-      fill_blocks(bytes, activations_, c.input_class(), rng);
+      if (reference_w_.activations == reference::Activations::q8_k) {
+        fill_q8_k_blocks(bytes, c.input_class(), rng);
+      } else {
+        fill_blocks(bytes, find_format("q8_0"), c.input_class(), rng);
+      }
     });
     const auto bias = c.input<float>("bias", range.has_bias ? rows : 0);
     auto* y = c.output<float>("y", range.extent(tokens));
@@ -107,28 +124,31 @@ class MatmulTrial : public Trial {
       return;
     }
 
-    const double groups = static_cast<double>(cols) / static_cast<double>(group_);
+    const double terms =
+        static_cast<double>(cols) / static_cast<double>(group_) * (format_.m_at == NOWHERE ? 1.0 : 2.0);
+    const bool is_wide = format_.d_is_power != 0 || reference_w_.activations == reference::Activations::q8_k;
+    const double underflow = is_wide ? kMostOfUnderflow : 0;  // the product of two fp16 is none
     const std::vector<size_t> judged =
         rows_to_judge(Rng(mix_seed(c.id().seed, 2)), range.begin, range.end, cols * tokens);
-    std::vector<double> weights;
+    reference::Weights weights;
     for (const size_t r : judged) {
-      const auto decoded = reference::decode(reference_w_, w.ref + r * w_bytes, cols / format_.elements);
-      weights.insert(weights.end(), decoded.begin(), decoded.end());
+      const auto decoded = reference::decode_in_parts(reference_w_, w.ref + r * w_bytes, cols / format_.elements);
+      weights.scaled.insert(weights.scaled.end(), decoded.scaled.begin(), decoded.scaled.end());
+      weights.offsets.insert(weights.offsets.end(), decoded.offsets.begin(), decoded.offsets.end());
     }
     for (size_t t = 0; t < tokens; ++t) {
-      const std::vector<double> token =
-          reference::decode(reference_x_, x.ref + t * x_bytes, cols / activations_.elements);
+      const reference::Token token = reference::decode_token(reference_w_.activations, x.ref + t * x_bytes, cols);
       float* row = y + t * range.ldy;
       c.expect_written("y", row + range.begin, range.end - range.begin);
       for (size_t i = 0; i < judged.size(); ++i) {
         const size_t r = judged[i];
-        const reference::MatmulRow want = reference::matmul(weights.data() + i * cols, token.data(), cols, group_);
+        const reference::MatmulRow want = reference::matmul(weights, i, token, group_);
         const double b = range.has_bias ? static_cast<double>(bias.ref[r]) : 0;
         const double value = want.special ? NAN : want.sum + b;
         const double sum_abs = want.sum_abs + (std::isfinite(b) ? std::fabs(b) : 0);
         // Scales of 0.5 and over and integers: no sum under 2^22 is rounded.
         const bool exact = c.exact_inputs() && sum_abs < 0x1p22;
-        const double bound = exact ? 0 : (groups + 3) * 0x1p-24 * sum_abs + 0x1p-140;
+        const double bound = exact ? 0 : (terms + 4) * 0x1p-24 * sum_abs + 0x1p-140 + terms * underflow;
         // A NaN that no NaN went into is Inf * 0 or Inf - Inf: Inf is right too.
         const bool inf_too = std::isnan(value) && !want.has_nan && !std::isnan(b);
         c.expect("y", t * range.ldy + r, row[r], {value, bound, inf_too || sum_abs * (1 + 0x1p-16) > FLT_MAX});
@@ -151,21 +171,20 @@ class MatmulTrial : public Trial {
     const auto rows = static_cast<double>(shape[0]);
     const auto cols = static_cast<double>(shape[1]);
     const auto tokens = static_cast<double>(shape[2]);
-    const auto bytes = [&](const weight_format& f) {
-      return cols / static_cast<double>(f.elements) * static_cast<double>(f.bytes);
+    const auto bytes = [&](size_t elements, size_t bytes_of_block) {
+      return cols / static_cast<double>(elements) * static_cast<double>(bytes_of_block);
     };
     // A table of 16 has the sums of 4 / code_bits activations, of two bytes each: of use where that is more than one.
     const double ops_per_lookup = format_.code_bits <= 2 ? 4.0 / format_.code_bits : 0;
-    return {2 * rows * cols * tokens, rows * (bytes(format_) + 4) + tokens * bytes(activations_), 4 * tokens * rows,
+    return {2 * rows * cols * tokens, rows * (bytes(format_.elements, format_.bytes) + 4) + tokens * bytes(x_block_, x_block_bytes_), 4 * tokens * rows,
             true, ops_per_lookup};
   }
 
  private:
   const weight_format& format_;
-  const weight_format& activations_;
-  size_t group_;  ///< columns that share a scale of both
   const reference::Format& reference_w_;
-  const reference::Format& reference_x_;
+  size_t x_block_, x_block_bytes_;
+  size_t group_;  ///< columns that share a scale of both
 };
 
 }  // namespace

@@ -3,21 +3,23 @@
 #include "reference/formats.h"
 #include "reference/formats/f16.h"
 #include "reference/formats/k_scales.h"
+#include "reference/formats/parts.h"
 
 namespace reference {
 namespace {
 
-void decode_q4_k(const uint8_t* block, double* out) {
+void parts_of_q4_k(const uint8_t* block, double* scaled, double* offsets) {
   const double d = half_at(block);
   const double m = half_at(block + 2);
   for (int i = 0; i < 256; ++i) {
     const int code = block[16 + i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
-    out[i] = d * k_scale(block + 4, i / 32) * code - m * k_minimum(block + 4, i / 32);
+    scaled[i] = d * k_scale(block + 4, i / 32) * code;
+    offsets[i] = -m * k_minimum(block + 4, i / 32);
   }
 }
 
 }  // namespace
 
-Format q4_k_format() { return {12, "Q4_K", 256, 144, Activations::q8_k, decode_q4_k}; }
+Format q4_k_format() { return {12, "Q4_K", 256, 144, Activations::q8_k, decode_parts<parts_of_q4_k, 256>, parts_of_q4_k}; }
 
 }  // namespace reference
