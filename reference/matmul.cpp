@@ -48,9 +48,15 @@ MatmulRow matmul(const Weights& w, size_t row, const Token& x, size_t group) {
   const auto add_terms = [&](const std::vector<double>& part) {
     for (size_t begin = 0; begin < cols; begin += group) {
       const double* weights = part.data() + row * cols + begin;
+      double sums[16] = {};  // exact each, so in any order
+      for (size_t c = 0; c < group; c += 16) {
+        for (size_t i = 0; i < 16; ++i) {
+          sums[i] += weights[c + i] * x.codes[begin + c + i];
+        }
+      }
       double sum = 0;
-      for (size_t c = 0; c < group; ++c) {
-        sum += weights[c] * x.codes[begin + c];
+      for (const double part_of_sum : sums) {
+        sum += part_of_sum;
       }
       const double scale = x.scales[begin / x.block];
       const double term = sum * scale;

@@ -71,6 +71,37 @@ constexpr double kLarge = size_t{32} << 20;
   });
 }
 
+/// Checks and times the first class of each kernel, in a few rounds, and takes what is hopeless there out of all jobs of the kernel: most
+/// of a check's time at large shapes would go to x87 and plain C++, which nobody would choose.
+void drop_hopeless(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vector<Verdict>& verdicts,
+                   const BenchOptions& options) {
+  std::vector<TimingJob> firsts;
+  for (const TimingJob& job : jobs) {
+    if (firsts.empty() || firsts.back().kernel != job.kernel) {
+      firsts.push_back(job);
+    }
+  }
+  check_timed_shapes(cpu, firsts, verdicts, options);
+  BenchOptions few = options;
+  few.repetitions = 3;
+  few.extra_rounds = 0;
+  nlohmann::json google;
+  for (const ShapeTimings& shape : time_shapes(firsts, few, google, nullptr)) {
+    const double most = kHopelessEverywhere * shape.fastest().median_ns;
+    const auto first = std::ranges::find(firsts, &find_kernel(shape.kernel), &TimingJob::kernel);
+    for (TimingJob& job : jobs) {
+      if (job.kernel == first->kernel) {
+        std::erase_if(job.variants, [&](const Variant* v) {
+          const Timing* t = shape.find(v->label());
+          return std::ranges::find(first->variants, v) == first->variants.end() ||
+                 (t != nullptr && t->median_ns > most);
+        });
+        job.checked = job.shape_class.shape == first->shape_class.shape;
+      }
+    }
+  }
+}
+
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
   if (!peak.not_measured.empty()) {
     shape.limit = "not measured";
@@ -392,6 +423,9 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
         jobs.push_back({&kernel, variants, scaled(kernel, shape_class, options.percents[i])});
       }
     }
+  }
+  if (std::isfinite(options.drop_over)) {
+    drop_hopeless(cpu, jobs, verdicts, options);
   }
   check_timed_shapes(cpu, jobs, verdicts, options);
   result.peak = measure_peak(cpu);

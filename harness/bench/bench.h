@@ -52,6 +52,8 @@ struct ShapeTimings {
 
 /// To tune with: a variant this many times slower than the fastest is no candidate.
 inline constexpr double kHopeless = 1.5;
+/// And this many times at the first, smallest class of a kernel, it is none for the others either.
+inline constexpr double kHopelessEverywhere = 3;
 
 struct BenchOptions {
   std::string kernel_glob = "*";
@@ -64,7 +66,8 @@ struct BenchOptions {
   std::vector<int> percents = {100};
   /// Time what find_gaps finds between these.
   bool refine = false;
-  /// Variants that take over this many times the fastest's time in the first five rounds are left out of the others.
+  /// Variants that take over this many times the fastest's time in the first five rounds are left out of the others; where that is
+  /// finite, those over kHopelessEverywhere at a kernel's first class are neither checked nor timed at its other shapes.
   double drop_over = std::numeric_limits<double>::infinity();
   /// More rounds for shapes of which the winner may still lose over 3%.
   int extra_rounds = 0;
@@ -95,6 +98,7 @@ struct TimingJob {
   const Kernel* kernel;
   std::vector<const Variant*> variants;  ///< of the kernel; the control repeats the last
   ShapeClass shape_class;
+  bool checked = false;  ///< at the shapes of its class: see check_timed_shapes
 };
 
 /// Those of the job's variants that the options' filter has. Throws InputError if it is no regular expression.

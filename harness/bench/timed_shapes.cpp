@@ -58,10 +58,11 @@ void check_timed_shapes(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vecto
   CheckOptions check_options;
   check_options.seed = options.seed;
   check_options.on_verdict = options.on_verdict;
-  for (const TimingJob& job : jobs) {
-    if (job.shape_class.percent != 100) {
+  for (TimingJob& job : jobs) {
+    if (job.shape_class.percent != 100 || job.checked) {
       continue;
     }
+    job.checked = true;
     const std::vector<Shape> shapes = shapes_to_check(job);
     for (const Variant* variant : selected_variants(job, options)) {
       auto& all = check_options.shapes[variant->name()];

@@ -149,9 +149,10 @@ int run_tune(const TuneArguments& a) {
     options.repetitions = 9;
     options.min_time = 0.002;
   } else {
-    options.repetitions = 25;
-    options.extra_rounds = 50;
-    options.percents = {100, 75, 55, 40};  // what is best at one size of a class is not always at others
+    options.repetitions = 15;
+    options.extra_rounds = 30;
+    options.min_time = 0.001;
+    options.percents = {100, 70, 45};  // what is best at one size of a class is not always at others
     options.refine = true;
   }
   options.on_progress = [&](const std::string& text) { progress.show("bench: " + text); };

@@ -61,8 +61,9 @@ class DequantizeTrial : public Trial {
   }
 
   std::vector<ShapeClass> shape_classes(const CacheInfo& caches) const override {
-    const size_t bytes_of_weight = (format_.bytes + format_.elements - 1) / format_.elements;
-    return vector_shape_classes(caches, 4 + bytes_of_weight, std::max<size_t>(16, format_.elements));
+    // Rows of an embedding, and what is made of a whole tensor piece by piece.
+    const size_t l2 = caches.l2 != 0 ? caches.l2 : size_t{512} << 10;
+    return {{"row", {4096}}, {"L2", {l2 / 2 / 8 / 256 * 256}}};
   }
 
   Shape large_shape() const override { return {(size_t{1} << 29) + format_.elements * 133}; }

@@ -51,7 +51,8 @@ struct Avx2 {
   static Int even_words(Int x) { return _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(x, 0xa0), 0xa0); }
   static Int odd_words(Int x) { return _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(x, 0xf5), 0xf5); }
   static Int look_up(const uint8_t* table, Int x) {
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), x);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))),
+                               x);
   }
   /// GCC would reassociate sums to have all products first, and spill them.
   static Int keep(Int sum) {

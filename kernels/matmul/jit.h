@@ -20,7 +20,9 @@ template <class Vec, bool kVnni>
 class MatmulGenerator : public VectorGenerator {
  public:
   MatmulGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens)
-      : VectorGenerator(code, capacity, rows % kLanes), blocks_(cols / kColumns), vectors_((rows + kLanes - 1) / kLanes) {
+      : VectorGenerator(code, capacity, rows % kLanes),
+        blocks_(cols / kColumns),
+        vectors_((rows + kLanes - 1) / kLanes) {
     if (rows == 0 || tokens == 0) {
       ret();
       return;
@@ -65,7 +67,8 @@ class MatmulGenerator : public VectorGenerator {
   // A block's integers add up in registers of their own, those of the float sums, which are in memory then.
   static constexpr bool kTotals = LAYOUT_SUB_SCALES || (kShort && !LAYOUT_TRITS && (LAYOUT_Q8_K || kRun < 8));
   // Integer scales fit with what they multiply in one VPMADDWD.
-  static constexpr bool kScalesAsWords = (kZero > kMostCode - kZero ? int{kZero} : kMostCode - kZero) * 127 * kSub <= 32767;
+  static constexpr bool kScalesAsWords =
+      (kZero > kMostCode - kZero ? int{kZero} : kMostCode - kZero) * 127 * kSub <= 32767;
 
   // Of a prepared block: its scale, and as in tile.h what kZero takes off, or the scale times the sum of the codes; for minima the sums
   // of x; then its parts, the chunks or what a pair of integer scales is for.

@@ -19,9 +19,10 @@ typedef assay_pack_fn matmul_pack_fn;
 struct matmul_args {
   float* y;            ///< tokens rows of `rows` floats, ldy apart; only columns row_begin..row_end-1 are written
   const void* packed;  ///< made by this variant's pack; aligned to 64 bytes
-  const void* x;       ///< tokens rows, densely packed, of the contract's activations: cols / 32 blocks of Q8_0 (34 bytes each), cols / 256
-                       ///< of Q8_K (292 bytes), or cols floats
-  const float* bias;   ///< rows floats, or NULL for none
+  const void*
+      x;  ///< tokens rows, densely packed, of the contract's activations: cols / 32 blocks of Q8_0 (34 bytes each), cols / 256
+      ///< of Q8_K (292 bytes), or cols floats
+  const float* bias;  ///< rows floats, or NULL for none
   void* scratch;  ///< as many bytes as the contract says, aligned to 64, uninitialised; contents afterwards are free
   size_t ldy;     ///< floats between consecutive tokens of y
   size_t rows, cols;  ///< as packed; cols a multiple of the format's block

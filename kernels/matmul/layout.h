@@ -61,7 +61,7 @@ enum {
   kVector = 64,  // bytes
   kUnit = 32,    // bytes of scales
 
-  // Columns that share a scale, and a scale of x.
+// Columns that share a scale, and a scale of x.
 #if defined LAYOUT_u1
   kColumns = 128,
 #elif defined LAYOUT_u2
@@ -81,7 +81,9 @@ enum {
   kPairs = 256 / kSub / 2,  // of integer scales
 
   // The bits of a code, lower ones first. A bit of u1 is the code 0 or 2.
-  kLowBits = LAYOUT_BITS >= 4 && LAYOUT_BITS < 8 ? 4 : LAYOUT_BITS == 3 ? 2 : LAYOUT_BITS,
+  kLowBits = LAYOUT_BITS >= 4 && LAYOUT_BITS < 8 ? 4
+             : LAYOUT_BITS == 3                  ? 2
+                                                 : LAYOUT_BITS,
   kHighBits = LAYOUT_BITS - kLowBits,
   kLowVectors = kLowBits,  // of a chunk
   kChunkVectors = LAYOUT_BITS,
@@ -96,9 +98,11 @@ enum {
 #else
   kSubMinimaAt = kSubScalesAt + kPairs * kUnit,
 #endif
-  kBlockScales = !LAYOUT_SUB_SCALES ? kSubScalesAt : LAYOUT_MINIMA ? kSubMinimaAt + kPairs * kUnit : kSubScalesAt + kPairs * kUnit,
+  kBlockScales = !LAYOUT_SUB_SCALES ? kSubScalesAt
+                 : LAYOUT_MINIMA    ? kSubMinimaAt + kPairs * kUnit
+                                    : kSubScalesAt + kPairs * kUnit,
 
-  // The code that stands for 0, and the largest.
+// The code that stands for 0, and the largest.
 #if LAYOUT_MINIMA
   kZero = 0,
 #elif defined LAYOUT_ue4
@@ -125,7 +129,9 @@ enum {
   // A prepared block of x: its scale as a float, 4 bytes of the sum of its codes, then likewise of the sums of each 16 or 32 codes
   // (or the pairs of them as int16, for integer minima), and its codes, of which some tiles want words.
   kXSums = 8,
-  kXCodes = kXSums + (!LAYOUT_SUB_SCALES ? 0 : LAYOUT_MINIMA ? 4 * kPairs : 8 * kPairs),
+  kXCodes = kXSums + (!LAYOUT_SUB_SCALES ? 0
+                      : LAYOUT_MINIMA    ? 4 * kPairs
+                                         : 8 * kPairs),
   kScratch = kXCodes + (kWideCodes ? 2 : 1) * kXColumns,
   kBatch = 64,  // tokens that are prepared at once: their panel's weights stay in a cache
 };

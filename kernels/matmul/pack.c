@@ -11,23 +11,19 @@
 
 matmul_pack_fn matmul_pack;
 
-// The code of each value of a format, at the value as a byte.
-static void make_codes(uint8_t* code_of) {
 #if LAYOUT_TABLE
+// The code of each value of a format, at the value as a byte; of two codes of one value the first.
+static void make_codes(uint8_t* code_of) {
   memset(code_of, 0, 256);
-  for (size_t i = 16; i-- > 0;) {  // of two codes of one value the first
+  for (size_t i = 16; i-- > 0;) {
     code_of[(uint8_t)(kTable[i] - kZero)] = (uint8_t)i;
   }
-#else
-  for (int value = 0; value < 256; ++value) {
-    code_of[value] = (uint8_t)(value + kZero);
-  }
-#endif
 }
+#endif
 
 #if LAYOUT_TRITS
 // The codes of a block of one row.
-static void put_codes(uint8_t* to, uint8_t* codes) {
+static void put_codes(uint8_t* to, const uint8_t* codes) {
   for (size_t v = 0; v < kTritVectors; ++v) {
     for (size_t k = 0; k < kGroup; ++k) {
       unsigned number = 0;
@@ -40,29 +36,30 @@ static void put_codes(uint8_t* to, uint8_t* codes) {
   }
 }
 #else
-// The lowest bits of the codes of 32 columns of one row, to its place in their vectors, which are zeros.
-static void put_bits(uint8_t* to, const uint8_t* codes, size_t bits) {
+// `bits` bits, from the lowest or from number `from` on, of the codes of 32 columns of one row, to its place in their vectors.
+static inline void put_bits(uint8_t* to, const uint8_t* codes, size_t bits, size_t from) {
   const size_t groups = 8 / bits;  // of a vector
-  for (size_t c = 0; c < kChunk; ++c) {
-    const size_t group = c / kGroup;
-    to[group / groups * kVector + c % kGroup] |= (uint8_t)((codes[c] & ((1u << bits) - 1)) << group % groups * bits);
+  const uint32_t mask = ((1u << bits) - 1) * 0x01010101u;
+  for (size_t v = 0; v < bits; ++v, to += kVector) {
+    uint32_t four = 0;
+    for (size_t n = 0; n < groups; ++n, codes += kGroup) {
+      four |= (read_u32(codes) >> from & mask) << n * bits;
+    }
+    write_u32(to, four);
   }
 }
 
-static void put_codes(uint8_t* to, uint8_t* codes) {
+// The codes of a block of one row.
+static void put_codes(uint8_t* to, const uint8_t* codes) {
   for (size_t c = 0; c < kColumns; c += kChunk, to += kChunkBytes, codes += kChunk) {
 #ifdef LAYOUT_u1
-    for (size_t i = 0; i < kChunk; ++i) {
-      codes[i] >>= 1;
+    put_bits(to, codes, 1, 1);  // codes 0 and 2
+#else
+    put_bits(to, codes, kLowBits, 0);
+    if (kHighBits != 0) {
+      put_bits(to + kLowVectors * kVector, codes, kHighBits != 0 ? kHighBits : 1, kLowBits);
     }
 #endif
-    put_bits(to, codes, kLowBits);
-    if (kHighBits != 0) {
-      for (size_t i = 0; i < kChunk; ++i) {
-        codes[i] >>= kLowBits;
-      }
-      put_bits(to + kLowVectors * kVector, codes, kHighBits != 0 ? kHighBits : 1);
-    }
   }
 }
 #endif
@@ -99,8 +96,10 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
   const size_t blocks = cols / kColumns;
   const size_t panels = (rows + kPanel - 1) / kPanel;
   const uint8_t* from = (const uint8_t*)w;
+#if LAYOUT_TABLE
   uint8_t code_of[256];
   make_codes(code_of);
+#endif
   for (size_t p = 0; packed != NULL && p < panels; ++p) {
     uint8_t* panel = (uint8_t*)packed + p * panel_bytes(blocks);
     uint8_t* scales = panel + blocks * kBlockCodes;
@@ -111,7 +110,11 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
         uint8_t codes[kMostElements];
         format->values(values, from);
         for (size_t c = 0; c < kColumns; ++c) {
+#if LAYOUT_TABLE
           codes[c] = code_of[(uint8_t)values[c]];
+#else
+          codes[c] = (uint8_t)(values[c] + kZero);
+#endif
         }
         put_codes(panel + b * kBlockCodes + kGroup * r, codes);
         put_scales(scales + b * kBlockScales + 2 * r, from);

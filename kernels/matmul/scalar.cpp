@@ -1,6 +1,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <utility>
+
 #include "kernels/formats/format.h"
 #include "kernels/matmul/kernel.h"
 #include "kernels/matmul/layout.h"
@@ -12,62 +14,64 @@ extern "C" matmul_fn matmul_scalar;
 // its scales; or, of the layout of one bit, the rows, whose bits are words as their sums are.
 namespace {
 
+#ifndef LAYOUT_u1
 /// What four products and more of each row add up to.
 struct RowSums {
   int32_t products[kVector] = {};
 
-  int32_t of_row(size_t r) const {
+  [[maybe_unused]] int32_t of_row(size_t r) const {
     const int32_t* p = products + kGroup * r;
     return p[0] + p[1] + p[2] + p[3];
   }
 };
 
+/// The codes of group kGroupNumber of a chunk, or of a vector of trits. The number is a constant, for shifts by a constant.
+template <size_t kGroupNumber>
+inline void codes_of_group(uint8_t* codes, const uint8_t* from) {
 #if LAYOUT_TRITS
-/// The codes of group `g` of a block.
-inline void codes_of_group(uint8_t* codes, const uint8_t* block, size_t g) {
-  static const uint8_t kPowers[kTritGroups] = {1, 3, 9, 27, 81};
-  const uint8_t* from = block + g / kTritGroups * kVector;
-  const uint8_t power = kPowers[g % kTritGroups];
+  constexpr uint8_t kPowers[kTritGroups] = {1, 3, 9, 27, 81};
   for (size_t i = 0; i < kVector; ++i) {
-    const auto rest = static_cast<uint8_t>(from[i] * power);
+    const auto rest = static_cast<uint8_t>(from[i] * kPowers[kGroupNumber]);
     codes[i] = static_cast<uint8_t>(rest * 3 >> 8);
   }
-}
 #else
-inline void codes_of_group(uint8_t* codes, const uint8_t* block, size_t g) {
-  const uint8_t* chunk = block + g / 8 * kChunkBytes;
-  const size_t in_chunk = g % 8;
-  const size_t low_place = in_chunk * kLowBits % 8;
-  const uint8_t* low = chunk + in_chunk * kLowBits / 8 * kVector;
+  constexpr size_t kLowPlace = kGroupNumber * kLowBits % 8;
+  constexpr size_t kHighPlace = kGroupNumber * kHighBits % 8;
+  const uint8_t* low = from + kGroupNumber * kLowBits / 8 * kVector;
+  [[maybe_unused]] const uint8_t* high = from + (kLowVectors + kGroupNumber * kHighBits / 8) * kVector;
   for (size_t i = 0; i < kVector; ++i) {
-    codes[i] = low[i] >> low_place & ((1 << kLowBits) - 1);
-  }
-  if (kHighBits != 0) {
-    const size_t high_place = in_chunk * kHighBits % 8;
-    const uint8_t* high = chunk + (kLowVectors + in_chunk * kHighBits / 8) * kVector;
-    for (size_t i = 0; i < kVector; ++i) {
-      codes[i] = static_cast<uint8_t>(codes[i] | (high[i] >> high_place & ((1 << kHighBits) - 1)) << kLowBits);
+    codes[i] = low[i] >> kLowPlace & ((1 << kLowBits) - 1);
+    if (kHighBits != 0) {
+      codes[i] = static_cast<uint8_t>(codes[i] | (high[i] >> kHighPlace & ((1 << kHighBits) - 1)) << kLowBits);
     }
-  }
 #if LAYOUT_TABLE
-  for (size_t i = 0; i < kVector; ++i) {
     codes[i] = kTable[codes[i]];
+#endif
   }
 #endif
 }
-#endif
 
-inline void add_group(RowSums& sums, const uint8_t* block, size_t g, const int8_t* x) {
+/// Adds the products of the groups kFirst.. of a chunk, or of a vector of trits; x has the activations of all of it.
+template <size_t kFirst, size_t... kNumbers>
+inline void add_groups(RowSums& sums, const uint8_t* from, const int8_t* x, std::index_sequence<kNumbers...>) {
+  const auto add_group = [&](const uint8_t* codes, const int8_t* four) {
+    int8_t repeated[kVector];
+    for (size_t r = 0; r < kPanel; ++r) {
+      memcpy(repeated + kGroup * r, four, kGroup);
+    }
+    for (size_t i = 0; i < kVector; ++i) {
+      sums.products[i] += codes[i] * repeated[i];
+    }
+  };
   uint8_t codes[kVector];
-  codes_of_group(codes, block, g);
-  int8_t repeated[kVector];
-  for (size_t r = 0; r < kPanel; ++r) {
-    memcpy(repeated + kGroup * r, x + kGroup * g, kGroup);
-  }
-  for (size_t i = 0; i < kVector; ++i) {
-    sums.products[i] += codes[i] * repeated[i];
-  }
+  ((codes_of_group<kFirst + kNumbers>(codes, from), add_group(codes, x + kGroup * (kFirst + kNumbers))), ...);
 }
+template <size_t kFirst, size_t kCount>
+inline void add_groups(RowSums& sums, const uint8_t* from, const int8_t* x) {
+  add_groups<kFirst>(sums, from, x, std::make_index_sequence<kCount>());
+}
+
+#endif
 
 inline int32_t sum_of(const int8_t* x, size_t n) {
   int32_t sum = 0;
@@ -123,24 +127,43 @@ inline int32_t sub_scale(const uint8_t* scales, size_t i, size_t r) {
 /// The integers of a block, one for each row.
 inline void multiply(int32_t* totals, const uint8_t* codes, const uint8_t* scales, const int8_t* x) {
   memset(totals, 0, kPanel * sizeof *totals);
-  for (size_t i = 0; i < 2 * kPairs; ++i) {
-    RowSums sums;
-    for (size_t g = i * kSub / kGroup; g < (i + 1) * kSub / kGroup; ++g) {
-      add_group(sums, codes, g, x);
-    }
+  const auto take = [&](const RowSums& sums, size_t i) {
     const int32_t start = -kZero * sum_of(x + i * kSub, kSub);
     for (size_t r = 0; r < kPanel; ++r) {
       totals[r] += sub_scale(scales, i, r) * (sums.of_row(r) + start);
     }
+  };
+  for (size_t chunk = 0; chunk < kColumns / kChunk; ++chunk) {
+    const uint8_t* from = codes + chunk * kChunkBytes;
+    RowSums sums;
+    if (kSub == 32) {
+      add_groups<0, 8>(sums, from, x + chunk * kChunk);
+      take(sums, chunk);
+      continue;
+    }
+    RowSums others;
+    add_groups<0, 4>(sums, from, x + chunk * kChunk);
+    take(sums, 2 * chunk);
+    add_groups<4, 4>(others, from, x + chunk * kChunk);
+    take(others, 2 * chunk + 1);
   }
 }
 #else
 /// The integers of a block, one for each row.
 inline void multiply(int32_t* totals, const uint8_t* codes, const uint8_t*, const int8_t* x) {
   RowSums sums;
-  for (size_t g = 0; g < kXColumns / kGroup; ++g) {
-    add_group(sums, codes, g, x);
+#if LAYOUT_TRITS
+  for (size_t v = 0; v + 1 < kTritVectors; ++v) {
+    add_groups<0, kTritGroups>(sums, codes + v * kVector, x + v * kTritGroups * kGroup);
   }
+  constexpr size_t kLast = kTritVectors - 1;
+  add_groups<0, kColumns / kGroup - kTritGroups * kLast>(sums, codes + kLast * kVector,
+                                                         x + kLast * kTritGroups * kGroup);
+#else
+  for (size_t chunk = 0; chunk < kXColumns / kChunk; ++chunk) {
+    add_groups<0, 8>(sums, codes + chunk * kChunkBytes, x + chunk * kChunk);
+  }
+#endif
   const int32_t start = -kZero * sum_of(x, kXColumns);
   for (size_t r = 0; r < kPanel; ++r) {
     totals[r] = sums.of_row(r) + start;

@@ -93,7 +93,7 @@ using Plain = std::conditional_t<kWideCodes, Words<V>, Short<V>>;
 template <class Dot>
 constexpr int kGroupBytes = Dot::kWiden ? 8 : 4;  // of prepared codes
 template <class Dot>
-constexpr int kPrepared = kXCodes + kXColumns / kGroup * kGroupBytes<Dot>;
+constexpr int kPrepared = kXCodes + kXColumns / kGroup* kGroupBytes<Dot>;
 
 // Preparation of x.
 
@@ -153,13 +153,14 @@ inline void prepare(uint8_t* to, const uint8_t* x) {
   const __m128i zeros = _mm_set1_epi16(-kZero);
 #pragma GCC unroll 1
   for (int i = 0; i < kPairs / 2; ++i) {  // four of them
-    if (Dot::kShort) {  // of the first two and the last two columns of each group
+    if (Dot::kShort) {                    // of the first two and the last two columns of each group
       const __m128i first = _mm_hadd_epi16(pairs_of_groups(codes + 64 * i), pairs_of_groups(codes + 64 * i + 16));
       const __m128i last = _mm_hadd_epi16(pairs_of_groups(codes + 64 * i + 32), pairs_of_groups(codes + 64 * i + 48));
       store_words(to + kXSums + 16 * i, _mm_mullo_epi16(_mm_hadd_epi16(first, last), zeros));
     } else {
-      const __m128i some = kSub == 16 ? _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(sums + 8 * i)))
-                                      : load_words(sums + 16 * i);
+      const __m128i some = kSub == 16
+                               ? _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(sums + 8 * i)))
+                               : load_words(sums + 16 * i);
       store_words(to + kXSums + 16 * i, _mm_madd_epi16(some, zeros));
     }
   }
@@ -237,7 +238,7 @@ struct Tile {
 };
 
 // What belongs to each token and vector of a tile.
-#define FOR_TOKENS_AND_VECTORS                                        \
+#define FOR_TOKENS_AND_VECTORS \
   _Pragma("GCC unroll 16") for (int t = 0; t < T; ++t) _Pragma("GCC unroll 4") for (int v = 0; v < N; ++v)
 #define FOR_VECTORS _Pragma("GCC unroll 4") for (int v = 0; v < N; ++v)
 
@@ -352,7 +353,8 @@ inline void multiply(typename V::Int (&totals)[T][N], const Tile* a, const uint8
   }
   add_vector(kXColumns / kGroup - kTritGroups * (kTritVectors - 1));
   FOR_TOKENS_AND_VECTORS {
-    totals[t][v] = Dot::kShort ? V::add32(totals[t][v], V::multiply_add16(sums[t][v], V::set1(0x00010001))) : sums[t][v];
+    totals[t][v] =
+        Dot::kShort ? V::add32(totals[t][v], V::multiply_add16(sums[t][v], V::set1(0x00010001))) : sums[t][v];
   }
 #else
 #pragma GCC unroll 1

@@ -176,8 +176,9 @@ class MatmulTrial : public Trial {
     };
     // A table of 16 has the sums of 4 / code_bits activations, of two bytes each: of use where that is more than one.
     const double ops_per_lookup = format_.code_bits <= 2 ? 4.0 / format_.code_bits : 0;
-    return {2 * rows * cols * tokens, rows * (bytes(format_.elements, format_.bytes) + 4) + tokens * bytes(x_block_, x_block_bytes_), 4 * tokens * rows,
-            true, ops_per_lookup};
+    return {2 * rows * cols * tokens,
+            rows * (bytes(format_.elements, format_.bytes) + 4) + tokens * bytes(x_block_, x_block_bytes_),
+            4 * tokens * rows, true, ops_per_lookup};
   }
 
  private:

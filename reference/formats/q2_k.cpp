@@ -19,6 +19,8 @@ void parts_of_q2_k(const uint8_t* block, double* scaled, double* offsets) {
 
 }  // namespace
 
-Format q2_k_format() { return {10, "Q2_K", 256, 84, Activations::q8_k, decode_parts<parts_of_q2_k, 256>, parts_of_q2_k}; }
+Format q2_k_format() {
+  return {10, "Q2_K", 256, 84, Activations::q8_k, decode_parts<parts_of_q2_k, 256>, parts_of_q2_k};
+}
 
 }  // namespace reference

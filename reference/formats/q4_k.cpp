@@ -20,6 +20,8 @@ void parts_of_q4_k(const uint8_t* block, double* scaled, double* offsets) {
 
 }  // namespace
 
-Format q4_k_format() { return {12, "Q4_K", 256, 144, Activations::q8_k, decode_parts<parts_of_q4_k, 256>, parts_of_q4_k}; }
+Format q4_k_format() {
+  return {12, "Q4_K", 256, 144, Activations::q8_k, decode_parts<parts_of_q4_k, 256>, parts_of_q4_k};
+}
 
 }  // namespace reference

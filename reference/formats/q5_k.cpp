@@ -20,6 +20,8 @@ void parts_of_q5_k(const uint8_t* block, double* scaled, double* offsets) {
 
 }  // namespace
 
-Format q5_k_format() { return {13, "Q5_K", 256, 176, Activations::q8_k, decode_parts<parts_of_q5_k, 256>, parts_of_q5_k}; }
+Format q5_k_format() {
+  return {13, "Q5_K", 256, 176, Activations::q8_k, decode_parts<parts_of_q5_k, 256>, parts_of_q5_k};
+}
 
 }  // namespace reference
