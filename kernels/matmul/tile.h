@@ -448,7 +448,8 @@ inline void tile_of(size_t tokens, const Tile* a) {
   }
 }
 
-// All tokens of a batch, N vectors of rows at a time as long as there are so many, then one.
+// All tokens of a batch, N vectors of rows at a time. Where a last panel has no other beside it, it is its own neighbour, whose results
+// are not stored.
 template <class V, class Dot, int N>
 void run_rows(const struct matmul_args* a, size_t token, size_t batch, size_t row, size_t end) {
   const size_t blocks = a->cols / kColumns;
@@ -461,10 +462,9 @@ void run_rows(const struct matmul_args* a, size_t token, size_t batch, size_t ro
   t.blocks = blocks;
   t.ldy = a->ldy;
   for (; row < end; row += N * V::kLanes) {
-    if constexpr (N > 1) {
-      if (end - row <= (N - 1) * V::kLanes) {  // so many vectors are not left
-        return run_rows<V, Dot, N / 2>(a, token, batch, row, end);
-      }
+    if (kVectorsOfPanel == 1 && end - row <= V::kLanes) {
+      t.codes_apart = 0;
+      t.scales_apart = 0;
     }
     const uint8_t* panel = static_cast<const uint8_t*>(a->packed) + row / kPanel * bytes;
     const size_t in_panel = row % kPanel;
