@@ -16,7 +16,7 @@ gtest_discover_tests(assay_tests DISCOVERY_TIMEOUT 60 TEST_FILTER "Slow*" PROPER
 
 foreach(kernel ${kernels})
   foreach(label ${labels_${kernel}})
-    add_test(NAME check/${kernel}/${label} COMMAND assay check --kernel ${kernel} --variant ${label} --jobs 1)
+    add_test(NAME check/${kernel}/${label} COMMAND assay check --kernel ${kernel} --variant ${label} --jobs 1 --samples 600)
     set_tests_properties(check/${kernel}/${label} PROPERTIES LABELS "${label};check" SKIP_RETURN_CODE 3 TIMEOUT 600)
   endforeach()
 endforeach()

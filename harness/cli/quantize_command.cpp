@@ -2,8 +2,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
+#include <charconv>
 #include <cmath>
-#include <cstring>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,18 +14,45 @@
 #include "harness/cli/commands.h"
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/formats.h"
 #include "harness/runtime/text.h"
-#include "kernels/formats/format.h"
 #include "kernels/quantize_q1_0/kernel.h"
 #include "runner/gguf.h"
 #include "runner/gguf_writer.h"
 #include "runner/linear.h"
+#include "runner/thread_pool.h"
 
 namespace assay {
 namespace {
 
-// general.file_type: LLAMA_FTYPE_MOSTLY_F16 and LLAMA_FTYPE_MOSTLY_Q1_0 of llama.cpp.
-constexpr uint32_t kMostlyF16 = 1, kMostlyQ1 = 40;
+/// What --type may be: the formats of most matrices, and llama.cpp's mixes of them.
+struct Mix {
+  const char* name;
+  const char* format;      ///< of most matrices
+  uint32_t file_type;      ///< general.file_type: LLAMA_FTYPE_MOSTLY_... of llama.cpp
+  bool has_finer = false;  ///< some matrices get a format of more bits: see finer_format
+};
+constexpr Mix kMixes[] = {{"f16", "f16", 1},
+                          {"bf16", "bf16", 32},
+                          {"q8_0", "q8_0", 7},
+                          {"q5_1", "q5_1", 9},
+                          {"q5_0", "q5_0", 8},
+                          {"q4_1", "q4_1", 3},
+                          {"q4_0", "q4_0", 2},
+                          {"iq4_nl", "iq4_nl", 25},
+                          {"mxfp4", "mxfp4", 38},
+                          {"q6_k", "q6_k", 18},
+                          {"q5_k_m", "q5_k", 17, true},
+                          {"q5_k_s", "q5_k", 16},
+                          {"q4_k_m", "q4_k", 15, true},
+                          {"q4_k_s", "q4_k", 14, true},
+                          {"q3_k", "q3_k", 11},
+                          {"q2_k", "q2_k", 10},
+                          {"iq4_xs", "iq4_xs", 30},
+                          {"q2_0", "q2_0", 41},
+                          {"q1_0", "q1_0", 40},
+                          {"tq1_0", "tq1_0", 36},
+                          {"tq2_0", "tq2_0", 37}};
 
 bool same_file(const std::string& a, const std::string& b) {
   struct stat sa {};
@@ -31,17 +60,64 @@ bool same_file(const std::string& a, const std::string& b) {
   return stat(a.c_str(), &sa) == 0 && stat(b.c_str(), &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-/// Which type a tensor gets: matrices of the blocks are quantized; embeddings (which are looked up, and tied to the
-/// output) only become F16, vectors stay.
-TensorType new_type(const Tensor& t, TensorType wanted) {
-  const bool matrix = t.n_dims == 2 && (t.type == TensorType::f32 || t.type == TensorType::f16);
-  if (!matrix) {
+/// The number of the block that a tensor is of ("blk.7.attn_v.weight": 7), or -1.
+int block_of(std::string_view name) {
+  int block = -1;
+  if (name.starts_with("blk.")) {
+    std::from_chars(name.data() + 4, name.data() + name.size(), block);
+  }
+  return block;
+}
+
+/// What llama.cpp gives some matrices, of which an error is felt most: the output, and in some blocks the values and the way down.
+std::string finer_format(const Mix& mix, const std::string& name, int blocks, bool is_output) {
+  const std::string_view mix_name = mix.name;
+  const auto is = [&](std::string_view part) { return name.find(part) != std::string::npos; };
+  const int block = block_of(name);
+  if (is_output) {
+    return "q6_k";
+  }
+  if (mix_name == "q4_k_s") {
+    return (is("attn_v.") && block < 4) || (is("ffn_down.") && block < blocks / 8) ? "q5_k" : mix.format;
+  }
+  if (is("attn_qkv.")) {
+    return mix_name == "q4_k_m" ? "q5_k" : "q6_k";
+  }
+  const bool more = block < blocks / 8 || block >= 7 * blocks / 8 || (block - blocks / 8) % 3 == 2;
+  return more && (is("attn_v.") || is("ffn_down.")) ? "q6_k" : mix.format;
+}
+
+/// For rows that are no whole blocks of the format, as llama.cpp has it.
+const weight_format& fitting_format(const std::string& name, uint64_t cols) {
+  static const std::map<std::string, std::string> kOthers = {
+      {"q2_k", "iq4_nl"}, {"q3_k", "iq4_nl"}, {"iq4_xs", "iq4_nl"}, {"q4_k", "q5_0"},
+      {"q5_k", "q5_1"},   {"q6_k", "q8_0"},   {"tq1_0", "q4_0"},    {"tq2_0", "q4_0"}};
+  const weight_format* format = &find_format(name);
+  if (const auto other = kOthers.find(name); cols % format->elements != 0 && other != kOthers.end()) {
+    format = &find_format(other->second);
+  }
+  return cols % format->elements == 0 ? *format : find_format("f16");
+}
+
+/// Which type a tensor gets. Vectors and positions stay. Q1_0 is for the matrices of the blocks alone: embeddings, which are looked up and
+/// may be tied to the output, stay as they are.
+TensorType new_type(const GgufFile& file, const Tensor& t, const Mix& mix, int blocks) {
+  const bool matrix =
+      t.n_dims == 2 && (t.type == TensorType::f32 || t.type == TensorType::f16 || t.type == TensorType::bf16);
+  const std::string name(t.name);
+  const std::string_view format = mix.format;
+  if (!matrix || (name.starts_with("position_embd.") && format != "f16" && format != "bf16")) {
     return t.type;
   }
-  if (wanted == TensorType::q1_0) {
-    return t.name.starts_with("blk.") && t.ne[0] % 128 == 0 ? TensorType::q1_0 : t.type;
+  if (format == "q1_0") {
+    return block_of(name) >= 0 && t.ne[0] % 128 == 0 ? TensorType::q1_0 : t.type;
   }
-  return wanted;
+  const bool tied = file.find_tensor("output.weight") == nullptr;
+  const bool is_output = name == "output.weight" || (tied && name == "token_embd.weight");
+  const bool coarse = format != "f16" && format != "bf16" && format != "q8_0";
+  const std::string wanted =
+      mix.has_finer || (is_output && coarse) ? finer_format(mix, name, blocks, is_output) : std::string(format);
+  return static_cast<TensorType>(fitting_format(wanted, t.ne[0]).gguf_type);
 }
 
 /// No model means NaN or an infinity, and one of them is in every answer.
@@ -54,25 +130,45 @@ void expect_finite(const std::string& file, const Tensor& t, std::span<const flo
   }
 }
 
-std::vector<std::byte> convert(const Tensor& t, std::span<const float> values, TensorType type, Dispatch& dispatch) {
+/// Throws InputError for a block that the format has no scale for.
+std::vector<std::byte> convert(const std::string& file, const Tensor& t, std::span<const float> values, TensorType type,
+                               Dispatch& dispatch, ThreadPool& pool) {
   std::vector<std::byte> out(tensor_bytes(type, t.shape()));
-  if (type == TensorType::f16) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      const uint16_t half = float_to_half(values[i]);
-      std::memcpy(out.data() + 2 * i, &half, sizeof half);
-    }
-  } else {
-    const size_t n = t.ne[0];
+  const size_t n = t.ne[0];
+  const size_t rows = t.n_elements / n;
+  const size_t row_bytes = out.size() / rows;
+  if (type == TensorType::q1_0) {
     const auto quantize = dispatch.get<quantize_q1_0_fn>("quantize_q1_0", {n});
-    for (size_t row = 0; row < t.n_elements / n; ++row) {
-      quantize(out.data() + row * (n / 128 * 18), values.data() + row * n, n);
+    pool.run(rows, [&](size_t row, unsigned) { quantize(out.data() + row * row_bytes, values.data() + row * n, n); });
+    return out;
+  }
+  const weight_format& format = *tensor_type_info(type).format;
+  std::atomic<size_t> first_bad{values.size()};
+  pool.run(rows, [&](size_t row, unsigned) {
+    auto* to = reinterpret_cast<uint8_t*>(out.data()) + row * row_bytes;
+    for (size_t at = row * n; at < (row + 1) * n; at += format.elements, to += format.bytes) {
+      if (format.encode(to, &values[at]) == 0) {
+        size_t least = first_bad;
+        while (at < least && !first_bad.compare_exchange_weak(least, at)) {
+        }
+        return;
+      }
     }
+  });
+  if (first_bad < values.size()) {
+    const auto block = values.subspan(first_bad, format.elements);
+    const auto largest = std::ranges::max_element(block, {}, [](float x) { return std::fabs(x); });
+    const size_t i = first_bad + static_cast<size_t>(largest - block.begin());
+    throw InputError(fmt::format(
+        "{}: tensor {}: element {} (row {}, column {}) is inf in {}; the weight {} is too large for this type: "
+        "use another",
+        file, quote(t.name), i, i / n, i % n, tensor_type_info(type).name, *largest));
   }
   return out;
 }
 
 int quantize(const std::string& in, const std::string& out, const std::string& type_name, const std::string& force) {
-  const TensorType wanted = type_name == "f16" ? TensorType::f16 : TensorType::q1_0;
+  const Mix& mix = *std::ranges::find(kMixes, type_name, &Mix::name);
   if (same_file(in, out)) {
     throw InputError(fmt::format("{}: input and output are the same file: name another output", out));
   }
@@ -83,21 +179,25 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
   std::vector<GgufKeyValue> metadata = file.metadata();
   for (auto& [key, value] : metadata) {
     if (key == "general.file_type") {
-      value = wanted == TensorType::f16 ? kMostlyF16 : kMostlyQ1;
+      value = mix.file_type;
     }
+  }
+  int blocks = 0;
+  for (const Tensor& t : file.tensors()) {
+    blocks = std::max(blocks, block_of(t.name) + 1);
   }
   std::vector<GgufTensorInfo> infos;
   size_t converted = 0;
   for (const Tensor& t : file.tensors()) {
-    infos.push_back({t.name, new_type(t, wanted), {t.ne.begin(), t.ne.begin() + t.n_dims}});
+    infos.push_back({t.name, new_type(file, t, mix, blocks), {t.ne.begin(), t.ne.begin() + t.n_dims}});
     converted += infos.back().type != t.type;
   }
   if (converted == 0) {
-    throw InputError(
-        fmt::format("{}: no tensor can become {}: it needs F32 or F16 matrices{}", in, type_name,
-                    wanted == TensorType::q1_0 ? " of blocks (blk.*) with rows that are multiples of 128" : ""));
+    throw InputError(fmt::format("{}: no tensor can become {}: it needs F32, F16 or BF16 matrices{}", in, type_name,
+                                 type_name == "q1_0" ? " of blocks (blk.*) with rows that are multiples of 128" : ""));
   }
   GgufWriter writer(out, metadata, infos);
+  ThreadPool pool(0);
   size_t before = 0;
   size_t after = 0;
   for (size_t i = 0; i < infos.size(); ++i) {
@@ -110,7 +210,7 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
       writer.write(t.data);
       continue;
     }
-    const std::vector<std::byte> made = convert(t, values, infos[i].type, dispatch);
+    const std::vector<std::byte> made = convert(in, t, values, infos[i].type, dispatch, pool);
     Tensor read_back = t;
     read_back.type = infos[i].type;
     read_back.data = made;
@@ -134,9 +234,13 @@ void add_quantize_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("quantize", "write a model file with smaller weights");
   command->add_option("IN", a->in, "GGUF file")->required();
   command->add_option("OUT", a->out, "file to write, whole or not at all")->required();
-  command->add_option("--type", a->type, "q1_0 (matrices of the blocks) or f16 (all matrices)")
+  std::vector<std::string> types;
+  for (const Mix& mix : kMixes) {
+    types.emplace_back(mix.name);
+  }
+  command->add_option("--type", a->type, "format of the matrices, or a mix; q1_0: of the blocks' matrices alone")
       ->required()
-      ->check(CLI::IsMember({"q1_0", "f16"}));
+      ->check(CLI::IsMember(types));
   command->add_option("--force", a->force, "kernel=variant,... for the quantizer");
   command->callback([a, &status] { status = quantize(a->in, a->out, a->type, a->force); });
 }
