@@ -168,6 +168,7 @@ include(ci/code_identity.cmake)
 # The registry: one entry for each kernel and label.
 set(declarations "")
 set(entries "")
+set(kernel_rows "")
 set(trial_declarations "")
 set(trials "")
 foreach(kernel ${kernels})
@@ -179,7 +180,8 @@ foreach(kernel ${kernels})
     string(APPEND trial_declarations "extern const Trial& ${kernel}_trial();\n")
     string(APPEND trials "      {\"${kernel}\", &${kernel}_trial()},\n")
   endif()
-  set(entry "    {\"${kernel}\", &${kernel}_contract, {\n")
+  string(APPEND kernel_rows "    {\"${kernel}\", &${kernel}_contract},\n")
+  set(entry "")
   foreach(label ${labels_${kernel}})
     isa_of(${label} isa)
     nickname_of(${label} nickname)
@@ -195,20 +197,44 @@ foreach(kernel ${kernels})
       set(jit true)
     endif()
     identity_of_code(${kernel} ${label} code)
-    string(APPEND entry "      {\"${kernel}\", \"${isa}\", \"${source_${kernel}/${label}}\", ${symbol}, ${pack}, ${jit}, "
+    string(APPEND entry "    {\"${kernel}\", \"${isa}\", \"${source_${kernel}/${label}}\", ${symbol}, ${pack}, ${jit}, "
                         "\"${nickname}\", \"\", \"${symbol}\", \"${layout_${kernel}/${label}}\", \"${code}\"},\n")
   endforeach()
-  string(APPEND entries "${entry}    }},\n")
-  string(APPEND entries_with_defects "${entry}${defect_entries_${kernel}}    }},\n")
+  string(APPEND entries "${entry}")
+  string(APPEND entries_with_defects "${entry}${defect_entries_${kernel}}")
 endforeach()
 set(assay_registry ${CMAKE_BINARY_DIR}/registry.cpp)
 set(registry_template "// Generated from the file names in kernels/ and ci/defects/.
 #include \"harness/runtime/registry.h\"
 @declarations@
 namespace assay {
+namespace {
+// Tables of constants: a compiler takes minutes over as many strings in one initializer.
+constexpr struct {
+  const char* name;
+  const assay_contract* contract;
+} kKernels[] = {
+@kernel_rows@};
+const struct {
+  const char *kernel, *isa, *file;
+  AnyFn run, pack;
+  bool jit;
+  const char *nickname, *defect, *symbol, *layout, *code;
+} kVariants[] = {
+@entries@};
+}  // namespace
 std::vector<Kernel> generated_kernels() {
-  return {
-@entries@  };
+  std::vector<Kernel> kernels;
+  for (const auto& k : kKernels) {
+    kernels.push_back({k.name, k.contract, {}});
+    for (const auto& v : kVariants) {
+      if (kernels.back().name == v.kernel) {
+        kernels.back().variants.push_back(
+            {v.kernel, v.isa, v.file, v.run, v.pack, v.jit, v.nickname, v.defect, v.symbol, v.layout, v.code});
+      }
+    }
+  }
+  return kernels;
 }
 }  // namespace assay
 ")
@@ -225,9 +251,20 @@ std::vector<std::pair<std::string, const Trial*>> generated_trials() {
   return {
 @trials@  };
 }
+namespace {
+const struct {
+  const char *variant, *defect_class, *what, *stands_for, *caught_by;
+  bool large;
+} kDefects[] = {
+@defects@    {nullptr, nullptr, nullptr, nullptr, nullptr, false},
+};
+}  // namespace
 std::vector<Defect> planted_defects() {
-  return {
-@defects@  };
+  std::vector<Defect> defects;
+  for (const auto* d = kDefects; d->variant != nullptr; ++d) {
+    defects.push_back({d->variant, d->defect_class, d->what, d->stands_for, d->caught_by, d->large});
+  }
+  return defects;
 }
 }  // namespace assay
 ")

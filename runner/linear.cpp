@@ -1,7 +1,6 @@
 #include "runner/linear.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string_view>
@@ -18,28 +17,15 @@ size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 /// What tells the layout of a variant's packed weights from others.
 std::string layout_of(const Variant& variant) { return variant.layout.empty() ? variant.label() : variant.layout; }
 
-const Kernel& product_with(const std::string& file, const Tensor& w) {
-  const TensorTypeInfo& info = tensor_type_info(w.type);
-  const std::string name = fmt::format("matmul_{}", info.format->name);
-  if (has_kernel(name)) {
-    return find_kernel(name);
-  }
-  std::vector<std::string> types;
-  for (const TensorTypeInfo& other : tensor_types()) {
-    if (has_kernel(fmt::format("matmul_{}", other.format->name))) {
-      types.push_back(other.name);
-    }
-  }
-  throw InputError(
-      fmt::format("{}: tensor {} is of type {}, which is not multiplied here yet; convert the model to one of {}", file,
-                  quote(w.name), info.name, fmt::join(types, ", ")));
-}
-
 }  // namespace
 
 Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, size_t rows, size_t cols,
                Dispatch& dispatch)
-    : tensor_(&w), rows_(rows), cols_(cols), dispatch_(&dispatch), kernel_(&product_with(file, w)) {
+    : tensor_(&w),
+      rows_(rows),
+      cols_(cols),
+      dispatch_(&dispatch),
+      kernel_(&find_kernel(fmt::format("matmul_{}", tensor_type_info(w.type).format->name))) {
   expect_matrix(file, w, rows, cols);
   if (bias != nullptr) {
     bias_ = tensor_vector(file, *bias, rows, dispatch);

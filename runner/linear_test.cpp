@@ -40,14 +40,6 @@ struct Matrix {
   Tensor tensor;
 };
 
-/// Those of which there is a product.
-std::vector<const weight_format*> multiplied_formats() {
-  std::vector<const weight_format*> formats;
-  std::ranges::copy_if(weight_formats(), std::back_inserter(formats),
-                       [](const weight_format* f) { return has_kernel(std::string("matmul_") + f->name); });
-  return formats;
-}
-
 std::vector<float> random_tokens(size_t tokens) {
   Rng rng(5);
   std::vector<float> x(tokens * kCols);
@@ -68,7 +60,7 @@ std::vector<float> product(const Matrix& w, size_t tokens, unsigned threads, Dis
 }
 
 TEST(Linear, EveryFormatIsTheProductThatTheReferenceHas) {
-  for (const weight_format* format : multiplied_formats()) {
+  for (const weight_format* format : weight_formats()) {
     const Matrix w(*format);
     const auto weights =
         reference::decode(*reference::find_format(format->gguf_type), reinterpret_cast<const uint8_t*>(w.bytes.data()),
@@ -100,7 +92,7 @@ TEST(Linear, EveryFormatIsTheProductThatTheReferenceHas) {
 }
 
 TEST(Linear, ThreadsChangeNoBit) {
-  for (const weight_format* format : multiplied_formats()) {
+  for (const weight_format* format : weight_formats()) {
     const Matrix w(*format);
     Dispatch dispatch(detect_cpu(), std::map<std::string, std::string>{{"*", "scalar"}});
     EXPECT_EQ(product(w, 5, 1, dispatch), product(w, 5, 3, dispatch)) << format->name;
@@ -110,7 +102,7 @@ TEST(Linear, ThreadsChangeNoBit) {
 TEST(Linear, TokensOfAPromptRunInTheLayoutOfOneToken) {
   const Kernel* kernel = nullptr;
   const Variant* others[2] = {};
-  for (const weight_format* format : multiplied_formats()) {
+  for (const weight_format* format : weight_formats()) {
     const Kernel& k = find_kernel(std::string("matmul_") + format->name);
     for (const Variant& v : k.variants) {
       if (isa_status(detect_cpu(), v.isa).runnable && v.layout.empty()) {
@@ -142,26 +134,6 @@ TEST(Linear, TokensOfAPromptRunInTheLayoutOfOneToken) {
   EXPECT_EQ(dispatch.ran().count(others[0]->name()), 1u);
   EXPECT_EQ(dispatch.ran().count(others[1]->name()), 0u) << "its packed weights were made for another";
   std::filesystem::remove(path);
-}
-
-TEST(Linear, ATypeThatIsNotMultipliedIsRefusedWithThoseThatAre) {
-  for (const weight_format* format : weight_formats()) {
-    if (has_kernel(std::string("matmul_") + format->name)) {
-      continue;
-    }
-    const std::vector<std::byte> bytes(kRows * kCols / format->elements * format->bytes);
-    const Tensor tensor = {"w",  static_cast<TensorType>(format->gguf_type), 2, {kCols, kRows, 1, 1}, kRows * kCols,
-                           bytes};
-    Dispatch dispatch(detect_cpu(), std::map<std::string, std::string>{{"*", "scalar"}});
-    try {
-      Linear("test", tensor, nullptr, kRows, kCols, dispatch);
-      FAIL() << format->name;
-    } catch (const InputError& e) {
-      EXPECT_NE(std::string(e.what()).find("not multiplied here yet; convert the model to one of F32, F16, Q4_0"),
-                std::string::npos)
-          << e.what();
-    }
-  }
 }
 
 TEST(Linear, AMatrixOfAnotherShapeIsRefused) {

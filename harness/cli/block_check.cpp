@@ -48,9 +48,6 @@ Table draw_table(const Cpu& cpu, const BlockCheckOptions& options, Rng& rng) {
   std::vector<std::string> of_block = {"add_f32",        "attention_f32", "gelu_f32",
                                        "layer_norm_f32", "quantize_q8_0", "quantize_q8_k"};
   for (const weight_format* format : weight_formats()) {
-    if (!has_kernel(fmt::format("matmul_{}", format->name))) {
-      continue;
-    }
     of_block.push_back(fmt::format("matmul_{}", format->name));
     of_block.push_back(fmt::format("dequantize_{}", format->name));
   }

@@ -12,7 +12,7 @@ namespace assay {
 RandomBlock::RandomBlock(Rng& rng) {
   std::vector<const weight_format*> quantized;
   for (const weight_format* format : weight_formats()) {
-    if (format->elements > 1 && format->encode != nullptr && has_kernel("matmul_" + std::string(format->name))) {
+    if (format->elements > 1) {
       quantized.push_back(format);
     }
   }
@@ -74,7 +74,14 @@ void RandomBlock::floats(const std::string& name, TensorType type, std::vector<u
   const TensorTypeInfo& info = tensor_type_info(type);
   auto& bytes = bytes_of(name, type, std::move(ne));
   std::vector<float> values(info.block);
+  // Large blocks take a search to write: from the second dozen on they repeat earlier ones, in random order.
+  constexpr size_t kLarge = 256;
+  constexpr size_t kDrawn = 12;
   for (size_t at = 0; at < bytes.size(); at += info.block_bytes) {
+    if (const size_t earlier = at / info.block_bytes; info.block == kLarge && earlier >= kDrawn) {
+      std::copy_n(&bytes[rng.below(earlier) * info.block_bytes], info.block_bytes, &bytes[at]);
+      continue;
+    }
     for (float& v : values) {
       v = mean + deviation * rng.normal();
     }

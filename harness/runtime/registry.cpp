@@ -93,8 +93,6 @@ const std::vector<Kernel>& kernels() { return registry().kernels(); }
 
 const Kernel& find_kernel(std::string_view name) { return registry().find_kernel(name); }
 
-bool has_kernel(std::string_view name) { return std::ranges::find(kernels(), name, &Kernel::name) != kernels().end(); }
-
 const Variant& find_variant(std::string_view name) {
   const size_t slash = name.find('/');
   if (slash == std::string_view::npos) {

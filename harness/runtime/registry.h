@@ -80,8 +80,6 @@ const std::vector<Kernel>& kernels();
 
 /// The kernel of that name. Throws InputError that lists the names.
 const Kernel& find_kernel(std::string_view name);
-/// Whether there is one: a family has no kernel for a format whose layout it does not take.
-bool has_kernel(std::string_view name);
 
 /// The variant "kernel/label". Throws InputError that lists the names.
 const Variant& find_variant(std::string_view name);

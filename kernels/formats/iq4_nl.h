@@ -3,11 +3,9 @@
 #pragma once
 #include "kernels/formats/search.h"
 
-static void iq4_nl_values(int8_t *values, const uint8_t *block) {
-  values_of_iq4(values, block + 2);
-}
+static void iq4_nl_values(int8_t* values, const uint8_t* block) { values_of_iq4(values, block + 2); }
 
-static int iq4_nl_encode(uint8_t *block, const float *x) {
+static int iq4_nl_encode(uint8_t* block, const float* x) {
   int8_t table[16];
   make_iq4_table(table);
   const struct search_range range = {1, 32, table, -127, 113, 1, 1, 0};

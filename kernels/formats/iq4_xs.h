@@ -5,14 +5,13 @@
 #pragma once
 #include "kernels/formats/search.h"
 
-static void iq4_xs_values(int8_t *values, const uint8_t *block) {
+static void iq4_xs_values(int8_t* values, const uint8_t* block) {
   for (size_t g = 0; g < 8; ++g) {
     values_of_iq4(values + 32 * g, block + 8 + 16 * g);
   }
 }
 
-static void iq4_xs_sub_scales(int8_t *scales, uint8_t *minima,
-                              const uint8_t *block) {
+static void iq4_xs_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
   (void)minima;
   for (size_t g = 0; g < 8; ++g) {
     const int low = block[4 + g / 2] >> 4 * (g % 2) & 15;
@@ -20,7 +19,7 @@ static void iq4_xs_sub_scales(int8_t *scales, uint8_t *minima,
   }
 }
 
-static int iq4_xs_encode(uint8_t *block, const float *x) {
+static int iq4_xs_encode(uint8_t* block, const float* x) {
   int8_t table[16];
   make_iq4_table(table);
   const struct search_range range = {8, 32, table, -127, 113, -32, 31, 0};

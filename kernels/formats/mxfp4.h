@@ -5,10 +5,9 @@
 #pragma once
 #include "kernels/formats/format.h"
 
-static const int8_t mxfp4_table[16] = {0, 1,  2,  3,  4,  6,  8,  12,
-                                       0, -1, -2, -3, -4, -6, -8, -12};
+static const int8_t mxfp4_table[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-static void mxfp4_values(int8_t *values, const uint8_t *block) {
+static void mxfp4_values(int8_t* values, const uint8_t* block) {
   for (size_t i = 0; i < 16; ++i) {
     values[i] = mxfp4_table[block[1 + i] & 15];
     values[16 + i] = mxfp4_table[block[1 + i] >> 4];
@@ -17,7 +16,7 @@ static void mxfp4_values(int8_t *values, const uint8_t *block) {
 
 // ggml's quantize_row_mxfp4_ref: the exponent is that of the largest magnitude
 // less 2; of two codes that are as near the first.
-static int mxfp4_encode(uint8_t *block, const float *x) {
+static int mxfp4_encode(uint8_t* block, const float* x) {
   if (!are_finite(x, 32)) {
     return 0;
   }

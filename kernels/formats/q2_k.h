@@ -5,19 +5,16 @@
 #pragma once
 #include "kernels/formats/search.h"
 
-static void q2_k_values(int8_t *values, const uint8_t *block) {
-  planes_of_two_bits(values, block + 16, 0);
-}
+static void q2_k_values(int8_t* values, const uint8_t* block) { planes_of_two_bits(values, block + 16, 0); }
 
-static void q2_k_sub_scales(int8_t *scales, uint8_t *minima,
-                            const uint8_t *block) {
+static void q2_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
   for (size_t g = 0; g < 16; ++g) {
     scales[g] = (int8_t)(block[g] & 15);
     minima[g] = block[g] >> 4;
   }
 }
 
-static int q2_k_encode(uint8_t *block, const float *x) {
+static int q2_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {16, 16, NULL, 0, 3, 0, 15, 1};
   struct search_result found = {0, 0, {0}, {0}};
   if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {

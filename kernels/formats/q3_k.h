@@ -6,13 +6,12 @@
 #pragma once
 #include "kernels/formats/search.h"
 
-static void q3_k_values(int8_t *values, const uint8_t *block) {
+static void q3_k_values(int8_t* values, const uint8_t* block) {
   for (size_t g = 0; g < 2; ++g) {
     for (size_t n = 0; n < 4; ++n) {
       for (size_t i = 0; i < 32; ++i) {
         values[128 * g + 32 * n + i] =
-            (int8_t)((block[32 + 32 * g + i] >> 2 * n & 3) +
-                     4 * (block[i] >> (4 * g + n) & 1) - 4);
+            (int8_t)((block[32 + 32 * g + i] >> 2 * n & 3) + 4 * (block[i] >> (4 * g + n) & 1) - 4);
       }
     }
   }
@@ -20,18 +19,16 @@ static void q3_k_values(int8_t *values, const uint8_t *block) {
 
 // The four lower bits of scales 0 to 7 and of 8 to 15 are the halves of 8
 // bytes; the two higher ones of scale g are in byte 8 + g % 4.
-static void q3_k_sub_scales(int8_t *scales, uint8_t *minima,
-                            const uint8_t *block) {
+static void q3_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
   (void)minima;
-  const uint8_t *packed = block + 96;
+  const uint8_t* packed = block + 96;
   for (size_t g = 0; g < 16; ++g) {
     const int low = g < 8 ? packed[g] & 15 : packed[g - 8] >> 4;
-    scales[g] =
-        (int8_t)((low | (packed[8 + g % 4] >> 2 * (g / 4) & 3) << 4) - 32);
+    scales[g] = (int8_t)((low | (packed[8 + g % 4] >> 2 * (g / 4) & 3) << 4) - 32);
   }
 }
 
-static int q3_k_encode(uint8_t *block, const float *x) {
+static int q3_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {16, 16, NULL, -4, 3, -32, 31, 0};
   struct search_result found = {0, 0, {0}, {0}};
   if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
@@ -44,7 +41,7 @@ static int q3_k_encode(uint8_t *block, const float *x) {
   for (size_t i = 0; i < 256; ++i) {
     block[i % 32] |= (uint8_t)((values[i] + 4) >> 2 << i / 32);
   }
-  uint8_t *packed = block + 96;
+  uint8_t* packed = block + 96;
   for (size_t g = 0; g < 16; ++g) {
     const unsigned scale = (unsigned)(found.scales[g] + 32);
     packed[g % 8] |= (uint8_t)((scale & 15) << 4 * (g / 8));

@@ -6,7 +6,7 @@
 #pragma once
 #include "kernels/formats/search.h"
 
-static void q4_k_values(int8_t *values, const uint8_t *block) {
+static void q4_k_values(int8_t* values, const uint8_t* block) {
   for (size_t g = 0; g < 4; ++g) {
     for (size_t i = 0; i < 32; ++i) {
       values[64 * g + i] = (int8_t)(block[16 + 32 * g + i] & 15);
@@ -15,12 +15,11 @@ static void q4_k_values(int8_t *values, const uint8_t *block) {
   }
 }
 
-static void q4_k_sub_scales(int8_t *scales, uint8_t *minima,
-                            const uint8_t *block) {
+static void q4_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
   scales_of_six_bits(scales, minima, block + 4);
 }
 
-static int q4_k_encode(uint8_t *block, const float *x) {
+static int q4_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {8, 32, NULL, 0, 15, 0, 63, 1};
   struct search_result found = {0, 0, {0}, {0}};
   if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
@@ -30,7 +29,7 @@ static int q4_k_encode(uint8_t *block, const float *x) {
   values_of_search(&kRange, &found, values, x);
   write_scales_of_six_bits(block + 4, found.scales, found.minima);
   for (size_t i = 0; i < 128; ++i) {
-    const int8_t *from = values + 64 * (i / 32) + i % 32;
+    const int8_t* from = values + 64 * (i / 32) + i % 32;
     block[16 + i] = (uint8_t)(from[0] | from[32] << 4);
   }
   return write_scale(block, found.d) & write_scale(block + 2, found.m);

@@ -4,24 +4,20 @@
 #pragma once
 #include "kernels/formats/search.h"
 
-static void q5_k_values(int8_t *values, const uint8_t *block) {
+static void q5_k_values(int8_t* values, const uint8_t* block) {
   for (size_t g = 0; g < 4; ++g) {
     for (size_t i = 0; i < 32; ++i) {
-      values[64 * g + i] = (int8_t)((block[48 + 32 * g + i] & 15) +
-                                    16 * (block[16 + i] >> 2 * g & 1));
-      values[64 * g + 32 + i] =
-          (int8_t)((block[48 + 32 * g + i] >> 4) +
-                   16 * (block[16 + i] >> (2 * g + 1) & 1));
+      values[64 * g + i] = (int8_t)((block[48 + 32 * g + i] & 15) + 16 * (block[16 + i] >> 2 * g & 1));
+      values[64 * g + 32 + i] = (int8_t)((block[48 + 32 * g + i] >> 4) + 16 * (block[16 + i] >> (2 * g + 1) & 1));
     }
   }
 }
 
-static void q5_k_sub_scales(int8_t *scales, uint8_t *minima,
-                            const uint8_t *block) {
+static void q5_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
   scales_of_six_bits(scales, minima, block + 4);
 }
 
-static int q5_k_encode(uint8_t *block, const float *x) {
+static int q5_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {8, 32, NULL, 0, 31, 0, 63, 1};
   struct search_result found = {0, 0, {0}, {0}};
   if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
@@ -35,7 +31,7 @@ static int q5_k_encode(uint8_t *block, const float *x) {
     block[16 + i % 32] |= (uint8_t)(values[i] >> 4 << i / 32);
   }
   for (size_t i = 0; i < 128; ++i) {
-    const int8_t *from = values + 64 * (i / 32) + i % 32;
+    const int8_t* from = values + 64 * (i / 32) + i % 32;
     block[48 + i] = (uint8_t)((from[0] & 15) | from[32] << 4);
   }
   return write_scale(block, found.d) & write_scale(block + 2, found.m);

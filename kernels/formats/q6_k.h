@@ -7,12 +7,11 @@
 #pragma once
 #include "kernels/formats/search.h"
 
-static void q6_k_values(int8_t *values, const uint8_t *block) {
+static void q6_k_values(int8_t* values, const uint8_t* block) {
   for (size_t g = 0; g < 2; ++g) {
     for (size_t n = 0; n < 4; ++n) {
       for (size_t i = 0; i < 32; ++i) {
-        const int low =
-            block[64 * g + 32 * (n % 2) + i] >> (n < 2 ? 0 : 4) & 15;
+        const int low = block[64 * g + 32 * (n % 2) + i] >> (n < 2 ? 0 : 4) & 15;
         const int high = block[128 + 32 * g + i] >> 2 * n & 3;
         values[128 * g + 32 * n + i] = (int8_t)(low + 16 * high - 32);
       }
@@ -20,17 +19,15 @@ static void q6_k_values(int8_t *values, const uint8_t *block) {
   }
 }
 
-static void q6_k_sub_scales(int8_t *scales, uint8_t *minima,
-                            const uint8_t *block) {
+static void q6_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
   (void)minima;
   for (size_t g = 0; g < 16; ++g) {
     scales[g] = (int8_t)block[192 + g];
   }
 }
 
-static int q6_k_encode(uint8_t *block, const float *x) {
-  static const struct search_range kRange = {16, 16,   NULL, -32,
-                                             31, -128, 127,  0};
+static int q6_k_encode(uint8_t* block, const float* x) {
+  static const struct search_range kRange = {16, 16, NULL, -32, 31, -128, 127, 0};
   struct search_result found = {0, 0, {0}, {0}};
   if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
     return 0;
@@ -42,8 +39,7 @@ static int q6_k_encode(uint8_t *block, const float *x) {
     const size_t g = i / 128;
     const size_t n = i % 128 / 32;
     const unsigned code = (unsigned)(values[i] + 32);
-    block[64 * g + 32 * (n % 2) + i % 32] |=
-        (uint8_t)((code & 15) << (n < 2 ? 0 : 4));
+    block[64 * g + 32 * (n % 2) + i % 32] |= (uint8_t)((code & 15) << (n < 2 ? 0 : 4));
     block[128 + 32 * g + i % 32] |= (uint8_t)(code >> 4 << 2 * n);
   }
   for (size_t g = 0; g < 16; ++g) {
