@@ -221,6 +221,9 @@ TEST(CheckTimedShapes, AVariantThatIsWrongThereIsNotTimed) {
   EXPECT_EQ(verdicts[0].samples, 3u);
   EXPECT_EQ(verdicts[0].shapes, (std::vector<Shape>{{1024}, {1023}, {1025}}));
   ASSERT_EQ(jobs.size(), 2u);
+  check_timed_shapes(cpu, jobs, verdicts, {});  // what was checked is not checked again
+  EXPECT_EQ(verdicts[0].samples, 3u);
+  jobs[0].checked = false;
   jobs[0].shape_class.shape = {size_t{1} << 60};  // no memory: it cannot run there
   check_timed_shapes(cpu, jobs, verdicts, {});
   EXPECT_EQ(verdicts[1].status, Status::not_runnable);

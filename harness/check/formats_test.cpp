@@ -50,6 +50,10 @@ TEST(WeightFormats, DecodeAsTheReferenceDoes) {
   }
 }
 
+bool is_searched(const weight_format& format) {
+  return format.sub_scales != nullptr || std::string_view(format.name) == "iq4_nl";
+}
+
 TEST(WeightFormats, EncodeComesNear) {
   for (const weight_format* format : weight_formats()) {
     if (format->encode == nullptr) {
@@ -82,7 +86,7 @@ TEST(WeightFormats, EncodeComesNear) {
         }
         ASSERT_LE(step, static_cast<double>(most) * (1 + 0x1p-11)) << format->name;  // an fp16
         // A search leaves out the ends where that is better for the others; and values of a table are up to 24 apart.
-        step *= format->sub_scales != nullptr ? 3 : 1;
+        step *= is_searched(*format) ? 3 : 1;
         step *= std::string_view(format->layout).find_first_of("te") != std::string_view::npos ? 13 : 1;
       }
       for (size_t e = 0; e < x.size(); ++e) {
@@ -112,7 +116,7 @@ std::set<int> all_values(const weight_format& format) {
 TEST(WeightFormats, SearchedCodesAreTheNearest) {
   int searched = 0;
   for (const weight_format* format : weight_formats()) {
-    if (format->sub_scales == nullptr && std::string_view(format->name) != "iq4_nl") {
+    if (!is_searched(*format)) {
       continue;
     }
     ++searched;
@@ -156,8 +160,9 @@ TEST(WeightFormats, EncodeRefusesWhatItCannotHold) {
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 3.4e38f}) {
       std::vector<float> x(format->elements, 1.0f);
       x.back() = bad;
-      // Floats hold NaN and Inf, and those of 32 bits every number.
-      const bool held = format->values == nullptr && (!std::isfinite(bad) || format->bytes == 4);
+      // Floats hold NaN and Inf, and those of 32 bits every number, as does a scale that is a power of two.
+      const bool every_number = format->bytes == 4 || format->d_is_power != 0;
+      const bool held = std::isfinite(bad) ? every_number : format->values == nullptr;
       EXPECT_EQ(format->encode(block.data(), x.data()), held) << format->name << " " << bad;
     }
     const std::vector<float> zeros(format->elements, 0.0f);
