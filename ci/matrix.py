@@ -31,6 +31,7 @@ ALL_CPUS = ["native", *emulate.CPUS]
 
 # A few short shapes and some longer ones: shows that it runs there.
 FEW = (12, 25)
+SOME = (28, 9)
 # In Bochs, where each second counts, one variant in so many is tried of the code that other CPUs check at length: what is older than the
 # CPU, or all of it where an older CPU runs the same ISAs. Which follows from the commit.
 OF_KNOWN_CODE = 4
@@ -43,7 +44,7 @@ def has_twin(cpu):
 
 
 def is_drawn(cpu, isa, name):
-    known = in_bochs(cpu) and (has_twin(cpu) or (expected.is_older(isa, cpu) and not expected.is_avx512(isa)))
+    known = in_bochs(cpu) and (has_twin(cpu) or expected.is_older(isa, cpu))
     drawn = hashlib.sha256(f"{commit()} {cpu} {name}".encode()).digest()
     return not known or drawn[0] % OF_KNOWN_CODE == 0
 
@@ -59,10 +60,8 @@ def budget(cpu, isa):
     hosts, so it gets the most where nothing newer may slip in; code older than the CPU, which others check, only shows
     that it runs there."""
     if cpu == "native" or (cpu == "skylake-x" and expected.is_avx512(isa)):
-        return 120, 3
-    if cpu == "icelake" and expected.is_avx512(isa):
         return 60, 5
-    return FEW if expected.is_older(isa, cpu) else (28, 9)
+    return FEW if expected.is_older(isa, cpu) or (cpu != "x86-64" and has_twin(cpu)) else SOME
 
 
 @dataclasses.dataclass
@@ -168,8 +167,9 @@ def problems_of_the_model(isa, result):
 
 
 def checks_of(cpu, compiled, labels):
-    """What to check: (label, kernels, samples, stride). The formats of a family share their code, which only the first of a layout
-    needs to try at length: what is the others' own is portable."""
+    """What to check: (label, kernels, samples, stride). The layouts of a family share most of their code, which only the first needs
+    to try at length, and the formats of a layout share all of it: what is the others' own is portable."""
+    files = set()
     tiles = set()
     checks = {}
     for v in compiled:
@@ -177,6 +177,9 @@ def checks_of(cpu, compiled, labels):
         if label in labels and is_drawn(cpu, v["isa"], f"{v['kernel']}/{label}"):
             tile = (v["file"], v["layout"], label)
             plan = FEW if tile in tiles else budget(cpu, v["isa"])
+            if tile[::2] in files:
+                plan = min(plan, SOME)
+            files.add(tile[::2])
             tiles.add(tile)
             checks.setdefault((label, plan), []).append(v["kernel"])
     return [(label, kernels, *plan) for (label, plan), kernels in checks.items()]

@@ -23,5 +23,6 @@ ci/sanitize.sh tsan
 ci/fuzz.sh 600
 ci/peers.sh || [ $? -eq 3 ]  # 3: not to be had here, as it has said
 cmake --build --preset test --target assay_selftest
+build/test/assay_selftest selftest --seeds 20
 build/test/assay_selftest selftest --false-alarms 200 --samples 100 --stride 19 --seed 3000
 python3 ci/mutate.py --build build/test --mutants 600 --seed 2

@@ -114,13 +114,13 @@ inline void multiply(int32_t* totals, const uint8_t* codes, const uint8_t*, cons
   }
 }
 #elif LAYOUT_SUB_SCALES
-/// Integer scale number `i` of a row, or its minimum.
+/// Integer scale number `i` of a row, or its minimum: taken from both of a pair, which lie beside those of the next row.
 inline int32_t sub_scale(const uint8_t* scales, size_t i, size_t r) {
-  const uint8_t byte = scales[kSubScalesAt + i / 2 * kUnit + 2 * r + i % 2];
+  const auto byte = static_cast<uint8_t>(read_u16(scales + kSubScalesAt + i / 2 * kUnit + 2 * r) >> i % 2 * 8);
   return kSubMinimaAt == kSubScalesAt ? byte & 15 : static_cast<int8_t>(byte);
 }
 [[maybe_unused]] inline int32_t sub_minimum(const uint8_t* scales, size_t i, size_t r) {
-  const uint8_t byte = scales[kSubMinimaAt + i / 2 * kUnit + 2 * r + i % 2];
+  const auto byte = static_cast<uint8_t>(read_u16(scales + kSubMinimaAt + i / 2 * kUnit + 2 * r) >> i % 2 * 8);
   return kSubMinimaAt == kSubScalesAt ? byte >> 4 : byte;
 }
 
