@@ -31,7 +31,7 @@ ALL_CPUS = ["native", *emulate.CPUS]
 
 # A few short shapes and some longer ones: shows that it runs there.
 FEW = (12, 25)
-SOME = (28, 9)
+SOME = (28, 9)  # more of both
 # In Bochs, where each second counts, one variant in so many is tried of the code that other CPUs check at length: what is older than the
 # CPU, or all of it where an older CPU runs the same ISAs. Which follows from the commit.
 OF_KNOWN_CODE = 4
@@ -61,7 +61,7 @@ def budget(cpu, isa):
     that it runs there."""
     if cpu == "native" or (cpu == "skylake-x" and expected.is_avx512(isa)):
         return 60, 5
-    return FEW if expected.is_older(isa, cpu) or (cpu != "x86-64" and has_twin(cpu)) else SOME
+    return FEW if expected.is_older(isa, cpu) or has_twin(cpu) else SOME
 
 
 @dataclasses.dataclass
@@ -176,10 +176,10 @@ def checks_of(cpu, compiled, labels):
         label = v["variant"]
         if label in labels and is_drawn(cpu, v["isa"], f"{v['kernel']}/{label}"):
             tile = (v["file"], v["layout"], label)
-            plan = FEW if tile in tiles else budget(cpu, v["isa"])
-            if tile[::2] in files:
-                plan = min(plan, SOME)
-            files.add(tile[::2])
+            file = (v["file"], label)
+            most = FEW if tile in tiles else SOME if file in files else budget(cpu, v["isa"])
+            plan = min(most, budget(cpu, v["isa"]))
+            files.add(file)
             tiles.add(tile)
             checks.setdefault((label, plan), []).append(v["kernel"])
     return [(label, kernels, *plan) for (label, plan), kernels in checks.items()]

@@ -59,7 +59,7 @@ constexpr double kLarge = size_t{32} << 20;
 }
 
 /// Of `variants` those over `most` times the fastest; but never the last, of which the control is.
-[[maybe_unused]] void drop_slow(std::vector<const Variant*>& variants, const ShapeTimings& shape, double most) {
+void drop_slow(std::vector<const Variant*>& variants, const ShapeTimings& shape, double most) {
   double fastest = std::numeric_limits<double>::infinity();
   for (const Timing& t : shape.timings) {
     fastest = std::min(fastest, median_of(t.samples_ns));
@@ -87,15 +87,12 @@ void drop_hopeless(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vector<Ver
   few.extra_rounds = 0;
   nlohmann::json google;
   for (const ShapeTimings& shape : time_shapes(firsts, few, google, nullptr)) {
-    const double most = kHopelessEverywhere * shape.fastest().median_ns;
     const auto first = std::ranges::find(firsts, &find_kernel(shape.kernel), &TimingJob::kernel);
+    std::vector<const Variant*>& kept = first->variants;
+    drop_slow(kept, shape, kHopelessEverywhere);
     for (TimingJob& job : jobs) {
       if (job.kernel == first->kernel) {
-        std::erase_if(job.variants, [&](const Variant* v) {
-          const Timing* t = shape.find(v->label());
-          return std::ranges::find(first->variants, v) == first->variants.end() ||
-                 (t != nullptr && t->median_ns > most);
-        });
+        std::erase_if(job.variants, [&](const Variant* v) { return std::ranges::find(kept, v) == kept.end(); });
         job.checked = job.shape_class.shape == first->shape_class.shape;
       }
     }

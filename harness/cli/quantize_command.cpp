@@ -120,13 +120,17 @@ TensorType new_type(const GgufFile& file, const Tensor& t, const Mix& mix, int b
   return static_cast<TensorType>(fitting_format(wanted, t.ne[0]).gguf_type);
 }
 
+[[noreturn]] void refuse_element(const std::string& file, const Tensor& t, size_t i, const std::string& what) {
+  throw InputError(fmt::format("{}: tensor {}: element {} (row {}, column {}) is {}", file, quote(t.name), i,
+                               i / t.ne[0], i % t.ne[0], what));
+}
+
 /// No model means NaN or an infinity, and one of them is in every answer.
 void expect_finite(const std::string& file, const Tensor& t, std::span<const float> values, const char* remedy) {
   const auto bad = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
   if (bad != values.end()) {
-    const auto i = static_cast<uint64_t>(bad - values.begin());
-    throw InputError(fmt::format("{}: tensor {}: element {} (row {}, column {}) is {} in {}; {}", file, quote(t.name),
-                                 i, i / t.ne[0], i % t.ne[0], *bad, tensor_type_info(t.type).name, remedy));
+    refuse_element(file, t, static_cast<size_t>(bad - values.begin()),
+                   fmt::format("{} in {}; {}", *bad, tensor_type_info(t.type).name, remedy));
   }
 }
 
@@ -140,6 +144,11 @@ std::vector<std::byte> convert(const std::string& file, const Tensor& t, std::sp
   if (type == TensorType::q1_0) {
     const auto quantize = dispatch.get<quantize_q1_0_fn>("quantize_q1_0", {n});
     pool.run(rows, [&](size_t row, unsigned) { quantize(out.data() + row * row_bytes, values.data() + row * n, n); });
+    Tensor read_back = t;  // the kernel does not say that a scale overflowed
+    read_back.type = type;
+    read_back.data = out;
+    expect_finite(file, read_back, tensor_floats(read_back, dispatch),
+                  "the weight is too large for this type: use another");
     return out;
   }
   const weight_format& format = *tensor_type_info(type).format;
@@ -158,11 +167,9 @@ std::vector<std::byte> convert(const std::string& file, const Tensor& t, std::sp
   if (first_bad < values.size()) {
     const auto block = values.subspan(first_bad, format.elements);
     const auto largest = std::ranges::max_element(block, {}, [](float x) { return std::fabs(x); });
-    const size_t i = first_bad + static_cast<size_t>(largest - block.begin());
-    throw InputError(fmt::format(
-        "{}: tensor {}: element {} (row {}, column {}) is inf in {}; the weight {} is too large for this type: "
-        "use another",
-        file, quote(t.name), i, i / n, i % n, tensor_type_info(type).name, *largest));
+    refuse_element(file, t, first_bad + static_cast<size_t>(largest - block.begin()),
+                   fmt::format("inf in {}; the weight {} is too large for this type: use another",
+                               tensor_type_info(type).name, *largest));
   }
   return out;
 }
@@ -210,13 +217,7 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
       writer.write(t.data);
       continue;
     }
-    const std::vector<std::byte> made = convert(in, t, values, infos[i].type, dispatch, pool);
-    Tensor read_back = t;
-    read_back.type = infos[i].type;
-    read_back.data = made;
-    expect_finite(in, read_back, tensor_floats(read_back, dispatch),
-                  "the weight is too large for this type: use another");
-    writer.write(made);
+    writer.write(convert(in, t, values, infos[i].type, dispatch, pool));
   }
   writer.finish();
   fmt::print("{}: {} of {} tensors became {}; {} -> {} bytes of weights\n", out, converted, infos.size(), type_name,

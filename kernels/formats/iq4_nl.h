@@ -1,5 +1,5 @@
-// IQ4_NL (ggml's block_iq4_nl): 32 weights in 18 bytes, an fp16 scale d and 16
-// bytes of two codes each, as Q4_0 has them. A weight is d * table[code].
+// IQ4_NL (ggml's block_iq4_nl): 32 weights in 18 bytes, an fp16 scale d and 16 bytes of two codes each, as Q4_0 has them. A weight is
+// d * table[code].
 #pragma once
 #include "kernels/formats/search.h"
 
@@ -10,11 +10,10 @@ static int iq4_nl_encode(uint8_t* block, const float* x) {
   make_iq4_table(table);
   const struct search_range range = {1, 32, table, -127, 113, 1, 1, 0};
   struct search_result found = {0, 0, {0}, {0}};
-  if (!are_finite(x, 32) || !search_block(&range, x, &found)) {
+  int8_t values[32];
+  if (!search_values(&range, x, &found, values)) {
     return 0;
   }
-  int8_t values[32];
-  values_of_search(&range, &found, values, x);
   write_iq4(block + 2, table, values);
   return write_scale(block, found.d);
 }

@@ -1,7 +1,6 @@
-// IQ4_XS (ggml's block_iq4_xs): 256 weights in 136 bytes: an fp16 d, 2 bytes
-// and 4 bytes of the higher and the lower parts of 8 scales of 6 bits, and 128
-// bytes of two codes each. Each 16 bytes are the codes of 32 weights, as IQ4_NL
-// has them. A weight is d * (scale - 32) * table[code].
+// IQ4_XS (ggml's block_iq4_xs): 256 weights in 136 bytes: an fp16 d, 2 bytes and 4 bytes of the higher and the lower parts of 8 scales of 6
+// bits, and 128 bytes of two codes each. Each 16 bytes are the codes of 32 weights, as IQ4_NL has them. A weight is
+// d * (scale - 32) * table[code].
 #pragma once
 #include "kernels/formats/search.h"
 
@@ -24,11 +23,10 @@ static int iq4_xs_encode(uint8_t* block, const float* x) {
   make_iq4_table(table);
   const struct search_range range = {8, 32, table, -127, 113, -32, 31, 0};
   struct search_result found = {0, 0, {0}, {0}};
-  if (!are_finite(x, 256) || !search_block(&range, x, &found)) {
+  int8_t values[256];
+  if (!search_values(&range, x, &found, values)) {
     return 0;
   }
-  int8_t values[256];
-  values_of_search(&range, &found, values, x);
   unsigned high = 0;
   memset(block, 0, 8);
   for (size_t g = 0; g < 8; ++g) {

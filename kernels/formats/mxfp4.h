@@ -1,7 +1,6 @@
-// MXFP4 (ggml's block_mxfp4, OCP Microscaling Formats 1.0): 32 weights in 17
-// bytes, an exponent e (E8M0) and 16 bytes of two codes each, as Q4_0 has them.
-// A code is a float of 4 bits (E2M1): twice its number is an integer, and a
-// weight that times 2^(e - 128). The code of -0 is +0.
+// MXFP4 (ggml's block_mxfp4, OCP Microscaling Formats 1.0): 32 weights in 17 bytes, an exponent e (E8M0) and 16 bytes of two codes each, as
+// Q4_0 has them. A code is a float of 4 bits (E2M1): twice its number is an integer, and a weight that times 2^(e - 128). The code of -0
+// is +0.
 #pragma once
 #include "kernels/formats/format.h"
 

@@ -1,7 +1,6 @@
-// Q2_K (ggml's block_q2_K): 256 weights in 84 bytes, 16 bytes of a scale (the
-// low half) and a minimum of 16 weights each, 64 bytes of four codes each, an
-// fp16 d and an fp16 dmin. Weight 128 g + 32 n + i has bits 2 n and 2 n + 1 of
-// byte 32 g + i of the codes. It is d * scale * code - dmin * minimum.
+// Q2_K (ggml's block_q2_K): 256 weights in 84 bytes, 16 bytes of a scale (the low half) and a minimum of 16 weights each, 64 bytes of four
+// codes each, an fp16 d and an fp16 dmin. Weight 128 g + 32 n + i has bits 2 n and 2 n + 1 of byte 32 g + i of the codes. It is
+// d * scale * code - dmin * minimum.
 #pragma once
 #include "kernels/formats/search.h"
 
@@ -17,11 +16,10 @@ static void q2_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* bloc
 static int q2_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {16, 16, NULL, 0, 3, 0, 15, 1};
   struct search_result found = {0, 0, {0}, {0}};
-  if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
+  int8_t values[256];
+  if (!search_values(&kRange, x, &found, values)) {
     return 0;
   }
-  int8_t values[256];
-  values_of_search(&kRange, &found, values, x);
   for (size_t g = 0; g < 16; ++g) {
     block[g] = (uint8_t)(found.scales[g] | found.minima[g] << 4);
   }

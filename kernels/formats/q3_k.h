@@ -1,8 +1,6 @@
-// Q3_K (ggml's block_q3_K): 256 weights in 110 bytes: 32 bytes of the highest
-// bits of all codes, 64 bytes of four lower parts each, 12 bytes of 16 scales
-// of 6 bits, and an fp16 d. Weight 128 g + 32 n + i has bits 2 n and 2 n + 1 of
-// byte 32 g + i of the lower parts, and bit 4 g + n of byte i of the highest.
-// It is d * (scale - 32) * (code - 4).
+// Q3_K (ggml's block_q3_K): 256 weights in 110 bytes: 32 bytes of the highest bits of all codes, 64 bytes of four lower parts each, 12
+// bytes of 16 scales of 6 bits, and an fp16 d. Weight 128 g + 32 n + i has bits 2 n and 2 n + 1 of byte 32 g + i of the lower parts,
+// and bit 4 g + n of byte i of the highest. It is d * (scale - 32) * (code - 4).
 #pragma once
 #include "kernels/formats/search.h"
 
@@ -31,11 +29,10 @@ static void q3_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* bloc
 static int q3_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {16, 16, NULL, -4, 3, -32, 31, 0};
   struct search_result found = {0, 0, {0}, {0}};
-  if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
+  int8_t values[256];
+  if (!search_values(&kRange, x, &found, values)) {
     return 0;
   }
-  int8_t values[256];
-  values_of_search(&kRange, &found, values, x);
   memset(block, 0, 110);
   write_planes_of_two_bits(block + 32, values, 4);
   for (size_t i = 0; i < 256; ++i) {

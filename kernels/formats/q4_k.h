@@ -1,8 +1,6 @@
-// Q4_K (ggml's block_q4_K): 256 weights in 144 bytes, an fp16 d, an fp16 dmin,
-// 12 bytes of the scales and minima of 32 weights each, and 128 bytes of two
-// codes each. Weight 64 g + i has the low half of byte 32 g + i of the codes
-// for i < 32, else the high half of byte 32 g + i - 32. It is d * scale * code
-// - dmin * minimum.
+// Q4_K (ggml's block_q4_K): 256 weights in 144 bytes, an fp16 d, an fp16 dmin, 12 bytes of the scales and minima of 32 weights each, and
+// 128 bytes of two codes each. Weight 64 g + i has the low half of byte 32 g + i of the codes for i < 32, else the high half of byte
+// 32 g + i - 32. It is d * scale * code - dmin * minimum.
 #pragma once
 #include "kernels/formats/search.h"
 
@@ -22,16 +20,12 @@ static void q4_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* bloc
 static int q4_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {8, 32, NULL, 0, 15, 0, 63, 1};
   struct search_result found = {0, 0, {0}, {0}};
-  if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
+  int8_t values[256];
+  if (!search_values(&kRange, x, &found, values)) {
     return 0;
   }
-  int8_t values[256];
-  values_of_search(&kRange, &found, values, x);
   write_scales_of_six_bits(block + 4, found.scales, found.minima);
-  for (size_t i = 0; i < 128; ++i) {
-    const int8_t* from = values + 64 * (i / 32) + i % 32;
-    block[16 + i] = (uint8_t)(from[0] | from[32] << 4);
-  }
+  write_nibbles(block + 16, values);
   return write_scale(block, found.d) & write_scale(block + 2, found.m);
 }
 

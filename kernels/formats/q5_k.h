@@ -1,6 +1,5 @@
-// Q5_K (ggml's block_q5_K): 256 weights in 176 bytes: as Q4_K, with 32 bytes of
-// the highest bits of all codes before the others. Bit n of byte i is that of
-// weight 32 n + i.
+// Q5_K (ggml's block_q5_K): 256 weights in 176 bytes: as Q4_K, with 32 bytes of the highest bits of all codes before the others. Bit n of
+// byte i is that of weight 32 n + i.
 #pragma once
 #include "kernels/formats/search.h"
 
@@ -20,20 +19,16 @@ static void q5_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* bloc
 static int q5_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {8, 32, NULL, 0, 31, 0, 63, 1};
   struct search_result found = {0, 0, {0}, {0}};
-  if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
+  int8_t values[256];
+  if (!search_values(&kRange, x, &found, values)) {
     return 0;
   }
-  int8_t values[256];
-  values_of_search(&kRange, &found, values, x);
   write_scales_of_six_bits(block + 4, found.scales, found.minima);
   memset(block + 16, 0, 32);
   for (size_t i = 0; i < 256; ++i) {
     block[16 + i % 32] |= (uint8_t)(values[i] >> 4 << i / 32);
   }
-  for (size_t i = 0; i < 128; ++i) {
-    const int8_t* from = values + 64 * (i / 32) + i % 32;
-    block[48 + i] = (uint8_t)((from[0] & 15) | from[32] << 4);
-  }
+  write_nibbles(block + 48, values);
   return write_scale(block, found.d) & write_scale(block + 2, found.m);
 }
 

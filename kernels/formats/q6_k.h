@@ -1,9 +1,6 @@
-// Q6_K (ggml's block_q6_K): 256 weights in 210 bytes: 128 bytes of two lower
-// parts of codes each, 64 bytes of four higher ones each, 16 signed scales of
-// 16 weights each, and an fp16 d. Weight 128 g + 32 n + i has a half of byte 64
-// g + 32 (n % 2) + i of the lower parts, the low one for n < 2, and bits 2 n
-// and 2 n + 1 of byte 32 g + i of the higher ones. It is d * scale * (code -
-// 32).
+// Q6_K (ggml's block_q6_K): 256 weights in 210 bytes: 128 bytes of two lower parts of codes each, 64 bytes of four higher ones each, 16
+// signed scales of 16 weights each, and an fp16 d. Weight 128 g + 32 n + i has a half of byte 64 g + 32 (n % 2) + i of the lower parts,
+// the low one for n < 2, and bits 2 n and 2 n + 1 of byte 32 g + i of the higher ones. It is d * scale * (code - 32).
 #pragma once
 #include "kernels/formats/search.h"
 
@@ -29,11 +26,10 @@ static void q6_k_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* bloc
 static int q6_k_encode(uint8_t* block, const float* x) {
   static const struct search_range kRange = {16, 16, NULL, -32, 31, -128, 127, 0};
   struct search_result found = {0, 0, {0}, {0}};
-  if (!are_finite(x, 256) || !search_block(&kRange, x, &found)) {
+  int8_t values[256];
+  if (!search_values(&kRange, x, &found, values)) {
     return 0;
   }
-  int8_t values[256];
-  values_of_search(&kRange, &found, values, x);
   memset(block, 0, 192);
   for (size_t i = 0; i < 256; ++i) {
     const size_t g = i / 128;

@@ -44,12 +44,10 @@ static inline float nearest_value(const struct search_range* r, float x, float i
   return (clamped + 0x1.8p23f) - 0x1.8p23f;  // the nearest integer
 }
 
-static inline float inverse_or_zero(float s) { return s != 0 ? inverse_of(s) : 0; }
-
 /// The squared error of a group with scale s and minimum m; s and m become what fits its codes best, with m >= 0, and 0 if there are no
 /// minima.
 static inline float error_and_fit(const struct search_range* r, const float* x, float* s, float* m) {
-  const float inverse = inverse_or_zero(*s);
+  const float inverse = inverse_of(*s);
   float error = 0, sum_v = 0, sum_vv = 0, sum_x = 0, sum_vx = 0;
   for (size_t i = 0; i < r->n; ++i) {
     const float v = nearest_value(r, x[i] + *m, inverse);
@@ -129,7 +127,7 @@ static inline int fit_block(const struct search_range* r, const float* x, struct
   float aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
   for (size_t g = 0; g < r->groups; ++g) {
     const float minimum = now->m * (float)now->minima[g];
-    const float inverse = inverse_or_zero(now->d * (float)now->scales[g]);
+    const float inverse = inverse_of(now->d * (float)now->scales[g]);
     for (size_t i = 0; i < r->n; ++i) {
       const float value = x[g * r->n + i];
       const float a = (float)now->scales[g] * nearest_value(r, value + minimum, inverse);
@@ -192,8 +190,8 @@ static inline int search_block(const struct search_range* r, const float* x, str
     now.d = as_half(kFactors[i] * most_s / (float)end, &fits);
     now.m = as_half(kFactors[i] * most_m / (float)r->most_scale, &fits);
     for (size_t g = 0; g < r->groups; ++g) {
-      now.scales[g] = clamp_int(round_half_away(s[g] * inverse_or_zero(now.d)), r->least_scale, r->most_scale);
-      now.minima[g] = clamp_int(round_half_away(m[g] * inverse_or_zero(now.m)), 0, r->most_scale);
+      now.scales[g] = clamp_int(round_half_away(s[g] * inverse_of(now.d)), r->least_scale, r->most_scale);
+      now.minima[g] = clamp_int(round_half_away(m[g] * inverse_of(now.m)), 0, r->most_scale);
     }
     if (fits) {
       improve(r, x, now, &least, best);
@@ -202,13 +200,26 @@ static inline int search_block(const struct search_range* r, const float* x, str
   return least < float_of_bits(0x7f800000);
 }
 
-/// The values of a block with what was found.
-static inline void values_of_search(const struct search_range* r, const struct search_result* found, int8_t* values,
-                                    const float* x) {
-  for (size_t i = 0; i < r->groups * r->n; ++i) {
+/// The scales of a block, and the nearest values with them. 0: there are NaN or Inf, or no fp16 holds the scales.
+static inline int search_values(const struct search_range* r, const float* x, struct search_result* found,
+                                int8_t* values) {
+  const size_t n = r->groups * r->n;
+  if (!are_finite(x, n) || !search_block(r, x, found)) {
+    return 0;
+  }
+  for (size_t i = 0; i < n; ++i) {
     const size_t g = i / r->n;
     const float minimum = found->m * (float)found->minima[g];
-    values[i] = (int8_t)nearest_value(r, x[i] + minimum, inverse_or_zero(found->d * (float)found->scales[g]));
+    values[i] = (int8_t)nearest_value(r, x[i] + minimum, inverse_of(found->d * (float)found->scales[g]));
+  }
+  return 1;
+}
+
+/// The four lower bits of 256 values in 128 bytes, as Q4_K and Q5_K have them: of 64 weights those of the first 32 below.
+static inline void write_nibbles(uint8_t* codes, const int8_t* values) {
+  for (size_t i = 0; i < 128; ++i) {
+    const int8_t* from = values + 64 * (i / 32) + i % 32;
+    codes[i] = (uint8_t)((from[0] & 15) | from[32] << 4);
   }
 }
 
