@@ -57,6 +57,7 @@ def code_of(text, assembly):
     if assembly:
         return blank(r";[^\n]*|^[ \t]*%[^\n]*|^(global|section|extern|default|align)\b[^\n]*", text)
     text = blank(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])'", text)
+    text = blank(r"\balign\(\d+\);", text)  # where generated code begins is a matter of speed
     return blank(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", text)
 
 

@@ -21,14 +21,7 @@ std::string nanoseconds(double ns) {
   return ns < 1e6 ? fmt::format("{:.2f} us", ns / 1e3) : fmt::format("{:.2f} ms", ns / 1e6);
 }
 
-std::string shape_text(const ShapeTimings& s) {
-  const auto dims = find_kernel(s.kernel).dims();
-  std::string text;
-  for (size_t i = 0; i < dims.size(); ++i) {
-    text += fmt::format("{}{}={}", i == 0 ? "" : " ", dims[i], s.shape_class.shape[i]);
-  }
-  return text;
-}
+std::string shape_text(const ShapeTimings& s) { return find_kernel(s.kernel).text_of(s.shape_class.shape); }
 
 /// Whether the variant of that label is of an ISA of that kind. A label begins with its ISA.
 template <IsaKind kKind>
@@ -122,6 +115,13 @@ std::string limit_text(const ShapeTimings& s) {
   return s.limit_ns == 0 ? s.limit : fmt::format("{} ({})", nanoseconds(s.limit_ns), s.limit);
 }
 
+/// "1.03 of the file, at 2.5 GB/s": the size of packed weights, and how fast the file's bytes are packed by one thread.
+std::string packing_text(const ShapeTimings& s, const Timing& t) {
+  return t.packed_bytes == 0 ? ""
+                             : fmt::format("{:.2f} of the file, at {:.1f} GB/s",
+                                           static_cast<double>(t.packed_bytes) / s.file_bytes, s.file_bytes / t.packing_ns);
+}
+
 std::string share_text(const ShapeTimings& s, const Timing& t) {
   return s.limit_ns == 0 ? "?" : fmt::format("{:.1f}%", 100 * s.limit_ns / t.median_ns);
 }
@@ -131,8 +131,9 @@ std::string share_text(const ShapeTimings& s, const Timing& t) {
 std::string bench_text(const ShapeTimings& s) {
   std::string text = fmt::format("{} {} ({}), limit {}\n", s.kernel, s.shape_class.label, shape_text(s), limit_text(s));
   for (const auto& t : s.timings) {
-    text += fmt::format("  {:<12} {:>10}  [{:>10}, {:>10}]  {:>7} of limit{}{}\n", t.variant, nanoseconds(t.median_ns),
-                        nanoseconds(t.low_ns), nanoseconds(t.high_ns), share_text(s, t),
+    text += fmt::format("  {:<12} {:>10}  [{:>10}, {:>10}]  {:>7} of limit{}{}{}\n", t.variant,
+                        nanoseconds(t.median_ns), nanoseconds(t.low_ns), nanoseconds(t.high_ns), share_text(s, t),
+                        t.packed_bytes > 0 ? fmt::format("  (packed: {})", packing_text(s, t)) : "",
                         t.generation_ns > 0 ? fmt::format("  (generated in {})", nanoseconds(t.generation_ns)) : "",
                         t.variant != s.winner ? ""
                         : s.tie               ? "  <- use (a tie)"
@@ -162,21 +163,23 @@ std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std:
       "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
       "to the simplest ISA that is seen to lose at most 2%, else to the faster.\n"
       "`-cold`: each call finds its data in memory, evicted before; its code is warm. Generation: what JIT code took "
-      "to make, once, before the calls.\n"
+      "to make, once, before the calls. Packed:\nthe weights' bytes over those in the file, and the file's bytes a second "
+      "as one thread packs them.\n"
       "\n";
   for (const auto& s : result.shapes) {
     text += fmt::format(
         "### {} {}\n\n{}; limit {}; A/A control on {}: {:.3f}{}\n\n| variant | median | interval | share of limit "
-        "| auto_v3 / it | generation |\n|---|---|---|---|---|---|\n",
+        "| auto_v3 / it | generation |{}\n|---|---|---|---|---|---|{}\n",
         s.kernel, s.shape_class.label, shape_text(s), limit_text(s), s.control.variant, s.control_ratio(),
-        s.tie ? "; a tie" : "");
+        s.tie ? "; a tie" : "", s.file_bytes > 0 ? " packed |" : "", s.file_bytes > 0 ? "---|" : "");
     const Timing* compiler = s.find("auto_v3");
     for (const auto& t : s.timings) {
       const std::string name = t.variant == s.winner ? "**" + t.variant + "**" : t.variant;
-      text += fmt::format("| {} | {} | {} .. {} | {} | {} | {} |\n", name, nanoseconds(t.median_ns),
+      text += fmt::format("| {} | {} | {} .. {} | {} | {} | {} |{}\n", name, nanoseconds(t.median_ns),
                           nanoseconds(t.low_ns), nanoseconds(t.high_ns), share_text(s, t),
                           compiler == nullptr ? "-" : fmt::format("{:.2f}", compiler->median_ns / t.median_ns),
-                          t.generation_ns > 0 ? nanoseconds(t.generation_ns) : "");
+                          t.generation_ns > 0 ? nanoseconds(t.generation_ns) : "",
+                          s.file_bytes > 0 ? " " + packing_text(s, t) + " |" : "");
     }
     text += "\n";
   }

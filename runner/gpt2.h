@@ -109,10 +109,10 @@ class Gpt2 {
   size_t past() const { return past_; }
   const Gpt2Sizes& sizes() const { return sizes_; }
 
- private:
-  // Tokens that run through the layers at once: JIT code is generated for each number of tokens, so there are few.
+  /// Tokens that run through the layers at once: JIT code is generated for each number of tokens, so there are few.
   static constexpr size_t kBatch = 32;
 
+ private:
   const GgufFile* file_;
   Gpt2Sizes sizes_;
   ThreadPool pool_;

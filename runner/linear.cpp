@@ -14,9 +14,6 @@ namespace {
 
 size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-/// What tells the layout of a variant's packed weights from others.
-std::string layout_of(const Variant& variant) { return variant.layout.empty() ? variant.label() : variant.layout; }
-
 }  // namespace
 
 Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, size_t rows, size_t cols,

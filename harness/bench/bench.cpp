@@ -1,6 +1,7 @@
 #include "harness/bench/bench.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +11,7 @@
 
 #include "harness/bench/timed_shapes.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/formats.h"
 
 namespace assay {
 namespace {
@@ -326,6 +328,11 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
     shape.kernel = job.kernel->name;
     shape.shape_class = job.shape_class;
     shape.work = trial_of(*job.kernel).work(job.shape_class.shape);
+    if (const char* weights = job.kernel->contract->weights) {
+      const weight_format& format = find_format(weights);
+      const auto elements = static_cast<double>(job.shape_class.shape[0] * job.shape_class.shape[1]);
+      shape.file_bytes = elements / static_cast<double>(format.elements) * static_cast<double>(format.bytes);
+    }
   }
   std::vector<bool> done(jobs.size());
   for (int round = 0; round < most_rounds; ++round) {
@@ -397,6 +404,19 @@ std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::ve
   return variants;
 }
 
+std::vector<ShapeClass> classes_to_time(const Kernel& kernel, const CacheInfo& caches, const BenchOptions& options) {
+  if (options.shapes.empty()) {
+    return timed_classes(kernel, caches);
+  }
+  std::vector<ShapeClass> classes;
+  if (const auto shapes = options.shapes.find(kernel.name); shapes != options.shapes.end()) {
+    for (const Shape& shape : shapes->second) {
+      classes.push_back({fmt::format("{}", fmt::join(shape, "x")), shape});
+    }
+  }
+  return classes;
+}
+
 BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOptions& options) {
   BenchResult result;
   std::vector<TimingJob> jobs;
@@ -408,7 +428,7 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
     if (variants.empty()) {
       continue;
     }
-    for (const auto& shape_class : timed_classes(kernel, cpu.caches)) {
+    for (const auto& shape_class : classes_to_time(kernel, cpu.caches, options)) {
       const Work work = trial_of(kernel).work(shape_class.shape);
       const bool fits = work.bytes() <= static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20));
       if (options.quick && (shape_class.cold || !fits)) {
@@ -460,6 +480,8 @@ nlohmann::json to_json(const ShapeTimings& s) {
                        {"ratio", {t.ratio, t.ratio_low, t.ratio_high}},
                        {"slower", t.slower},
                        {"generation_ns", t.generation_ns},
+                       {"packed_bytes", t.packed_bytes},
+                       {"packing_ns", t.packing_ns},
                        {"share_of_limit", s.limit_ns / t.median_ns}});
   }
   return {
@@ -470,6 +492,7 @@ nlohmann::json to_json(const ShapeTimings& s) {
       {"ops", s.work.ops},
       {"bytes_read", s.work.read},
       {"bytes_written", s.work.written},
+      {"file_bytes", s.file_bytes},
       {"limit", s.limit},
       {"limit_ns", s.limit_ns},
       {"timings", timings},

@@ -23,6 +23,8 @@ struct Timing {
   double low_ns = 0, high_ns = 0;        ///< 95% bootstrap confidence interval of the median
   int64_t iterations = 0;                ///< calls of a sample
   double generation_ns = 0;              ///< JIT: what its code took to generate, once; not in the samples
+  size_t packed_bytes = 0;               ///< of its packed weights; 0: it has none
+  double packing_ns = 0;                 ///< what packing them took, by one thread, once; not in the samples
   double ratio = 1;                      ///< its time over that of the fastest of its shape: the median over the rounds
   double ratio_low = 1, ratio_high = 1;  ///< 99% bootstrap interval of that
   bool slower = false;                   ///< than the fastest, beyond doubt: see decide
@@ -33,6 +35,7 @@ struct ShapeTimings {
   std::string kernel;
   ShapeClass shape_class;
   Work work;
+  double file_bytes = 0;         ///< of the weights, before they are packed; 0: the kernel packs none
   std::vector<Timing> timings;   ///< in registry order; the control is not among them
   Timing control;                ///< of the variant it names
   std::vector<double> probe_ns;  ///< one for each round: see probe_machine
@@ -62,6 +65,8 @@ struct BenchOptions {
   int repetitions = 30;      ///< rounds
   double min_time = 0.003;   ///< seconds of each variant in each round, one call at least
   bool quick = false;        ///< leave out shapes that do not fit L2, and cold caches
+  /// If not empty: kernel -> shapes to time in place of the trials' own classes. Kernels that are not there are left out.
+  std::map<std::string, std::vector<Shape>> shapes;
   /// The sizes of each class to time, in percent of its own.
   std::vector<int> percents = {100};
   /// Time what find_gaps finds between these.
@@ -92,6 +97,9 @@ std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::ve
 ///
 /// Before, each is checked at the shape of each class, and a size less and more: what fails there is in its verdict, and not timed.
 BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOptions& options);
+
+/// What is timed of a kernel: the classes of its trial, or those shapes that the options name.
+std::vector<ShapeClass> classes_to_time(const Kernel& kernel, const CacheInfo& caches, const BenchOptions& options);
 
 /// One shape to time.
 struct TimingJob {

@@ -189,8 +189,13 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
   benchmark::ClearRegisteredBenchmarks();
   collector.append_to(google);
   for (Timing& t : shape.timings) {
+    const Variant& variant = *job.kernel->find(t.variant);
     if (t.generation_ns == 0) {
-      t.generation_ns = 1e9 * store.generation_seconds(*job.kernel->find(t.variant));
+      t.generation_ns = 1e9 * store.generation_seconds(variant);
+    }
+    if (const auto [bytes, seconds] = store.packing(variant); bytes != 0) {
+      t.packing_ns = t.packed_bytes == 0 ? 1e9 * seconds : std::min(t.packing_ns, 1e9 * seconds);
+      t.packed_bytes = bytes;
     }
   }
   // The order of registration, not of the report.

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "harness/runtime/error.h"
 
@@ -16,10 +17,19 @@ TimedCase::TimedCase(const Variant& variant, const Shape& shape, BenchStore& sto
 
 AnyFn TimedCase::resolve(const Key& key) { return variant().jit ? store_.code(variant(), key).entry() : variant().run; }
 
+size_t TimedCase::call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) {
+  const auto begin = std::chrono::steady_clock::now();
+  const size_t bytes = pack(packed, w, rows, cols);
+  if (packed != nullptr) {
+    store_.packing(variant()) = {
+        bytes, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
+  }
+  return bytes;
+}
+
 TimedCase::NewBuffer TimedCase::make_buffer(const char* name, size_t bytes, size_t, BufferRole role) {
   const bool own = role == BufferRole::packed;  // by the variants of a layout alone
-  const std::string full =
-      own ? fmt::format("{}/{}", name, variant().layout.empty() ? variant().label() : variant().layout) : name;
+  const std::string full = own ? fmt::format("{}/{}", name, layout_of(variant())) : name;
   bool fresh = false;
   uint8_t* const data = store_.get(full, bytes, fresh);
   return {0, data, fresh ? data : nullptr};

@@ -26,6 +26,12 @@ class BenchStore {
   std::vector<const JitCode*> codes() const;
   /// What the generation of the variant's code took, once; 0 if it has none.
   double generation_seconds(const Variant& variant) const;
+  /// What packing the weights for the variant, or for another of its layout, took.
+  struct Packing {
+    size_t bytes = 0;  ///< 0: it packs nothing
+    double seconds = 0;
+  };
+  Packing& packing(const Variant& variant) { return packings_[layout_of(variant)]; }
   /// Writes every block out of all caches.
   void evict() const;
 
@@ -34,6 +40,7 @@ class BenchStore {
   Rng rng_;
   std::map<std::string, std::unique_ptr<Block>> blocks_;
   std::map<std::string, std::unique_ptr<JitCode>> code_;
+  std::map<std::string, Packing> packings_;  // by layout
 };
 
 /// Repeats a call and takes its time.
@@ -50,9 +57,7 @@ class TimedCase : public Case {
 
   bool timing() const override { return true; }
   bool checks_preparation() const override { return false; }
-  size_t call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) override {
-    return pack(packed, w, rows, cols);
-  }
+  size_t call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) override;
   void withdraw(size_t) override {}
   void keep_out(const char*, const float*, size_t) override {}
 

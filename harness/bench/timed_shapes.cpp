@@ -5,33 +5,6 @@
 namespace assay {
 namespace {
 
-/// The shape with each size over 1 one step less, or more; empty if the contract has none such.
-Shape beside(const Kernel& kernel, const Shape& shape, bool more) {
-  for (const size_t step : {size_t{1}, size_t{32}, size_t{64}, size_t{128}, size_t{256}}) {
-    Shape other = shape;
-    for (size_t& size : other) {
-      size = size <= step ? size : more ? size + step : size - step;
-    }
-    if (is_allowed(kernel, other)) {  // else it is no multiple of its blocks
-      return other == shape ? Shape{} : other;
-    }
-  }
-  return {};
-}
-
-std::vector<Shape> shapes_to_check(const TimingJob& job) {
-  constexpr double kLong = 0x1p27;  // operations: most variants take a tenth of a second
-  const Shape& own = job.shape_class.shape;
-  std::vector<Shape> shapes = {own};
-  for (const bool more : {false, true}) {
-    if (const Shape other = beside(*job.kernel, own, more);
-        !other.empty() && trial_of(*job.kernel).work(own).ops <= kLong) {
-      shapes.push_back(other);
-    }
-  }
-  return shapes;
-}
-
 void add_verdict(Verdict& to, const Verdict& at_shapes) {
   to.samples += at_shapes.samples;
   to.shapes.insert(to.shapes.end(), at_shapes.shapes.begin(), at_shapes.shapes.end());
@@ -63,7 +36,7 @@ void check_timed_shapes(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vecto
       continue;
     }
     job.checked = true;
-    const std::vector<Shape> shapes = shapes_to_check(job);
+    const std::vector<Shape> shapes = shapes_about(*job.kernel, job.shape_class.shape);
     for (const Variant* variant : selected_variants(job, options)) {
       auto& all = check_options.shapes[variant->name()];
       all.insert(all.end(), shapes.begin(), shapes.end());

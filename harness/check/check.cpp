@@ -62,6 +62,19 @@ void run_samples(const Kernel& kernel, const Variant& variant, const CheckOption
   log.fail_as_kept();
 }
 
+/// Seconds without a finished sample that count as a hang: the given ones, and what the slowest code needs for several calls at the
+/// largest shape that was asked for.
+double timeout_for(const Kernel& kernel, const Variant& variant, const CheckOptions& options) {
+  constexpr double kSlowest = 5e7;  // operations a second, of x87 code in a sample of a dozen calls
+  double most = 0;
+  if (!options.shapes.empty()) {
+    for (const Shape& shape : options.shapes.at(variant.name())) {
+      most = std::max(most, trial_of(kernel).work(shape).ops);
+    }
+  }
+  return options.timeout + most / kSlowest;
+}
+
 uint64_t hash_name(std::string_view s) {
   uint64_t h = 0xcbf29ce484222325u;  // FNV-1a: the same on every machine, unlike std::hash
   for (const char c : s) {
@@ -149,6 +162,7 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
   struct Running {
     size_t index;  ///< of its verdict
     std::unique_ptr<Job> job;
+    double timeout;
   };
   std::vector<Verdict> verdicts;
   std::vector<Running> running;
@@ -167,7 +181,8 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
         try {
           running.push_back({verdicts.size(), std::make_unique<Job>([&](SampleLog& log) {
                                run_samples(*kernel, *variant, options, log);
-                             })});
+                             }),
+                             timeout_for(*kernel, *variant, options)});
         } catch (const MachineError&) {
           if (running.empty()) {
             throw;
@@ -178,7 +193,7 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
       verdicts.push_back(std::move(verdict));
     }
     std::erase_if(running, [&](const Running& r) {
-      if (!r.job->poll(options.timeout)) {
+      if (!r.job->poll(r.timeout)) {
         return false;
       }
       Verdict& verdict = verdicts[r.index];

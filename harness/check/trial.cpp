@@ -111,6 +111,34 @@ const Trial& trial_of(const Kernel& kernel) {
   return *all.at(kernel.name);
 }
 
+namespace {
+/// The shape with each size over 1 one step less, or more; empty if the contract has none such.
+Shape shape_beside(const Kernel& kernel, const Shape& shape, bool more) {
+  for (const size_t step : {size_t{1}, size_t{32}, size_t{64}, size_t{128}, size_t{256}}) {
+    Shape other = shape;
+    for (size_t& size : other) {
+      size = size <= step ? size : more ? size + step : size - step;
+    }
+    if (is_allowed(kernel, other)) {  // else it is no multiple of its blocks
+      return other == shape ? Shape{} : other;
+    }
+  }
+  return {};
+}
+}  // namespace
+
+std::vector<Shape> shapes_about(const Kernel& kernel, const Shape& shape) {
+  constexpr double kLong = 0x1p27;  // operations: most variants take a tenth of a second
+  std::vector<Shape> shapes = {shape};
+  for (const bool more : {false, true}) {
+    if (const Shape other = shape_beside(kernel, shape, more);
+        !other.empty() && trial_of(kernel).work(other).ops <= kLong) {
+      shapes.push_back(other);
+    }
+  }
+  return shapes;
+}
+
 std::vector<InputClass> Trial::classes() const {
   auto all = all_input_classes();
   if (unary_reference() == nullptr) {

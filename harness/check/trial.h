@@ -79,6 +79,10 @@ class Trial {
 /// Whether Trial::validate lets the shape pass.
 bool is_allowed(const Kernel& kernel, const Shape& shape);
 
+/// The shape and, where that does not take long, the same with each size over 1 a step less, and more: what a variant does at the
+/// end of its loops.
+std::vector<Shape> shapes_about(const Kernel& kernel, const Shape& shape);
+
 /// A product of matrices {rows, cols, tokens} with sizes of a model, or a step less or more: by its number in turn one token,
 /// long rows, many rows, or some of each, such that it is 2^25 multiplications at most. Columns are multiples of `unit`.
 Shape draw_model_product(Rng& rng, uint64_t number, size_t unit);

@@ -1,9 +1,12 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <memory>
+#include <ranges>
 #include <regex>
 
 #include "harness/bench/audit.h"
@@ -12,6 +15,7 @@
 #include "harness/bench/choose.h"
 #include "harness/bench/progress.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/model_shapes.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/profile.h"
@@ -32,7 +36,8 @@ struct BenchArguments {
 
 struct TuneArguments {
   bool quick = false, audit = false;
-  std::string out;
+  bool dry_run = false;
+  std::string out, model;
   bool json = false;
   uint64_t seed = 1;
 };
@@ -131,16 +136,56 @@ int run_audit(const TuneArguments& a) {
   return count_failed(verdicts) > 0 ? 1 : 0;
 }
 
+/// What tuning would time.
+void print_shapes(const Cpu& cpu, const BenchOptions& options) {
+  fmt::print("{:<18} {:<21} {}\n", "kernel", "class", "shape");
+  for (const Kernel& kernel : kernels()) {
+    for (const ShapeClass& c : classes_to_time(kernel, cpu.caches, options)) {
+      fmt::print("{:<18} {:<21} {}\n", kernel.name, c.name(), kernel.text_of(c.shape));
+    }
+  }
+}
+
+/// What the profile at `path` chose, where it holds on this CPU. InputError if the file is no profile.
+std::vector<Choice> choices_before(const std::string& path, const Cpu& cpu) {
+  if (!std::filesystem::exists(path)) {
+    return {};
+  }
+  const Profile profile = read_profile(path);
+  return refusal(profile, cpu).empty() ? profile.choices : std::vector<Choice>();
+}
+
+/// Adds of `others` those that are of another kernel or shape than each of `choices`.
+void add_others(std::vector<Choice>& choices, const std::vector<Choice>& others) {
+  const std::vector<Choice> own = choices;
+  std::ranges::copy_if(others, std::back_inserter(choices), [&](const Choice& other) {
+    return std::ranges::none_of(own, [&](const Choice& c) {
+      return c.kernel == other.kernel && c.shape == other.shape && c.cold == other.cold;
+    });
+  });
+}
+
 int run_tune(const TuneArguments& a) {
   const Cpu cpu = detect_cpu();
+  BenchOptions options;
+  if (!a.model.empty()) {
+    options.shapes = shapes_of_model(cpu, a.model);
+  }
+  if (a.dry_run) {
+    print_shapes(cpu, options);
+    return 0;
+  }
   const std::string path = a.out.empty() ? default_profile_path() : a.out;
   check_writable(path);
+  const std::vector<Choice> kept = a.model.empty() ? std::vector<Choice>() : choices_before(path, cpu);
   Progress progress;
   CheckOptions check_options;
-  check_options.samples = a.quick ? 300 : 2000;
+  check_options.samples = a.quick || !a.model.empty() ? 300 : check_options.samples;
   check_options.seed = a.seed;
+  if (!a.model.empty()) {
+    check_options.kernel_glob = fmt::format("{}", fmt::join(std::views::keys(options.shapes), ","));
+  }
   auto verdicts = check_first(cpu, check_options, progress);
-  BenchOptions options;
   options.seed = a.seed;
   options.on_verdict = report_verdicts("check of the shapes that are timed", progress);
   options.quick = a.quick;
@@ -152,18 +197,22 @@ int run_tune(const TuneArguments& a) {
     options.repetitions = 15;
     options.extra_rounds = 30;
     options.min_time = 0.001;
-    options.percents = {100, 70, 45};  // what is best at one size of a class is not always at others
-    options.refine = true;
+    if (a.model.empty()) {
+      options.percents = {100, 70, 45};  // what is best at one size of a class is not always at others
+      options.refine = true;
+    }
   }
   options.on_progress = [&](const std::string& text) { progress.show("bench: " + text); };
   const BenchResult result = bench(cpu, verdicts, options);
   progress.clear();
-  const Profile profile = choose(cpu, verdicts, result.shapes);
+  Profile profile = choose(cpu, verdicts, result.shapes);
+  const std::vector<Choice> chosen = profile.choices;
+  add_others(profile.choices, kept);
   write_profile(path, profile);
   const size_t failed = count_failed(verdicts);
   if (a.json) {
     auto choices = nlohmann::json::array();
-    for (const auto& c : profile.choices) {
+    for (const auto& c : chosen) {
       choices.push_back({{"kernel", c.kernel}, {"class", c.label}, {"variant", c.variant}, {"why", c.why}});
     }
     fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(
@@ -171,7 +220,7 @@ int run_tune(const TuneArguments& a) {
   } else {
     fmt::print("{:<18} {:<21} {:<11} {}\n", "kernel", "class", "use", "why");
     std::string above;
-    for (const auto& c : profile.choices) {
+    for (const auto& c : chosen) {
       const bool own_size = c.label.find(" x ") == std::string::npos;
       if (own_size || c.variant != above) {  // of a class's other sizes, those that change the choice
         fmt::print("{:<18} {:<21} {:<11} {}\n", c.kernel, c.label, c.variant, c.why);
@@ -223,9 +272,15 @@ void add_bench_command(CLI::App& app, int& status) {
 void add_tune_command(CLI::App& app, int& status) {
   auto a = std::make_shared<TuneArguments>();
   auto* command = app.add_subcommand("tune", "check, bench and choose: writes the profile that `run` uses");
-  command->add_flag("--quick", a->quick, "fewer samples, fewer repetitions, shapes within the L2 cache");
-  command->add_flag("--audit", a->audit,
-                    "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
+  auto* quick = command->add_flag("--quick", a->quick, "fewer samples, fewer repetitions, shapes within the L2 cache");
+  auto* audit = command->add_flag("--audit", a->audit,
+                                  "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
+  auto* model = command->add_option("-m,--model", a->model,
+                                    "just the shapes of this model (GGUF); the profile's other choices stay");
+  auto* dry_run = command->add_flag("--dry-run", a->dry_run, "only list what would be timed");
+  audit->excludes(model)->excludes(dry_run)->excludes(quick);
+  model->excludes(quick);
+  dry_run->excludes(quick);
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
   command->add_option("--seed", a->seed, "of the check, and of the sizes of --audit")->capture_default_str();
   command->add_flag("--json", a->json, "the choices for programs");

@@ -1,8 +1,11 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <string>
 #include <utility>
 
@@ -10,9 +13,11 @@
 #include "harness/check/not_made.h"
 #include "harness/check/saved_failure.h"
 #include "harness/check/single_step.h"
+#include "harness/check/trial.h"
 #include "harness/cli/block_check.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/emulate.h"
+#include "harness/cli/model_shapes.h"
 #include "harness/runtime/error.h"
 
 namespace assay {
@@ -21,7 +26,7 @@ namespace {
 struct CheckArguments {
   CheckOptions options;
   std::string case_text, replay, save;
-  std::string block, force;
+  std::string block, force, model;
   std::string cpu;
   bool no_stepping = false;
   bool exhaustive = false;
@@ -48,6 +53,29 @@ void print_verdict(const Verdict& v) {
     }
   }
   std::fflush(stdout);
+}
+
+/// For each variant that the options ask for: its kernel's shapes, and a size less and more. InputError if none is left.
+std::map<std::string, std::vector<Shape>> shapes_to_check(const std::map<std::string, std::vector<Shape>>& of_kernels,
+                                                          const CheckOptions& options) {
+  std::map<std::string, std::vector<Shape>> of_variants;
+  for (const auto& [name, shapes] : of_kernels) {
+    const Kernel& kernel = find_kernel(name);
+    for (const Variant& variant : kernel.variants) {
+      if (glob_match(options.kernel_glob, name) && glob_match(options.variant_glob, variant)) {
+        for (const Shape& shape : shapes) {
+          const auto about = shapes_about(kernel, shape);
+          of_variants[variant.name()].insert(of_variants[variant.name()].end(), about.begin(), about.end());
+        }
+      }
+    }
+  }
+  if (of_variants.empty()) {
+    throw InputError(fmt::format("no kernel of the model matches --kernel '{}' --variant '{}'; it needs {}",
+                                 options.kernel_glob, options.variant_glob,
+                                 fmt::join(std::views::keys(of_kernels), ", ")));
+  }
+  return of_variants;
 }
 
 int run_check(const CheckArguments& a) {
@@ -88,6 +116,9 @@ int run_check(const CheckArguments& a) {
     if (!a.json) {
       print(verdicts.back());
     }
+  } else if (!a.model.empty()) {
+    options.shapes = shapes_to_check(shapes_of_model(cpu, a.model), options);
+    verdicts = check(cpu, options);
   } else if (a.large) {
     verdicts = check_large(cpu, options);
   } else if (a.exhaustive) {
@@ -158,6 +189,8 @@ void add_check_command(CLI::App& app, int& status) {
                     ->check(CLI::IsMember({"gpt2"}));
   command->add_option("--force", a->force, "kernel=variant,...: not mixed in the block, kernels may be globs")
       ->needs(block);
+  auto* model = command->add_option("-m,--model", a->model,
+                                    "at the shapes of this model (GGUF), and a size less and more, instead of drawn ones");
   auto* one_case = command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
   auto* keep_going =
@@ -173,8 +206,8 @@ void add_check_command(CLI::App& app, int& status) {
   auto* large =
       command->add_flag("--large", a->large, "one sample at a length of over 2^31 bytes: up to 9 GiB of memory");
   // Each of these is another check; what one of them would not heed is not taken with it.
-  for (CLI::Option* one : {block, one_case, replay, exhaustive, large}) {
-    for (CLI::Option* other : {block, one_case, replay, exhaustive, large, stride, seconds, keep_going}) {
+  for (CLI::Option* one : {block, model, one_case, replay, exhaustive, large}) {
+    for (CLI::Option* other : {block, model, one_case, replay, exhaustive, large, stride, seconds, keep_going}) {
       if (one != other && !(one == exhaustive && other == stride)) {
         one->excludes(other);
       }
@@ -183,6 +216,7 @@ void add_check_command(CLI::App& app, int& status) {
   for (CLI::Option* one : {block, one_case, replay}) {
     one->excludes(kernel);
   }
+  model->excludes(samples);
   command->add_flag("--json", a->json, "for programs");
   command->callback([a, samples, &status] {
     a->samples_given = samples->count() > 0;

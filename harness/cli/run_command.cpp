@@ -35,12 +35,7 @@ struct RunArguments {
 void print_choices(const Dispatch& dispatch) {
   fmt::print("{:<18} {:<18} {:<11} {}\n", "kernel", "shape", "variant", "why");
   for (const auto& d : dispatch.decisions()) {
-    const auto dims = find_kernel(d.kernel).dims();
-    std::string shape;
-    for (size_t i = 0; i < dims.size(); ++i) {
-      shape += fmt::format("{}{}={}", i == 0 ? "" : " ", dims[i], d.shape[i]);
-    }
-    fmt::print("{:<18} {:<18} {:<11} {}\n", d.kernel, shape, d.variant, d.why);
+    fmt::print("{:<18} {:<18} {:<11} {}\n", d.kernel, find_kernel(d.kernel).text_of(d.shape), d.variant, d.why);
   }
 }
 

@@ -24,6 +24,8 @@ std::ptrdiff_t rank(const Variant& variant) {
 
 }  // namespace
 
+std::string layout_of(const Variant& variant) { return variant.layout.empty() ? variant.label() : variant.layout; }
+
 const Variant* Kernel::find(std::string_view label) const {
   const auto it = std::ranges::find(variants, label, &Variant::label);
   return it == variants.end() ? nullptr : &*it;
@@ -35,6 +37,15 @@ std::vector<std::string> Kernel::dims() const {
     names.emplace_back(*dim);
   }
   return names;
+}
+
+std::string Kernel::text_of(const Shape& shape) const {
+  const auto names = dims();
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i) {
+    text += fmt::format("{}{}={}", i == 0 ? "" : " ", names[i], shape[i]);
+  }
+  return text;
 }
 
 Key Kernel::key(const Shape& shape) const {

@@ -48,11 +48,16 @@ struct Kernel {
 
   /// Names of the sizes in a Shape, in order.
   std::vector<std::string> dims() const;
+  /// "rows=3 cols=64 tokens=1".
+  std::string text_of(const Shape& shape) const;
   /// What a generator makes code for at `shape`, with the contract's values for its parameters.
   Key key(const Shape& shape) const;
   /// Bytes of scratch for a call at `shape`.
   size_t scratch_bytes(const Shape& shape) const;
 };
+
+/// What tells the layout of a variant's packed weights from others of the kernel.
+std::string layout_of(const Variant& variant);
 
 /// The kernels and variants of this process.
 class Registry {

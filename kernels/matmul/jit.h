@@ -122,13 +122,15 @@ class MatmulGenerator : public VectorGenerator {
     }
     return next;
   }
+  // Where a constant lies, among those that are needed.
+  Xbyak::Address constant(int c) { return ptr[rip + constants_ + (register_of(c) - kFirstConstant) * 64]; }
   // emit(operand) with the register of a constant, or its place in memory.
   template <class Emit>
   void with(Constant c, Emit&& emit) {
     if (register_of(c) < Vec::kRegisters) {
       emit(Vec(register_of(c)));
     } else {
-      emit(ptr[rip + constants_ + c * 64]);
+      emit(constant(c));
     }
   }
   static uint32_t word_of(int c, [[maybe_unused]] int i) {
@@ -209,7 +211,7 @@ class MatmulGenerator : public VectorGenerator {
     }
     for (int c = 0; c < kConstants; ++c) {
       if (needed(c) && register_of(c) < Vec::kRegisters) {
-        vmovaps(Vec(register_of(c)), ptr[rip + constants_ + c * 64]);
+        vmovaps(Vec(register_of(c)), constant(c));
       }
     }
     const int vectors = tokens == 1 ? kVectorsOfOne : kVectors;
@@ -832,7 +834,7 @@ class MatmulGenerator : public VectorGenerator {
     align(64);
     L(constants_);
     for (int c = 0; c < kConstants; ++c) {
-      for (int i = 0; i < 16; ++i) {
+      for (int i = 0; i < 16 && needed(c); ++i) {
         dd(word_of(c, i));
       }
     }

@@ -1,0 +1,15 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "harness/runtime/cpu.h"
+#include "harness/runtime/registry.h"
+
+namespace assay {
+
+/// kernel -> the shapes that `assay run` calls it at with this model: for one token and for a batch of a prompt, at the beginning
+/// of the context, in its middle and at its end. Throws InputError for what is no model file that `run` takes.
+std::map<std::string, std::vector<Shape>> shapes_of_model(const Cpu& cpu, const std::string& path);
+
+}  // namespace assay
