@@ -51,7 +51,7 @@ void run_samples(const Kernel& kernel, const Variant& variant, const CheckOption
   const auto begin = Clock::now();
   const auto more = [&](uint64_t i) {
     return options.seconds > 0 ? std::chrono::duration<double>(Clock::now() - begin).count() < options.seconds
-                               : i < options.samples;
+                               : i < *options.samples;
   };
   for (uint64_t i = 0; more(i); ++i) {
     const bool good = run_sample(variant, sample_case(kernel, variant, options.seed, i * options.stride), pool, log);
@@ -154,8 +154,10 @@ CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, 
   return id;
 }
 
-std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options) {
-  const auto selected = select(options, false);
+std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& asked) {
+  const auto selected = select(asked, false);
+  CheckOptions options = asked;
+  options.samples = asked.samples.value_or(selected.size() > 200 ? 600 : 2000);
   dirty_upper_is_exact();  // found out once here, not in each child
   single_step_available();
   const unsigned jobs = job_count(options.jobs);

@@ -52,7 +52,8 @@ struct CheckOptions {
   std::string kernel_glob = "*";
   std::string variant_glob = "*";
   uint64_t seed = 1;
-  uint64_t samples = 2000;  ///< for each variant
+  /// For each variant. Without: 2000, or 600 where over 200 variants are checked; each kind of shape is among 600.
+  std::optional<uint64_t> samples;
   uint64_t stride = 1;      ///< try every stride-th case only: a short check that still gets to the long shapes
   double seconds = 0;       ///< if > 0: as many samples as fit instead
   unsigned jobs = 0;        ///< child processes at once; 0: one for each CPU that this process may use

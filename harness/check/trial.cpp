@@ -40,11 +40,11 @@ size_t draw_length(Rng& rng, uint64_t index, size_t unit) {
   if (const auto length = length_for_pairs(index)) {
     return *length * unit;
   }
-  // By chance alone, one seed in six would have no length over 16 bits among the default samples.
+  // By chance alone, one seed in six would have no length over 16 bits among 2000 samples.
   if (index % 1000 == 500) {
     return (65536 + rng.below(34464)) * unit;
   }
-  if (index % 2000 == 1750) {  // of the size of a model's matrices: each power of two as likely
+  if (index % 600 == 590) {  // of the size of a model's matrices: each power of two as likely
     const size_t power = size_t{1} << (14 + rng.below(8));
     return (power + rng.below(power)) / unit * unit;
   }

@@ -180,7 +180,9 @@ int run_tune(const TuneArguments& a) {
   const std::vector<Choice> kept = a.model.empty() ? std::vector<Choice>() : choices_before(path, cpu);
   Progress progress;
   CheckOptions check_options;
-  check_options.samples = a.quick || !a.model.empty() ? 300 : check_options.samples;
+  if (a.quick || !a.model.empty()) {
+    check_options.samples = 300;
+  }
   check_options.seed = a.seed;
   if (!a.model.empty()) {
     check_options.kernel_glob = fmt::format("{}", fmt::join(std::views::keys(options.shapes), ","));

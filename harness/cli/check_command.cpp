@@ -32,7 +32,6 @@ struct CheckArguments {
   bool exhaustive = false;
   bool large = false;
   bool json = false;
-  bool samples_given = false;
 };
 
 void print_header() {
@@ -110,7 +109,7 @@ int run_check(const CheckArguments& a) {
     block.variant_glob = options.variant_glob;
     block.force = a.force;
     block.seed = options.seed;
-    block.samples = a.samples_given ? options.samples : block.samples;
+    block.samples = options.samples.value_or(block.samples);
     block.timeout = options.timeout;
     verdicts.push_back(check_gpt2_block(cpu, block));
     if (!a.json) {
@@ -168,7 +167,7 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--seed", a->options.seed, "the cases follow from it, on every machine")->capture_default_str();
   auto* samples = command->add_option("--samples", a->options.samples, "for each variant")
                       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
-                      ->capture_default_str();
+                      ->default_str("2000, or 600 where over 200 variants are checked");
   auto* seconds = command->add_option("--seconds", a->options.seconds, "for each variant, instead of --samples")
                       ->check(CLI::Range(0.001, 1e6))
                       ->excludes(samples);
@@ -218,10 +217,7 @@ void add_check_command(CLI::App& app, int& status) {
   }
   model->excludes(samples);
   command->add_flag("--json", a->json, "for programs");
-  command->callback([a, samples, &status] {
-    a->samples_given = samples->count() > 0;
-    status = run_check(*a);
-  });
+  command->callback([a, &status] { status = run_check(*a); });
 }
 
 }  // namespace assay

@@ -26,8 +26,8 @@ class DequantizeTrial : public Trial {
     if (of_floats()) {
       return Trial::draw_shape(rng, index);
     }
-    // Blocks are independent: an eighth of the usual lengths is enough.
-    return {format_.elements * (index < 40 ? index : draw_length(rng, 1000 + index) / 8)};
+    // Blocks are independent: four times as many elements as other kernels are given are enough.
+    return {format_.elements * (index < 40 ? index : 4 * draw_length(rng, 1000 + index) / format_.elements)};
   }
 
   void validate(const Kernel& kernel, const Shape& shape) const override {

@@ -43,8 +43,8 @@ class MatmulTrial : public Trial {
   Shape draw_shape(Rng& rng, uint64_t index) const override {
     const size_t unit = format_.elements;
     const size_t of_blocks = std::max<size_t>(256 / unit, 1);  // so that columns are as many for each format
-    if (index % 250 == 248) {
-      return draw_model_product(rng, index / 250, unit);
+    if (index % 150 == 148) {
+      return draw_model_product(rng, index / 150, unit);
     }
     if (index % 128 == 127) {  // many panels and blocks
       return {rng.below(400), unit * rng.below(12 * of_blocks), rng.below(6)};

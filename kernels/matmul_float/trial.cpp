@@ -40,8 +40,8 @@ class MatmulFloatTrial : public Trial {
 
   Shape draw_shape(Rng& rng, uint64_t index) const override {
     // Past every tile: panels of 16 and 32 rows, tiles of 1 to 12 tokens, steps of 1 to 4 columns, blocks of 1024.
-    if (index % 250 == 248) {
-      return draw_model_product(rng, index / 250, 1);
+    if (index % 150 == 148) {
+      return draw_model_product(rng, index / 150, 1);
     }
     if (index % 64 == 63) {  // several blocks of columns, many tiles
       return {rng.below(70), 900 + rng.below(1300), rng.below(30)};
