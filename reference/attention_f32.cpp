@@ -13,9 +13,9 @@ constexpr double kLeast = std::numeric_limits<double>::min();  // only a masked 
 
 }  // namespace
 
-AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale) {
-  AttentionRow row{std::vector<double>(m), false, 0, 0, 0};
-  double max = -kInf;
+AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale,
+                               float softcap) {
+  AttentionRow row{std::vector<double>(m), false, -kInf, 0, 0, 0, 0};
   for (size_t j = 0; j < m; ++j) {
     double dot = 0;
     double dot_abs = 0;
@@ -24,21 +24,22 @@ AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_
       dot += product;
       dot_abs += std::isfinite(product) ? std::fabs(product) : 0;
     }
-    const double score = static_cast<double>(scale) * dot;
+    const double scaled = static_cast<double>(scale) * dot;
+    const auto cap = static_cast<double>(softcap);
+    const double score = cap != 0 ? cap * std::tanh(scaled / cap) : scaled;
     row.weights[j] = score;
     row.nan = row.nan || std::isnan(score) || score == kInf;
     row.max_score = std::max(row.max_score, std::isfinite(score) ? std::fabs(score) : 0);
     row.max_dot_abs = std::max(row.max_dot_abs, dot_abs);
-    max = score > max ? score : max;
+    row.largest = score > row.largest ? score : row.largest;
   }
   row.max_score_abs = static_cast<double>(scale) * row.max_dot_abs;
-  double sum = 0;
   for (double& w : row.weights) {
-    w = w == -kInf ? 0 : std::max(std::exp(w - max), kLeast);
-    sum += w;
+    w = w == -kInf ? 0 : std::max(std::exp(w - row.largest), kLeast);
+    row.sum += w;
   }
   for (double& w : row.weights) {
-    w = sum == 0 ? 0 : w / sum;
+    w = row.sum == 0 ? 0 : w / row.sum;
   }
   return row;
 }

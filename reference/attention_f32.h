@@ -8,12 +8,15 @@ namespace reference {
 struct AttentionRow {
   std::vector<double> weights;
   bool nan;              ///< a score is NaN or +Inf: the row is NaN
-  double max_score;      ///< max_j |scale * q . k_j| over the finite scores
+  double largest;        ///< max_j of the scores that are no NaN; -Inf if there is none
+  double sum;            ///< sum_j exp(score - largest); 0 if largest is -Inf
+  double max_score;      ///< max_j |score| over the finite ones
   double max_score_abs;  ///< max_j scale * sum_e |q_e k_je| over the finite products
   double max_dot_abs;    ///< max_j sum_e |q_e k_je| over the finite products
 };
-/// Rows of k are ldk floats apart.
-AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale);
+/// Rows of k are ldk floats apart. A score is scale * q . k_j or, where softcap is not 0, softcap * tanh(that / softcap).
+AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale,
+                               float softcap = 0);
 
 struct Attention {
   double value;         ///< sum_j weights[j] * v[j]

@@ -52,12 +52,12 @@ bool same_class(const ShapeTimings& a, const ShapeTimings& b) {
   return a.kernel == b.kernel && a.shape_class.label == b.shape_class.label;
 }
 
-/// Of what is over this many bytes the buffers take longer to make than to time.
-constexpr double kLarge = size_t{32} << 20;
+/// Where the buffers take longer to make than to time, or a call takes milliseconds.
+bool is_large(const Work& work) { return work.bytes() > 0x1p22 || work.ops > 0x1p27; }
 
 /// Of what is large two fifths of the rounds are enough: a sample of it is long, and varies little.
 [[maybe_unused]] int rounds_for(const ShapeTimings& shape, int rounds) {
-  return shape.work.bytes() > kLarge ? (2 * rounds + 4) / 5 : rounds;
+  return is_large(shape.work) ? (2 * rounds + 4) / 5 : rounds;
 }
 
 /// Of `variants` those over `most` times the fastest; but never the last, of which the control is.
@@ -338,7 +338,7 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
   for (int round = 0; round < most_rounds; ++round) {
     for (size_t i = 0; i < jobs.size(); ++i) {
       ShapeTimings& shape = shapes[i];
-      const int at_once = shape.work.bytes() > kLarge ? kPilot : 1;
+      const int at_once = is_large(shape.work) ? kPilot : 1;
       const int repetitions = rounds_for(shape, options.repetitions);
       const int most_of_shape = rounds_for(shape, most_rounds);
       if (done[i] || round % at_once != 0) {
@@ -435,7 +435,7 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
         continue;
       }
       // Between sizes of what is large little changes: the first and the third show it.
-      const size_t step = work.bytes() > kLarge ? 2 : 1;
+      const size_t step = is_large(work) ? 2 : 1;
       for (size_t i = 0; i < options.percents.size(); i += step) {
         jobs.push_back({&kernel, variants, scaled(kernel, shape_class, options.percents[i])});
       }

@@ -92,3 +92,16 @@ static inline float gelu_erf(float x) {
   const bool below = v < 0;
   return v * (below ? tail : 1 - tail * 0x1p-64f) * (below ? 0x1p-64f : 1.0f);
 }
+
+// c tanh(x / c) = c E / (E + 2), E = 2^u - 1, u = |x| k, k = 2 log2(e) / c; 2^u - 1 = 2^n (2^f - 1) + (2^n - 1), of which nothing cancels.
+static inline float softcap(float x, float c, double k) {
+  const double magic = 0x1.8p52 + 127;
+  const double exponent = static_cast<double>(__builtin_fabsf(x)) * k;
+  const double u = exponent > 30 ? 30 : exponent;  // E / (E + 2) is 1 there; false for a NaN, which stays
+  const double biased = u + magic;
+  const float f = static_cast<float>(u - (biased - magic));
+  const float power = float_of(low_bits_of(biased) << 23);
+  const float e = power * power_of_two_less_one(f) + (power - 1);
+  return __builtin_copysignf(c * (e / (e + 2)), x);
+}
+static inline double slope_of_softcap(float c) { return 2.8853900817779268 / static_cast<double>(c); }

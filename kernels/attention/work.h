@@ -1,0 +1,51 @@
+// How all variants divide the work. Rows, a query's heads one after the other, are done some 32 at a time, keys in blocks of 32. Of each block
+// the keys are made floats once for all rows, and give scores; when a row has its scores, they become exponentials; and then the blocks'
+// values are made floats and added to the totals with those as weights.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/attention/kernel.h"
+
+enum {
+  kRowsAtOnce = 32,
+  kMostGroup = 64,
+  kBlock = 32,  // keys
+  kPad = 16,    // floats: rows in scratch are whole vectors of any ISA
+};
+
+static inline size_t padded(size_t n) { return (n + kPad - 1) / kPad * kPad; }
+
+// Queries that are done at once.
+static inline size_t queries_at_once(size_t group) { return group < kRowsAtOnce ? kRowsAtOnce / group : 1; }
+
+// Floats from a row's scores to the next: from a multiple of kBlock on those of all keys, and behind them room for what is written past
+// them in whole vectors.
+static inline size_t score_row(size_t keys) { return padded(keys) + 2 * kBlock; }
+
+static inline size_t scratch_floats(size_t n_q, size_t pos, size_t d, size_t group) {
+  const size_t most = queries_at_once(group);
+  const size_t rows = (n_q < most ? n_q : most) * group;
+  return kBlock * padded(d) + rows * (2 * padded(d) + score_row(pos + n_q));
+}
+
+struct range {
+  size_t from, to;
+};
+
+// The keys that query i sees.
+static inline struct range visible(const struct attention_args* a, size_t i) {
+  const size_t seen = a->pos + i + 1;
+  const size_t first = a->window != 0 && seen > a->window ? seen - a->window : 0;
+  struct range keys = {first > a->key_begin ? first : a->key_begin, seen < a->key_end ? seen : a->key_end};
+  keys.from = keys.from < keys.to ? keys.from : keys.to;
+  return keys;
+}
+
+static inline size_t bytes_of_row(size_t d) {
+#ifdef LAYOUT_f16
+  return 2 * d;
+#else
+  return d / 32 * 34;
+#endif
+}
