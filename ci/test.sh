@@ -3,18 +3,27 @@
 # usage: test.sh [--deep]     --deep: then what takes some two hours more: ThreadSanitizer, longer fuzzing, many seeds and mutants
 set -eu
 cd "$(dirname "$0")/.."
+stage() {  # what begins, and the minutes since the script did
+  printf '\n== %d min: %s\n' $((SECONDS / 60)) "$1"
+}
 case "${*:-}" in '' | --deep) ;; *) echo "usage: ci/test.sh [--deep]" >&2 && exit 2 ;; esac
 # For the emulated CPUs: qemu-user up to AVX2, Bochs and the pieces of its boot disc for AVX-512. For the fuzzers: clang.
 ci/install.sh qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio \
   clang-19 libclang-rt-19-dev llvm-19
+stage "build"
 cmake --preset test >/dev/null
 cmake --build --preset test
 # Quick ones first: a broken build should say so in a minute.
+stage "quick tests"
 ctest --preset test --label-exclude 'slow|emulated' -j "$(nproc)"
+stage "AddressSanitizer"
 ci/sanitize.sh asan
+stage "fuzzers"
 ci/fuzz.sh 30
+stage "static build"
 cmake --preset static -DASSAY_VARIANTS_FROM="$PWD/build/test" >/dev/null  # their code is the same, and half of the build
 cmake --build --preset static
+stage "slow tests and emulated CPUs"
 ctest --preset test --label-regex 'slow|emulated' -j "$(nproc)"
 # The matrix, for the log; 3 where a CPU could not be tried, which ctest has printed as skipped.
 python3 ci/matrix.py summary build/static/assay build/test/emulated || [ $? -eq 3 ]

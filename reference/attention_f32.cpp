@@ -44,6 +44,26 @@ AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_
   return row;
 }
 
+AttentionRow join_attention_f32(const float* stats, size_t lds, size_t n_parts) {
+  AttentionRow row{std::vector<double>(n_parts), false, -kInf, 0, 0, 0, 0};
+  for (size_t p = 0; p < n_parts; ++p) {
+    row.largest = std::max(row.largest, static_cast<double>(stats[p * lds]));
+    row.nan = row.nan || std::isnan(stats[p * lds + 1]);
+  }
+  for (size_t p = 0; p < n_parts; ++p) {
+    const auto largest = static_cast<double>(stats[p * lds]);
+    if (largest != -kInf) {
+      row.max_score = std::max(row.max_score, row.largest - largest);
+      row.weights[p] = std::max(std::exp(largest - row.largest), kLeast) * static_cast<double>(stats[p * lds + 1]);
+    }
+    row.sum += row.weights[p];
+  }
+  for (double& w : row.weights) {
+    w = row.sum == 0 ? 0 : w / row.sum;
+  }
+  return row;
+}
+
 Attention attention_f32(const AttentionRow& row, const float* v, size_t ldv) {
   Attention a{0, 0, 0, 0, 1};
   for (size_t j = 0; j < row.weights.size(); ++j) {

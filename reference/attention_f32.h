@@ -18,6 +18,10 @@ struct AttentionRow {
 AttentionRow attention_f32_row(const float* q, const float* k, size_t ldk, size_t m, size_t d, float scale,
                                float softcap = 0);
 
+/// The weights of parts of a row, by the largest score and the sum of exponentials of each, `lds` floats apart: max_score is how far the
+/// largest lies over others at most, and the row is NaN if a sum is.
+AttentionRow join_attention_f32(const float* stats, size_t lds, size_t n_parts);
+
 struct Attention {
   double value;         ///< sum_j weights[j] * v[j]
   double sum_weighted;  ///< sum_j weights[j] * |v[j]| over the finite v

@@ -117,9 +117,10 @@ std::string limit_text(const ShapeTimings& s) {
 
 /// "1.03 of the file, at 2.5 GB/s": the size of packed weights, and how fast the file's bytes are packed by one thread.
 std::string packing_text(const ShapeTimings& s, const Timing& t) {
-  return t.packed_bytes == 0 ? ""
-                             : fmt::format("{:.2f} of the file, at {:.1f} GB/s",
-                                           static_cast<double>(t.packed_bytes) / s.file_bytes, s.file_bytes / t.packing_ns);
+  return t.packed_bytes == 0
+             ? ""
+             : fmt::format("{:.2f} of the file, at {:.1f} GB/s", static_cast<double>(t.packed_bytes) / s.file_bytes,
+                           s.file_bytes / t.packing_ns);
 }
 
 std::string share_text(const ShapeTimings& s, const Timing& t) {
@@ -163,7 +164,8 @@ std::string bench_markdown(const Cpu& cpu, const BenchResult& result, const std:
       "**bold**: the variant to use; the share is of the limit\n(peak or bandwidth, whichever binds). A tie goes "
       "to the simplest ISA that is seen to lose at most 2%, else to the faster.\n"
       "`-cold`: each call finds its data in memory, evicted before; its code is warm. Generation: what JIT code took "
-      "to make, once, before the calls. Packed:\nthe weights' bytes over those in the file, and the file's bytes a second "
+      "to make, once, before the calls. Packed:\nthe weights' bytes over those in the file, and the file's bytes a "
+      "second "
       "as one thread packs them.\n"
       "\n";
   for (const auto& s : result.shapes) {

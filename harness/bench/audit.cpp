@@ -52,7 +52,12 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
       continue;
     }
     for (const auto& used : timed_classes(kernel, cpu.caches)) {
-      jobs.push_back({&kernel, variants, draw_size(rng, kernel, used)});
+      TimingJob& job = jobs.emplace_back(&kernel, variants, draw_size(rng, kernel, used));
+      // What was searched for is none of the registry's.
+      const Variant& chosen = dispatch.choose_variant(kernel.name, job.shape_class.shape, job.shape_class.cold);
+      if (!chosen.parameters.empty()) {
+        job.variants.insert(job.variants.begin(), &chosen);
+      }
     }
   }
   std::vector<AuditEntry> entries;
@@ -61,7 +66,7 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
   for (const ShapeTimings& t : time_shapes(jobs, options, google)) {
     const Kernel& kernel = find_kernel(t.kernel);
     const Variant& chosen = dispatch.choose_variant(t.kernel, t.shape_class.shape, t.shape_class.cold);
-    const Variant& fastest = *kernel.find(t.fastest().variant);
+    const Variant& fastest = find_variant(kernel.name + "/" + t.fastest().variant);
     if (t.find(chosen.label()) == nullptr) {
       continue;  // what the profile names did not pass now
     }

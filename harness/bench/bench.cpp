@@ -216,7 +216,7 @@ std::vector<TimingJob> find_gaps(std::span<const ShapeTimings> shapes) {
     const Kernel& kernel = find_kernel(sizes.front().kernel);
     std::vector<const Variant*> variants;
     for (const Timing& t : sizes.front().timings) {
-      variants.push_back(kernel.find(t.variant));
+      variants.push_back(&find_variant(kernel.name + "/" + t.variant));
     }
     for (size_t i = 0; i + 1 < sizes.size(); ++i) {
       const ShapeClass middle = middle_of(sizes, i);
@@ -434,9 +434,9 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
       if (options.quick && (shape_class.cold || !fits)) {
         continue;
       }
-      // Between sizes of what is large little changes: the first and the third show it.
-      const size_t step = is_large(work) ? 2 : 1;
-      for (size_t i = 0; i < options.percents.size(); i += step) {
+      // Between sizes of what is large little changes.
+      const size_t sizes = is_large(work) ? 1 : options.percents.size();
+      for (size_t i = 0; i < sizes; ++i) {
         jobs.push_back({&kernel, variants, scaled(kernel, shape_class, options.percents[i])});
       }
     }

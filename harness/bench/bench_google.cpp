@@ -190,7 +190,7 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
   benchmark::ClearRegisteredBenchmarks();
   collector.append_to(google);
   for (Timing& t : shape.timings) {
-    const Variant& variant = *job.kernel->find(t.variant);
+    const Variant& variant = find_variant(job.kernel->name + "/" + t.variant);
     if (t.generation_ns == 0) {
       t.generation_ns = 1e9 * store.generation_seconds(variant);
     }
@@ -200,7 +200,10 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
     }
   }
   // The order of registration, not of the report.
-  std::ranges::sort(shape.timings, {}, [&](const Timing& t) { return job.kernel->find(t.variant); });
+  std::ranges::sort(shape.timings, {}, [&](const Timing& t) {
+    const std::string_view label = t.variant;
+    return std::pair(job.kernel->find(label.substr(0, label.find('['))), label);
+  });
 }
 
 }  // namespace assay

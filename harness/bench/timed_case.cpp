@@ -21,8 +21,8 @@ size_t TimedCase::call_pack(assay_pack_fn* pack, void* packed, const void* w, si
   const auto begin = std::chrono::steady_clock::now();
   const size_t bytes = pack(packed, w, rows, cols);
   if (packed != nullptr) {
-    store_.packing(variant()) = {
-        bytes, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
+    store_.packing(variant()) = {bytes,
+                                 std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
   }
   return bytes;
 }

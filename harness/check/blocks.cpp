@@ -1,6 +1,8 @@
 #include "harness/check/blocks.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -49,6 +51,14 @@ uint16_t draw_special(Rng& rng) { return kSpecials[rng.below(std::size(kSpecials
 }  // namespace
 
 void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng) {
+  const size_t drawn = ((size_t{1} << 20) / format.bytes | 1) * format.bytes;
+  if (bytes.size() > drawn) {
+    fill_blocks(bytes.first(drawn), format, c, rng);
+    for (size_t at = drawn; at < bytes.size(); at += drawn) {
+      std::memcpy(&bytes[at], bytes.data(), std::min(drawn, bytes.size() - at));
+    }
+    return;
+  }
   fill_codes(bytes, c, rng);
   std::vector<size_t> halves;  // where they lie in a block
   if (!format.d_is_power) {

@@ -8,7 +8,8 @@
 
 namespace assay {
 
-/// Blocks of a format of codes: random bytes of the class, with scales where they lie.
+/// Blocks of a format of codes: random bytes of the class, with scales where they lie. Of many blocks the first are drawn and then repeated.
+/// They are an odd number: what lies a power of two away is something else.
 void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng);
 
 /// Blocks of Q8_K: codes of -127 to 127, with their sums, and scales of a magnitude of up to 2^110.

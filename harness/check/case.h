@@ -67,7 +67,7 @@ class Case {
   /// The function to call: the variant itself, or code generated for the shape.
   template <class F>
   F* fn() {
-    return reinterpret_cast<F*>(resolve(find_kernel(variant_.kernel).key(id_.shape)));
+    return reinterpret_cast<F*>(resolve(find_kernel(variant_.kernel).key(id_.shape, variant_.parameters)));
   }
   /// Calls a variant's pack, checked as a call of a kernel is, and gives what it returns.
   virtual size_t call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) = 0;

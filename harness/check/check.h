@@ -54,10 +54,10 @@ struct CheckOptions {
   uint64_t seed = 1;
   /// For each variant. Without: 2000, or 600 where over 200 variants are checked; each kind of shape is among 600.
   std::optional<uint64_t> samples;
-  uint64_t stride = 1;      ///< try every stride-th case only: a short check that still gets to the long shapes
-  double seconds = 0;       ///< if > 0: as many samples as fit instead
-  unsigned jobs = 0;        ///< child processes at once; 0: one for each CPU that this process may use
-  double timeout = 30;      ///< seconds without a finished sample: a hang
+  uint64_t stride = 1;  ///< try every stride-th case only: a short check that still gets to the long shapes
+  double seconds = 0;   ///< if > 0: as many samples as fit instead
+  unsigned jobs = 0;    ///< child processes at once; 0: one for each CPU that this process may use
+  double timeout = 30;  ///< seconds without a finished sample: a hang
   /// If not empty: these shapes of these variants ("dot_f32/avx2") and nothing else, in place of drawn ones.
   std::map<std::string, std::vector<Shape>> shapes;
   bool shrink = true;       ///< reduce a failing case to the smallest that still fails (shrink.h)

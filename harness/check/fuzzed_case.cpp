@@ -46,7 +46,7 @@ AnyFn FuzzedCase::resolve(const Key& key) {
   }
   const Kernel& kernel = find_kernel(variant().kernel);
   Rng rng(mix_seed(id().seed, salt("values")));
-  const Key drawn = with_drawn_parameters(key, *kernel.contract, rng);
+  const Key drawn = variant().parameters.empty() ? with_drawn_parameters(key, *kernel.contract, rng) : key;
   const auto other_key = [&] {
     return with_drawn_parameters(kernel.key(trial_of(kernel).draw_shape(rng, rng.below(2000))), *kernel.contract, rng);
   };

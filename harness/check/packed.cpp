@@ -46,9 +46,10 @@ void expect_size_of_file(size_t bytes, size_t file_bytes, size_t rows, size_t co
   const double for_a_weight = file_bytes == 0 ? 0 : static_cast<double>(file_bytes) / static_cast<double>(rows * cols);
   const double most = kMostOfFile * for_a_weight * whole(rows, 64) * whole(cols, 256) + whole(rows, 64) * 4;
   if (static_cast<double>(bytes) > most) {
-    throw Mismatch("value", fmt::format("pack says that {} x {} weights need {} bytes, of {} in the file: more than an eighth "
-                                        "over it and what fills up panels",
-                                        rows, cols, bytes, file_bytes));
+    throw Mismatch("value",
+                   fmt::format("pack says that {} x {} weights need {} bytes, of {} in the file: more than an eighth "
+                               "over it and what fills up panels",
+                               rows, cols, bytes, file_bytes));
   }
 }
 

@@ -128,12 +128,16 @@ Shape shape_beside(const Kernel& kernel, const Shape& shape, bool more) {
 }  // namespace
 
 std::vector<Shape> shapes_about(const Kernel& kernel, const Shape& shape) {
-  constexpr double kLong = 0x1p27;  // operations: most variants take a tenth of a second
+  // Most variants take a tenth of a second for these operations; a sample of those bytes takes as long to make and to judge.
+  constexpr double kMostOps = 0x1p27;
+  constexpr double kMostBytes = 0x1p24;
   std::vector<Shape> shapes = {shape};
   for (const bool more : {false, true}) {
-    if (const Shape other = shape_beside(kernel, shape, more);
-        !other.empty() && trial_of(kernel).work(other).ops <= kLong) {
-      shapes.push_back(other);
+    if (const Shape other = shape_beside(kernel, shape, more); !other.empty()) {
+      const Work work = trial_of(kernel).work(other);
+      if (work.ops <= kMostOps && work.bytes() <= kMostBytes) {
+        shapes.push_back(other);
+      }
     }
   }
   return shapes;

@@ -14,6 +14,7 @@
 #include "harness/bench/bench_selftest.h"
 #include "harness/bench/choose.h"
 #include "harness/bench/progress.h"
+#include "harness/bench/search.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/model_shapes.h"
 #include "harness/runtime/atomic_file.h"
@@ -36,7 +37,7 @@ struct BenchArguments {
 
 struct TuneArguments {
   bool quick = false, audit = false;
-  bool dry_run = false;
+  bool dry_run = false, search = false;
   std::string out, model;
   bool json = false;
   uint64_t seed = 1;
@@ -165,6 +166,19 @@ void add_others(std::vector<Choice>& choices, const std::vector<Choice>& others)
   });
 }
 
+/// What searching the generators' parameters gained.
+void print_search(const std::vector<SearchResult>& results) {
+  for (const auto& r : results) {
+    fmt::print("{}{:<18} {:<21} {} candidates: {}\n", &r == &results.front() ? "\n" : "", r.kernel,
+               r.shape_class.name(), r.candidates,
+               r.best == r.chosen ? fmt::format("none is faster than {} beyond doubt", r.chosen)
+                                  : fmt::format("{} is {:.2f}x faster than {}", r.best, 1 + r.gain, r.chosen));
+    for (const auto& failed : r.failed) {
+      fmt::print("    failed: {}\n", failed);
+    }
+  }
+}
+
 int run_tune(const TuneArguments& a) {
   const Cpu cpu = detect_cpu();
   BenchOptions options;
@@ -196,8 +210,8 @@ int run_tune(const TuneArguments& a) {
     options.repetitions = 9;
     options.min_time = 0.002;
   } else {
-    options.repetitions = 15;
-    options.extra_rounds = 30;
+    options.repetitions = 12;
+    options.extra_rounds = 12;
     options.min_time = 0.001;
     if (a.model.empty()) {
       options.percents = {100, 70, 45};  // what is best at one size of a class is not always at others
@@ -208,6 +222,9 @@ int run_tune(const TuneArguments& a) {
   const BenchResult result = bench(cpu, verdicts, options);
   progress.clear();
   Profile profile = choose(cpu, verdicts, result.shapes);
+  const std::vector<SearchResult> searched =
+      a.search ? search_parameters(cpu, verdicts, profile, options) : std::vector<SearchResult>();
+  progress.clear();
   const std::vector<Choice> chosen = profile.choices;
   add_others(profile.choices, kept);
   write_profile(path, profile);
@@ -215,7 +232,11 @@ int run_tune(const TuneArguments& a) {
   if (a.json) {
     auto choices = nlohmann::json::array();
     for (const auto& c : chosen) {
-      choices.push_back({{"kernel", c.kernel}, {"class", c.label}, {"variant", c.variant}, {"why", c.why}});
+      choices.push_back({{"kernel", c.kernel},
+                         {"class", c.label},
+                         {"variant", c.variant},
+                         {"parameters", c.parameters},
+                         {"why", c.why}});
     }
     fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(
                            2, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -229,6 +250,7 @@ int run_tune(const TuneArguments& a) {
         above = c.variant;
       }
     }
+    print_search(searched);
     size_t passed = 0;
     for (const auto& v : verdicts) {
       passed += v.status == Status::pass;
@@ -275,12 +297,14 @@ void add_tune_command(CLI::App& app, int& status) {
   auto a = std::make_shared<TuneArguments>();
   auto* command = app.add_subcommand("tune", "check, bench and choose: writes the profile that `run` uses");
   auto* quick = command->add_flag("--quick", a->quick, "fewer samples, fewer repetitions, shapes within the L2 cache");
-  auto* audit = command->add_flag("--audit", a->audit,
-                                  "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
+  auto* audit = command->add_flag(
+      "--audit", a->audit, "instead of tuning: what the profile's choices lose at shapes that tuning did not use");
   auto* model = command->add_option("-m,--model", a->model,
                                     "just the shapes of this model (GGUF); the profile's other choices stay");
   auto* dry_run = command->add_flag("--dry-run", a->dry_run, "only list what would be timed");
-  audit->excludes(model)->excludes(dry_run)->excludes(quick);
+  auto* search = command->add_flag("--search", a->search,
+                                   "then try the parameters of generators (tile, prefetch distance) at each class");
+  audit->excludes(model)->excludes(dry_run)->excludes(quick)->excludes(search);
   model->excludes(quick);
   dry_run->excludes(quick);
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");

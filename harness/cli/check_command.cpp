@@ -188,8 +188,8 @@ void add_check_command(CLI::App& app, int& status) {
                     ->check(CLI::IsMember({"gpt2"}));
   command->add_option("--force", a->force, "kernel=variant,...: not mixed in the block, kernels may be globs")
       ->needs(block);
-  auto* model = command->add_option("-m,--model", a->model,
-                                    "at the shapes of this model (GGUF), and a size less and more, instead of drawn ones");
+  auto* model = command->add_option(
+      "-m,--model", a->model, "at the shapes of this model (GGUF), and a size less and more, instead of drawn ones");
   auto* one_case = command->add_option("--case", a->case_text, "one case, as a failure prints it");
   command->add_flag("--no-shrink{false}", a->options.shrink, "report a failing case as it was found");
   auto* keep_going =

@@ -65,7 +65,8 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
           if (const IsaStatus status = isa_status(cpu, variant.isa); !status.runnable) {
             refused.insert(fmt::format("{} cannot run here: {}", variant.isa, status.reason));
           } else {
-            choices_.push_back({std::move(choice), &variant});
+            const Variant& known = with_parameters(variant, choice.parameters);
+            choices_.push_back({std::move(choice), &known});
             if (choices_.back().stale()) {
               changed.insert(variant.name());
             }
@@ -161,7 +162,7 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool col
     }
   }
   if (best != nullptr && !best->stale()) {
-    return {kernel.name, shape, best->choice.variant,
+    return {kernel.name, shape, best->variant->label(),
             fmt::format("profile, class {}: {}", best->choice.label, best->choice.why)};
   }
   for (const Isa& isa : std::views::reverse(isas())) {
@@ -175,7 +176,7 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool col
 const Variant& Dispatch::choose_variant(const std::string& name, const Shape& shape, bool cold) {
   const Kernel& kernel = find_kernel(name);
   Decision decision = decide_for(kernel, shape, cold);
-  const Variant& variant = *kernel.find(decision.variant);
+  const Variant& variant = find_variant(fmt::format("{}/{}", name, decision.variant));
   const std::scoped_lock lock(mutex_);
   decisions_[fmt::format("{} {}", name, fmt::join(shape, ","))] = std::move(decision);
   return variant;
@@ -185,7 +186,7 @@ AnyFn Dispatch::entry(const Variant& variant, const Shape& shape) {
   if (!variant.jit) {
     return variant.run;
   }
-  const Key key = find_kernel(variant.kernel).key(shape);
+  const Key key = find_kernel(variant.kernel).key(shape, variant.parameters);
   const std::scoped_lock lock(mutex_);
   auto& code = code_[fmt::format("{} {}", variant.name(), fmt::join(key, ","))];
   if (!code) {

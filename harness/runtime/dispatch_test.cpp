@@ -197,8 +197,8 @@ TEST_F(ProfileTest, UnknownNamesInForceAreErrors) {
 
 TEST_F(ProfileTest, BadFilesAreErrors) {
   EXPECT_THROW(read_profile((folder_ / "missing.json").string()), InputError);
-  for (const char* text : {"", "{", "[]", "{}", "{\"schema_version\": 1}", "{\"schema_version\": 3}",
-                           "{\"schema_version\":3,\"cpu\":{},\"date\":3}"}) {
+  for (const char* text : {"", "{", "[]", "{}", "{\"schema_version\": 1}", "{\"schema_version\": 4}",
+                           "{\"schema_version\":4,\"cpu\":{},\"date\":3}"}) {
     write(text);
     EXPECT_THROW(read_profile(path()), InputError) << text;
   }
@@ -207,6 +207,10 @@ TEST_F(ProfileTest, BadFilesAreErrors) {
   write_profile(path(), profile);
   EXPECT_THROW(read_profile(path()), InputError);
   profile = make("scalar", "avx4");
+  write_profile(path(), profile);
+  EXPECT_THROW(read_profile(path()), InputError);
+  profile = make("scalar", "scalar");
+  profile.choices[0].parameters = {4};  // plain C++ takes none
   write_profile(path(), profile);
   EXPECT_THROW(read_profile(path()), InputError);
   profile = make("scalar", "scalar");

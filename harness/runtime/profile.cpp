@@ -55,8 +55,11 @@ int find_build_id(dl_phdr_info* info, size_t, void* out) {
 }
 
 nlohmann::json to_json(const Choice& c) {
-  return {{"kernel", c.kernel}, {"class", c.label}, {"shape", c.shape},     {"cold", c.cold},    {"variant", c.variant},
-          {"why", c.why},       {"code", c.code},   {"verdict", c.verdict}, {"timing", c.timing}};
+  return {{"kernel", c.kernel},   {"class", c.label},
+          {"shape", c.shape},     {"cold", c.cold},
+          {"variant", c.variant}, {"why", c.why},
+          {"code", c.code},       {"verdict", c.verdict},
+          {"timing", c.timing},   {"parameters", c.parameters}};
 }
 
 /// Strings of the list `a` that the list `b` does not have.
@@ -151,6 +154,10 @@ Profile parse_profile(const std::string& path, std::string_view text) {
       for (const auto& size : c.at("shape")) {
         choice.shape.push_back(count(size, "a size of the shape"));
       }
+      for (const auto& value : c.at("parameters")) {
+        choice.parameters.push_back(count(value, "a parameter"));
+      }
+      with_parameters(find_variant(choice.kernel + "/" + choice.variant), choice.parameters);
       if (choice.shape.size() != kernel.dims().size()) {
         throw bad(fmt::format("the shape of {} {} has {} sizes, not {}", choice.kernel, choice.label,
                               choice.shape.size(), kernel.dims().size()));

@@ -16,16 +16,17 @@ inline bool is_ragged(const Shape& shape) { return shape.size() == 1 && shape[0]
 struct Choice {
   std::string kernel, label, variant;
   Shape shape;
-  std::string why;         ///< one line for people
-  nlohmann::json verdict;  ///< samples, errors, seed
-  nlohmann::json timing;   ///< median, interval, runner-up, tie
-  bool cold = false;       ///< for data that lies in no cache, whatever its size
-  std::string code = {};   ///< Variant::code when it was measured
+  std::string why;                      ///< one line for people
+  nlohmann::json verdict;               ///< samples, errors, seed
+  nlohmann::json timing;                ///< median, interval, runner-up, tie
+  bool cold = false;                    ///< for data that lies in no cache, whatever its size
+  std::string code = {};                ///< Variant::code when it was measured
+  std::vector<size_t> parameters = {};  ///< Variant::parameters
 };
 
 /// The file of choices for one CPU.
 struct Profile {
-  static constexpr int kSchemaVersion = 3;  ///< 3: the code of each choice in place of one build
+  static constexpr int kSchemaVersion = 4;  ///< 4: parameters of generators
   nlohmann::json cpu;                       ///< vendor, family, model, stepping, features
   std::string date;                         ///< UTC, ISO 8601
   std::vector<Choice> choices;

@@ -28,6 +28,7 @@ json right_profile() {
              {"variant", kernel.variants.front().isa},
              {"why", "measured"},
              {"code", "0123456789abcdef"},
+             {"parameters", json::array()},
              {"verdict", {{"status", "pass"}, {"samples", 300}}},
              {"timing", {{"median_ns", 100.5}}}}}}};
 }

@@ -5,6 +5,9 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <charconv>
+#include <map>
+#include <mutex>
 
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/error.h"
@@ -22,7 +25,34 @@ std::ptrdiff_t rank(const Variant& variant) {
   return it - isa_names().begin();
 }
 
+/// Of "[2048,4]". Throws InputError.
+std::vector<size_t> parameters_from(std::string_view text) {
+  std::vector<size_t> values;
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  while (p != end && *p != ']') {  // at '[' or ','
+    size_t& value = values.emplace_back();
+    const auto [next, error] = std::from_chars(p + 1, end, value);
+    if (error != std::errc() || next == end || (*next != ',' && *next != ']')) {
+      break;
+    }
+    p = next;
+  }
+  if (p == end || *p != ']' || p + 1 != end) {
+    throw InputError(fmt::format("'{}' are no parameters; write them as [2048,4]", text));
+  }
+  return values;
+}
+
 }  // namespace
+
+std::string Variant::label() const {
+  std::string label = isa + (nickname.empty() ? "" : "-" + nickname) + (defect.empty() ? "" : "!" + defect);
+  if (!parameters.empty()) {
+    label += fmt::format("[{}]", fmt::join(parameters, ","));
+  }
+  return label;
+}
 
 std::string layout_of(const Variant& variant) { return variant.layout.empty() ? variant.label() : variant.layout; }
 
@@ -48,7 +78,15 @@ std::string Kernel::text_of(const Shape& shape) const {
   return text;
 }
 
-Key Kernel::key(const Shape& shape) const {
+std::string Kernel::text_of_parameters(const std::vector<size_t>& parameters) const {
+  std::string text;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    text += fmt::format("{}{}={}", i == 0 ? "" : " ", contract->parameters[i].name, parameters[i]);
+  }
+  return text;
+}
+
+Key Kernel::key(const Shape& shape, const std::vector<size_t>& parameters) const {
   Key key;
   for (const char* const* dim = contract->key; *dim != nullptr; ++dim) {
     size_t i = 0;
@@ -57,8 +95,8 @@ Key Kernel::key(const Shape& shape) const {
     }
     key.push_back(shape.at(i));
   }
-  for (const auto* parameter = contract->parameters; parameter->name != nullptr; ++parameter) {
-    key.push_back(parameter->value);
+  for (size_t i = 0; contract->parameters[i].name != nullptr; ++i) {
+    key.push_back(parameters.empty() ? contract->parameters[i].value : parameters.at(i));
   }
   return key;
 }
@@ -110,15 +148,44 @@ const Variant& find_variant(std::string_view name) {
     throw InputError(fmt::format("'{}' names no variant; write kernel/label, for example dot_f32/avx2", name));
   }
   const Kernel& kernel = find_kernel(name.substr(0, slash));
-  if (const Variant* v = kernel.find(name.substr(slash + 1))) {
-    return *v;
+  const std::string_view label = name.substr(slash + 1);
+  const size_t bracket = label.find('[');
+  if (const Variant* v = kernel.find(label.substr(0, bracket)); v != nullptr) {
+    return bracket == std::string_view::npos ? *v : with_parameters(*v, parameters_from(label.substr(bracket)));
   }
   std::vector<std::string> names;
   for (const auto& v : kernel.variants) {
     names.push_back(v.label());
   }
-  throw InputError(fmt::format("kernel {} has no variant '{}'; it has: {}", kernel.name, name.substr(slash + 1),
-                               fmt::join(names, ", ")));
+  throw InputError(
+      fmt::format("kernel {} has no variant '{}'; it has: {}", kernel.name, label, fmt::join(names, ", ")));
+}
+
+const Variant& with_parameters(const Variant& variant, const std::vector<size_t>& parameters) {
+  if (parameters.empty()) {
+    return variant;
+  }
+  std::string wanted;  // what the contract has
+  bool known = variant.jit;
+  size_t count = 0;
+  for (; variant.jit && find_kernel(variant.kernel).contract->parameters[count].name != nullptr; ++count) {
+    const assay_parameter& p = find_kernel(variant.kernel).contract->parameters[count];
+    std::vector<size_t> values(p.others, p.others + p.n_others);
+    values.push_back(p.value);
+    std::ranges::sort(values);
+    known = known && count < parameters.size() && std::ranges::count(values, parameters[count]) != 0;
+    wanted += fmt::format("{}{} of {}", count == 0 ? "" : ", ", p.name, fmt::join(values, " "));
+  }
+  if (!known || count != parameters.size()) {
+    throw InputError(fmt::format("{}[{}]: {}", variant.name(), fmt::join(parameters, ","),
+                                 wanted.empty() ? "it takes no parameters" : "its parameters are " + wanted));
+  }
+  static std::mutex mutex;
+  static std::map<std::string, Variant> all;
+  Variant with = variant;
+  with.parameters = parameters;
+  const std::scoped_lock lock(mutex);
+  return all.try_emplace(with.name(), with).first->second;
 }
 
 bool glob_match(const std::string& pattern, const std::string& name) {

@@ -30,11 +30,12 @@ struct Variant {
   std::string symbol = {};    ///< the name of its function in the executable
   std::string layout = {};    ///< of its packed weights: variants of one layout share them; "": a layout of its own
   std::string code = {};      ///< hash of its sources, compiler and flags; "" where nobody made one
+  /// The generator's parameters, as the contract has them; empty: the contract's values.
+  std::vector<size_t> parameters = {};
 
-  /// What tells it from the kernel's other variants: `avx2`, `avx2-lut`, `avx2!tail_twice` for a planted defect.
-  std::string label() const {
-    return isa + (nickname.empty() ? "" : "-" + nickname) + (defect.empty() ? "" : "!" + defect);
-  }
+  /// What tells it from the kernel's other variants: `avx2`, `avx2-lut`, `avx2!tail_twice` for a planted defect, and
+  /// `jit_avx2[2048,4]` with other parameters than the contract's.
+  std::string label() const;
   std::string name() const { return kernel + "/" + label(); }
 };
 
@@ -50,8 +51,10 @@ struct Kernel {
   std::vector<std::string> dims() const;
   /// "rows=3 cols=64 tokens=1".
   std::string text_of(const Shape& shape) const;
-  /// What a generator makes code for at `shape`, with the contract's values for its parameters.
-  Key key(const Shape& shape) const;
+  /// What a generator makes code for at `shape`, with these parameters; without, with the contract's.
+  Key key(const Shape& shape, const std::vector<size_t>& parameters = {}) const;
+  /// "prefetch=2048 tile=4".
+  std::string text_of_parameters(const std::vector<size_t>& parameters) const;
   /// Bytes of scratch for a call at `shape`.
   size_t scratch_bytes(const Shape& shape) const;
 };
@@ -86,8 +89,12 @@ const std::vector<Kernel>& kernels();
 /// The kernel of that name. Throws InputError that lists the names.
 const Kernel& find_kernel(std::string_view name);
 
-/// The variant "kernel/label". Throws InputError that lists the names.
+/// The variant "kernel/label". Throws InputError that lists the names, or the values of parameters.
 const Variant& find_variant(std::string_view name);
+
+/// The variant with these parameters of its generator; itself if there are none. Kept for good. Throws InputError unless the variant is
+/// generated and the contract has these values.
+const Variant& with_parameters(const Variant& variant, const std::vector<size_t>& parameters);
 
 /// Whether `name` matches one of the glob patterns of `*` and `?` (fnmatch) that commas separate.
 bool glob_match(const std::string& pattern, const std::string& name);

@@ -48,10 +48,10 @@ class Generator : public SoftcapGenerator {
  private:
   // On the stack.
   enum {
-    kFirst = 0,     // query of the chunk
-    kAtOnce = 8,    // queries
-    kRows = 16,     // of the chunk
-    kFrom = 24,     // the keys that any of its rows sees
+    kFirst = 0,   // query of the chunk
+    kAtOnce = 8,  // queries
+    kRows = 16,   // of the chunk
+    kFrom = 24,   // the keys that any of its rows sees
     kTo = 32,
     kApart = 40,    // bytes from a row of scores to the next
     kScores = 48,   // of the first row
@@ -62,8 +62,23 @@ class Generator : public SoftcapGenerator {
   };
   static_assert(kFrame % 16 == 8, "calls find the stack aligned");
 
-  enum Constant { kFloor, kLog2e, kShift, kLn2High, kLn2Low, kP4, kP3, kP2, kP1, kP0, kOne, kMinusInf, kDown, kConstants };
-  static constexpr int kKeys = 8;  // whose scores are in registers
+  enum Constant {
+    kFloor,
+    kLog2e,
+    kShift,
+    kLn2High,
+    kLn2Low,
+    kP4,
+    kP3,
+    kP2,
+    kP1,
+    kP0,
+    kOne,
+    kMinusInf,
+    kDown,
+    kConstants
+  };
+  static constexpr int kKeys = 8;                     // whose scores are in registers
   static constexpr int kSums = Vec::kWide ? 24 : 12;  // vectors of sums of values
 
   Xbyak::Address argument(size_t offset) { return ptr[rdi + static_cast<int>(offset)]; }
@@ -500,9 +515,19 @@ class Generator : public SoftcapGenerator {
   }
 
   void write_constants() {
-    constexpr float kValues[kConstants] = {-110.0f,         0x1.715476p0f,    0x1.8p23f + 191, 0.693359375f,    -2.12194440e-4f,
-                                           0x1.6a23d0p-10f, 0x1.123a20p-7f,   0x1.5558f2p-5f,  0x1.555492p-3f,  0x1.fffffcp-2f,
-                                           1.0f,            -__builtin_inff(), 0x1p-64f};
+    constexpr float kValues[kConstants] = {-110.0f,
+                                           0x1.715476p0f,
+                                           0x1.8p23f + 191,
+                                           0.693359375f,
+                                           -2.12194440e-4f,
+                                           0x1.6a23d0p-10f,
+                                           0x1.123a20p-7f,
+                                           0x1.5558f2p-5f,
+                                           0x1.555492p-3f,
+                                           0x1.fffffcp-2f,
+                                           1.0f,
+                                           -__builtin_inff(),
+                                           0x1p-64f};
     align(64);
     L(constants_);
     for (const float value : kValues) {

@@ -8,12 +8,12 @@
 /// Query i, i in [0, n_q), sees keys max(0, pos + i + 1 - window) .. pos + i, as far as they are in [key_begin, key_end). Row i of
 /// out and q has `group` heads of d floats side by side.
 struct attention_args {
-  float* out;      ///< n_q rows; gaps between rows are not touched
-  const float* q;  ///< n_q rows
-  const void* k;   ///< pos + n_q rows of d elements of the format
-  const void* v;   ///< likewise
-  float* stats;    ///< NULL, or for each query and head two floats: the largest s_j, and the sum of e^(s_j - that)
-  void* scratch;   ///< uninitialised; contents afterwards are free
+  float* out;       ///< n_q rows; gaps between rows are not touched
+  const float* q;   ///< n_q rows
+  const void* k;    ///< pos + n_q rows of d elements of the format
+  const void* v;    ///< likewise
+  float* stats;     ///< NULL, or for each query and head two floats: the largest s_j, and the sum of e^(s_j - that)
+  void* scratch;    ///< uninitialised; contents afterwards are free
   size_t ldo, ldq;  ///< floats from a row to the next
   size_t ldk, ldv;  ///< bytes from a row to the next
   size_t n_q;       ///< query rows, >= 0
@@ -21,9 +21,10 @@ struct attention_args {
   size_t d;         ///< head size, >= 1; a multiple of 32 for q8_0
   size_t group;     ///< heads, 1 .. 64
   size_t window;    ///< keys that a query sees at most; 0: all
-  size_t key_begin, key_end;  ///< a part of the keys, for a long cache that threads share: with the stats, parts can be joined
-  float scale;                ///< finite, > 0; usually 1/sqrt(d)
-  float softcap;              ///< 0: none; else in [2^-10, 2^20]
+  size_t key_begin,
+      key_end;    ///< a part of the keys, for a long cache that threads share: with the stats, parts can be joined
+  float scale;    ///< finite, > 0; usually 1/sqrt(d)
+  float softcap;  ///< 0: none; else in [2^-10, 2^20]
 };
 
 /// Alignment  out, q and stats 4 bytes, k and v 1, scratch 64.

@@ -144,8 +144,7 @@ void attend(const attention_args* a, size_t first, size_t queries) {
   for (size_t row = 0; row < rows; ++row) {
     const range seen = visible(a, first + row / a->group);
     float* stats = a->stats != NULL ? a->stats + 2 * (first * a->group + row) : NULL;
-    factors[row] =
-        exponentials(scores + row * apart + (seen.from - keys.from), seen.to - seen.from, a->softcap, stats);
+    factors[row] = exponentials(scores + row * apart + (seen.from - keys.from), seen.to - seen.from, a->softcap, stats);
   }
   for (size_t key = keys.from; key < keys.to; key += kBlock) {
     const size_t count = keys.to - key < kBlock ? keys.to - key : size_t{kBlock};

@@ -21,9 +21,9 @@ struct Chunk {
   const attention_args* a;
   size_t first;
   size_t rows;
-  size_t width;   // floats of a row of block, q and totals
-  size_t apart;   // floats from a row of scores to the next
-  range keys;     // that any of the rows sees
+  size_t width;  // floats of a row of block, q and totals
+  size_t apart;  // floats from a row of scores to the next
+  range keys;    // that any of the rows sees
   float *block, *q, *totals, *scores;
 
   range visible_by(size_t row) const { return visible(a, first + row / a->group); }

@@ -125,8 +125,10 @@ class AttentionTrial : public Trial {
   }
 
   std::vector<ShapeClass> shape_classes(const CacheInfo&) const override {
-    return {{"decode-512", {1, 511, 128, 4}},        {"decode-4096", {1, 4095, 128, 4}},
-            {"decode-4096-alone", {1, 4095, 64, 1}}, {"prefill-64", {64, 0, 64, 1}},
+    return {{"decode-512", {1, 511, 128, 4}},
+            {"decode-4096", {1, 4095, 128, 4}},
+            {"decode-4096-alone", {1, 4095, 64, 1}},
+            {"prefill-64", {64, 0, 64, 1}},
             {"prefill-64-at-448", {64, 448, 128, 4}}};
   }
 
@@ -275,16 +277,15 @@ class AttentionTrial : public Trial {
     const size_t from = std::min(std::max(first, args.key_begin), to);
     const size_t m = to - from;
     const auto d = static_cast<double>(args.d);
-    const reference::AttentionRow row = reference::attention_f32_row(q, keys.data() + from * args.d, args.d, m, args.d,
-                                                                     args.scale, args.softcap);
+    const reference::AttentionRow row =
+        reference::attention_f32_row(q, keys.data() + from * args.d, args.d, m, args.d, args.scale, args.softcap);
     if (std::max(row.max_dot_abs, row.max_score_abs) > FLT_MAX / 2) {
       return;  // outside the domain
     }
     const double score_error = (std::ceil(d / 8) + 5) * u * row.max_score_abs +
                                (d * static_cast<double>(args.scale) + 1) * 0x1p-149 +
                                (args.softcap != 0 ? 16 * u * row.max_score : 0);
-    const double sums =
-        std::min(static_cast<double>(m), 32.0) + 2 * std::ceil(static_cast<double>(m) / 16) + 14;
+    const double sums = std::min(static_cast<double>(m), 32.0) + 2 * std::ceil(static_cast<double>(m) / 16) + 14;
     const double a = 2 * score_error + u * (2 * 2 * row.max_score + sums);
     if (args.stats != nullptr) {
       const size_t at = 2 * (i * args.group + head);
@@ -297,8 +298,7 @@ class AttentionTrial : public Trial {
     for (size_t e = 0; e < args.d; ++e) {
       const reference::Attention want = reference::attention_f32(row, values.data() + from * args.d + e, args.d);
       const double relative = want.sum_weighted > 0 ? std::expm1(a) * want.sum_weighted : 0;
-      const double bound =
-          std::min(relative + 0x1p-157 * want.sum_abs, (2 + u * sums) * want.max_abs) + 0x1p-148;
+      const double bound = std::min(relative + 0x1p-157 * want.sum_abs, (2 + u * sums) * want.max_abs) + 0x1p-148;
       bool non_finite = want.least_of_inf * std::exp(-a) < 0x1p-140;
       for (size_t j = 0; j < m; ++j) {  // the exponential of a masked key is not 0
         non_finite |= row.weights[j] == 0 && std::isinf(values[(from + j) * args.d + e]);

@@ -78,14 +78,15 @@ class DequantizeTrial : public Trial {
  private:
   bool of_floats() const { return format_.values == nullptr; }
 
-  // Of many blocks the first are drawn and then repeated. They are an odd number: what lies a power of two away is
-  // something else.
+  // As fill_blocks does, of many floats the first are drawn and then repeated.
   void fill(std::span<uint8_t> bytes, const Case& c, Rng& rng) const {
-    const size_t drawn = ((1000003 / format_.elements) | 1) * format_.bytes;
-    const auto first = bytes.first(std::min(drawn, bytes.size()));
     if (!of_floats()) {
-      fill_blocks(first, format_, c.input_class(), rng);
-    } else if (c.input_class() == InputClass::wide) {  // everything that the format has
+      fill_blocks(bytes, format_, c.input_class(), rng);
+      return;
+    }
+    const size_t drawn = 1000003 * format_.bytes;
+    const auto first = bytes.first(std::min(drawn, bytes.size()));
+    if (c.input_class() == InputClass::wide) {  // everything that the format has
       std::ranges::generate(first, [&] { return static_cast<uint8_t>(rng.next()); });
     } else {
       std::vector<float> values(first.size() / format_.bytes);

@@ -25,6 +25,8 @@ const struct assay_contract matmul_contract = {
     .version = 2,
     .dims = {"rows", "cols", "tokens"},
     .key = {"rows", "cols", "tokens"},
+    // Tokens of the largest tile; 0: as many as the registers hold.
+    .parameters = {{"tile", 0, {1, 2, 4}, 3}},
     .scratch_bytes = scratch_bytes,
     .weights = NAME(FORMAT),
     .activations = LAYOUT_Q8_K ? "q8_k" : "q8_0",

@@ -19,10 +19,11 @@ namespace {
 template <class Vec, bool kVnni>
 class MatmulGenerator : public VectorGenerator {
  public:
-  MatmulGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens)
+  MatmulGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens, size_t tile)
       : VectorGenerator(code, capacity, rows % kLanes),
         blocks_(cols / kColumns),
-        vectors_((rows + kLanes - 1) / kLanes) {
+        vectors_((rows + kLanes - 1) / kLanes),
+        tile_tokens_(tile == 0 || tile > kTokens ? kTokens : static_cast<int>(tile)) {
     if (rows == 0 || tokens == 0) {
       ret();
       return;
@@ -192,7 +193,7 @@ class MatmulGenerator : public VectorGenerator {
   // Tiles of two sizes, one token apart: emit(size, how many).
   template <class Emit>
   void for_tiles(int tokens, Emit&& emit) {
-    const int tiles = (tokens + kTokens - 1) / kTokens;
+    const int tiles = (tokens + tile_tokens_ - 1) / tile_tokens_;
     const int large = tokens % tiles;
     if (large != 0) {
       emit(tokens / tiles + 1, large);
@@ -845,7 +846,8 @@ class MatmulGenerator : public VectorGenerator {
   }
 
   const size_t blocks_;
-  const size_t vectors_;  ///< of all rows
+  const size_t vectors_;    ///< of all rows
+  const int tile_tokens_;  ///< of the largest tile
   // Behind the loop over a block's parts: where the block's x and scales are, from r14 and rdx.
   int x_at_ = 0, scales_at_ = 0;
   Xbyak::Label constants_, bytes_of_one_, zeros_;

@@ -43,6 +43,6 @@ struct matmul_args {
 ///            subnormal: 2^-121 more for each term. The sign of a zero is free.
 typedef void matmul_fn(const struct matmul_args* args);
 
-/// JIT generator: writes position-independent code for key = {rows, cols, tokens} to code[0..capacity); returns the bytes
+/// JIT generator: writes position-independent code for key = {rows, cols, tokens, tile} to code[0..capacity); returns the bytes
 /// written, 0 if capacity is too small. Valid for that shape only; row_begin, row_end, ldy and bias (NULL or not) stay free.
 typedef size_t matmul_gen(void* code, size_t capacity, const size_t* key);
