@@ -224,9 +224,17 @@ TEST(ReferenceFormats, Tq2_0) {
 TEST(ReferenceFormats, Tq1_0) {
   // d = 2; digits 2 1 0 1 2 are 194, as a byte 205 = ceil(194 * 256 / 243); 1 2 0 2 and no fifth are 141, as a byte 149.
   expect_weights("TQ1_0", block_with("TQ1_0", 0, {{53, 0x40}, {0, 205}, {47, 205}, {51, 149}}), -2,
-                 {{0, 0, 2}, {32, 32, 0}, {96, 96, 0}, {128, 128, 2},
-                  {175, 175, 2}, {191, 191, 0}, {223, 223, 0}, {239, 239, 2},
-                  {243, 243, 0}, {247, 247, 2}, {255, 255, 2}});
+                 {{0, 0, 2},
+                  {32, 32, 0},
+                  {96, 96, 0},
+                  {128, 128, 2},
+                  {175, 175, 2},
+                  {191, 191, 0},
+                  {223, 223, 0},
+                  {239, 239, 2},
+                  {243, 243, 0},
+                  {247, 247, 2},
+                  {255, 255, 2}});
 }
 
 TEST(ReferenceFormats, Q2K) {
@@ -239,8 +247,9 @@ TEST(ReferenceFormats, Q2K) {
 
 TEST(ReferenceFormats, Q3K) {
   // d = 1. The first scale is 33 - 32, the last 63 - 32, the others 0 - 32; the first code 7 - 4, the last 6 - 4, the others 0 - 4.
-  const Bytes block = block_with("Q3_K", 0, {{109, 0x3c}, {96, 0x01}, {104, 0x02}, {103, 0xf0}, {107, 0xc0},
-                                             {0, 0x01}, {32, 0x03}, {31, 0x80}, {95, 0x80}});
+  const Bytes block = block_with(
+      "Q3_K", 0,
+      {{109, 0x3c}, {96, 0x01}, {104, 0x02}, {103, 0xf0}, {107, 0xc0}, {0, 0x01}, {32, 0x03}, {31, 0x80}, {95, 0x80}});
   expect_weights("Q3_K", block, 128, {{0, 0, 3}, {1, 15, -4}, {240, 254, -124}, {255, 255, 62}});
 }
 
@@ -265,16 +274,17 @@ TEST(ReferenceFormats, Q5K) {
 
 TEST(ReferenceFormats, Q6K) {
   // d = 0.5. The first scale is 2, the last -1, the others 0; the first code 63 - 32, the last 25 - 32, the others 0 - 32.
-  const Bytes block = block_with(
-      "Q6_K", 0, {{209, 0x38}, {192, 2}, {207, 0xff}, {0, 0x0f}, {128, 0x03}, {127, 0x90}, {191, 0x40}});
+  const Bytes block =
+      block_with("Q6_K", 0, {{209, 0x38}, {192, 2}, {207, 0xff}, {0, 0x0f}, {128, 0x03}, {127, 0x90}, {191, 0x40}});
   expect_weights("Q6_K", block, 0, {{0, 0, 31}, {1, 15, -32}, {240, 254, 16}, {255, 255, 3.5}});
 }
 
 TEST(ReferenceFormats, Iq4Xs) {
   // d = 1. The first scale is 33 - 32, the last 63 - 32, the others 0 - 32. The first code stands for 113, the last for -127, the others
   // for 1.
-  const Bytes block = block_with("IQ4_XS", 0x88, {{0, 0}, {1, 0x3c}, {2, 0x02}, {3, 0xc0}, {4, 0x01}, {5, 0}, {6, 0},
-                                                  {7, 0xf0}, {8, 0x8f}, {135, 0x08}});
+  const Bytes block = block_with(
+      "IQ4_XS", 0x88,
+      {{0, 0}, {1, 0x3c}, {2, 0x02}, {3, 0xc0}, {4, 0x01}, {5, 0}, {6, 0}, {7, 0xf0}, {8, 0x8f}, {135, 0x08}});
   expect_weights("IQ4_XS", block, -32, {{0, 0, 113}, {1, 31, 1}, {224, 254, 31}, {255, 255, -3937}});
 }
 

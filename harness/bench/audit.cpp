@@ -55,12 +55,20 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
       continue;
     }
     for (const auto& used : timed_classes(kernel, cpu.caches)) {
-      TimingJob& job = jobs.emplace_back(&kernel, variants, draw_size(rng, kernel, used));
-      // What was searched for is none of the registry's.
-      const Variant& chosen = dispatch.choose_variant(kernel.name, job.shape_class.shape, job.shape_class.cold);
-      if (!chosen.parameters.empty()) {
-        job.variants.insert(job.variants.begin(), &chosen);
-      }
+      jobs.push_back({&kernel, variants, draw_size(rng, kernel, used)});
+    }
+  }
+  std::vector<Verdict> with_shapes = verdicts;
+  drop_hopeless(cpu, jobs, with_shapes, options);
+  for (TimingJob& job : jobs) {
+    // What is chosen is timed, even if it is hopeless, and if a search found it: then it is none of the registry's.
+    const ShapeClass& drawn = job.shape_class;
+    const Variant& chosen = dispatch.choose_variant(job.kernel->name, drawn.shape, drawn.cold);
+    const bool passed = std::ranges::any_of(passing_variants(*job.kernel, verdicts, "*"), [&](const Variant* v) {
+      return v == &chosen || (!chosen.parameters.empty() && v->run == chosen.run);
+    });
+    if (passed && std::ranges::find(job.variants, &chosen) == job.variants.end()) {
+      job.variants.insert(job.variants.begin(), &chosen);
     }
   }
   std::vector<AuditEntry> entries;

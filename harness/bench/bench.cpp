@@ -73,34 +73,6 @@ void drop_slow(std::vector<const Variant*>& variants, const ShapeTimings& shape,
   });
 }
 
-/// Checks and times the first class of each kernel, in a few rounds, and takes what is hopeless there out of all jobs of the kernel: most
-/// of a check's time at large shapes would go to x87 and plain C++, which nobody would choose.
-void drop_hopeless(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vector<Verdict>& verdicts,
-                   const BenchOptions& options) {
-  std::vector<TimingJob> firsts;
-  for (const TimingJob& job : jobs) {
-    if (firsts.empty() || firsts.back().kernel != job.kernel) {
-      firsts.push_back(job);
-    }
-  }
-  check_timed_shapes(cpu, firsts, verdicts, options);
-  BenchOptions few = options;
-  few.repetitions = 3;
-  few.extra_rounds = 0;
-  nlohmann::json google;
-  for (const ShapeTimings& shape : time_shapes(firsts, few, google, nullptr)) {
-    const auto first = std::ranges::find(firsts, &find_kernel(shape.kernel), &TimingJob::kernel);
-    std::vector<const Variant*>& kept = first->variants;
-    drop_slow(kept, shape, kHopelessEverywhere);
-    for (TimingJob& job : jobs) {
-      if (job.kernel == first->kernel) {
-        std::erase_if(job.variants, [&](const Variant* v) { return std::ranges::find(kept, v) == kept.end(); });
-        job.checked = job.shape_class.shape == first->shape_class.shape;
-      }
-    }
-  }
-}
-
 void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
   if (!peak.not_measured.empty()) {
     shape.limit = "not measured";
@@ -126,6 +98,32 @@ void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
 }
 
 }  // namespace
+
+void drop_hopeless(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vector<Verdict>& verdicts,
+                   const BenchOptions& options) {
+  std::vector<TimingJob> firsts;
+  for (const TimingJob& job : jobs) {
+    if (firsts.empty() || firsts.back().kernel != job.kernel) {
+      firsts.push_back(job);
+    }
+  }
+  check_timed_shapes(cpu, firsts, verdicts, options);
+  BenchOptions few = options;
+  few.repetitions = 3;
+  few.extra_rounds = 0;
+  nlohmann::json google;
+  for (const ShapeTimings& shape : time_shapes(firsts, few, google, nullptr)) {
+    const auto first = std::ranges::find(firsts, &find_kernel(shape.kernel), &TimingJob::kernel);
+    std::vector<const Variant*>& kept = first->variants;
+    drop_slow(kept, shape, kHopelessEverywhere);
+    for (TimingJob& job : jobs) {
+      if (job.kernel == first->kernel) {
+        std::erase_if(job.variants, [&](const Variant* v) { return std::ranges::find(kept, v) == kept.end(); });
+        job.checked = job.shape_class.shape == first->shape_class.shape;
+      }
+    }
+  }
+}
 
 const Timing* ShapeTimings::find(std::string_view variant) const {
   const auto it = std::ranges::find(timings, variant, &Timing::variant);

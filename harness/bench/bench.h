@@ -112,6 +112,11 @@ struct TimingJob {
 /// Those of the job's variants that the options' filter has. Throws InputError if it is no regular expression.
 std::vector<const Variant*> selected_variants(const TimingJob& job, const BenchOptions& options);
 
+/// Checks and times the first class of each kernel, in a few rounds, and takes what is hopeless there out of all jobs of the kernel: most
+/// of a check's time at large shapes would go to x87 and plain C++, which nobody would choose.
+void drop_hopeless(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vector<Verdict>& verdicts,
+                   const BenchOptions& options);
+
 /// What the filter is held against: "kernel/variant/label".
 std::string name_of_timing(const Variant& variant, const ShapeClass& shape_class);
 
