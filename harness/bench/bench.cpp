@@ -435,7 +435,10 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
       // Between sizes of what is large little changes.
       const size_t sizes = is_large(work) ? 1 : options.percents.size();
       for (size_t i = 0; i < sizes; ++i) {
-        jobs.push_back({&kernel, variants, scaled(kernel, shape_class, options.percents[i])});
+        const ShapeClass at_size = scaled(kernel, shape_class, options.percents[i]);
+        if (i == 0 || at_size.shape != shape_class.shape) {
+          jobs.push_back({&kernel, variants, at_size});
+        }
       }
     }
   }

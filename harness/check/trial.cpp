@@ -241,7 +241,8 @@ ShapeClass scaled(const Kernel& kernel, const ShapeClass& own, int percent) {
   }
   for (const size_t unit : {size_t{1}, size_t{32}, size_t{64}, size_t{128}}) {
     ShapeClass other{own.label, own.shape, own.cold, percent};
-    for (size_t& size : other.shape) {
+    for (size_t i = 0; i < std::min(other.shape.size(), trial_of(kernel).scaled_sizes()); ++i) {
+      size_t& size = other.shape[i];
       size = size <= 1 ? size : std::max<size_t>(size * static_cast<size_t>(percent) / 100 / unit, 1) * unit;
     }
     if (is_allowed(kernel, other.shape)) {  // else it is no multiple of its blocks

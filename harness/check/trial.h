@@ -66,6 +66,10 @@ class Trial {
 
   virtual Work work(const Shape& shape) const = 0;
 
+  /// How many of a shape's sizes, from the first on, are others where a class is timed at another size. Default: all. The size of a head is
+  /// one of a few: what is the fastest at others is nobody's question.
+  virtual size_t scaled_sizes() const { return assay_most_dims; }
+
   /// A shape with a buffer of over 2^31 bytes; empty: none at which judging means something (error bounds of sums grow with
   /// the length) and that fits the memory of a machine. See check_large.
   virtual Shape large_shape() const { return {}; }

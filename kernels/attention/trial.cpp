@@ -124,6 +124,8 @@ class AttentionTrial : public Trial {
     }
   }
 
+  size_t scaled_sizes() const override { return 2; }
+
   std::vector<ShapeClass> shape_classes(const CacheInfo&) const override {
     return {{"decode-512", {1, 511, 128, 4}},
             {"decode-4096", {1, 4095, 128, 4}},

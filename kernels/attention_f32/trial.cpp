@@ -233,6 +233,8 @@ class AttentionF32Trial : public Trial {
     }
   }
 
+  size_t scaled_sizes() const override { return 2; }
+
   std::vector<ShapeClass> shape_classes(const CacheInfo&) const override {
     return {{"decode-256", {1, 255, 64}},
             {"decode-1024", {1, 1023, 64}},

@@ -16,7 +16,7 @@ extern "C" void dequantize_scalar(float* y, const void* x, size_t n) {
   const weight_format& format = DESCRIPTION(FORMAT);
   const uint8_t* block = static_cast<const uint8_t*>(x);
   for (; n > 0; n -= format.elements, block += format.bytes) {
-    int8_t values[kMostElements];
+    alignas(64) int8_t values[kMostElements];
     float scales[kMostGroups];
     float offsets[kMostGroups];
     values_of_block(values, block);

@@ -49,9 +49,10 @@ __attribute__((flatten)) inline void dequantize(float* y, const void* x, size_t 
   const weight_format& format = DESCRIPTION(FORMAT);
   const uint8_t* block = static_cast<const uint8_t*>(x);
   for (; n > 0; n -= format.elements, block += format.bytes) {
-    int8_t values[kMostElements];
-    float scales[kMostGroups];
-    float offsets[kMostGroups];
+    // Aligned, so that how fast it is does not hang on where the stack is.
+    alignas(64) int8_t values[kMostElements];
+    alignas(64) float scales[kMostGroups];
+    alignas(64) float offsets[kMostGroups];
     format.values(values, block);
     scales_of_block(&format, scales, offsets, block);
     for (size_t g = 0; g < format.elements / format.group; ++g, y += format.group) {

@@ -72,6 +72,8 @@ class JoinAttentionF32Trial : public Trial {
     }
   }
 
+  size_t scaled_sizes() const override { return 0; }
+
   std::vector<ShapeClass> shape_classes(const CacheInfo&) const override {
     return {{"2-parts", {128, 2}}, {"8-parts", {128, 8}}};
   }

@@ -125,6 +125,8 @@ class RopeF32Trial : public Trial {
     }
   }
 
+  size_t scaled_sizes() const override { return 2; }
+
   std::vector<ShapeClass> shape_classes(const CacheInfo&) const override {
     return {{"decode-32x128", {1, 32, 128, 128}},
             {"decode-8x128", {1, 8, 128, 128}},
