@@ -18,7 +18,7 @@ struct attention_args {
   size_t ldk, ldv;  ///< bytes from a row to the next
   size_t n_q;       ///< query rows, >= 0
   size_t pos;       ///< keys before the first query
-  size_t d;         ///< head size, >= 1; a multiple of 32 for q8_0
+  size_t d;         ///< head size, 1 .. 4096; a multiple of 32 for q8_0
   size_t group;     ///< heads, 1 .. 64
   size_t window;    ///< keys that a query sees at most; 0: all
   size_t key_begin,

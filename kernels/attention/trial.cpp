@@ -21,6 +21,7 @@ namespace assay {
 namespace {
 
 constexpr size_t kMostGroup = 64;
+constexpr size_t kLargestHead = 4096;
 
 class AttentionTrial : public Trial {
  public:
@@ -63,9 +64,9 @@ class AttentionTrial : public Trial {
 
   void validate(const Kernel& kernel, const Shape& shape) const override {
     const auto refuse = [&](const std::string& why) { throw InputError(kernel.name + ": " + why); };
-    if (shape[2] == 0 || shape[2] % format_.elements != 0) {
-      refuse(fmt::format("d={} is outside the contract: a head has a multiple of {} elements, and some", shape[2],
-                         format_.elements));
+    if (shape[2] == 0 || shape[2] > kLargestHead || shape[2] % format_.elements != 0) {
+      refuse(fmt::format("d={} is outside the contract: a head has a multiple of {} elements, and up to {}", shape[2],
+                         format_.elements, kLargestHead));
     }
     if (shape[3] == 0 || shape[3] > kMostGroup) {
       refuse(fmt::format("group={} is outside the contract: 1 to {} heads share keys", shape[3], kMostGroup));
