@@ -49,7 +49,7 @@ PLANS = {
             "dirty upper ZMM": ["exp_f32/jit_avx512!dirty_zmm"],
         },
         elsewhere=("matmul_q1_0/avx512-lut!row_in_static_memory", "quantize_q8_0/jit_avx512!memory_lost",
-                   "matmul_f32/avx512!nan_from_padding"),
+                   "matmul_f32/avx512!nan_from_padding", "attention_f16/jit_avx512!columns_of_wide_heads"),
     ),
     "sandybridge": AVX2_IN_SSE,  # has AVX
     "nehalem": AVX2_IN_SSE,
