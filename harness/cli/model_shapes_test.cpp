@@ -54,6 +54,9 @@ TEST(ModelShapes, AreCheckedAndTimed) {
 }
 
 TEST(ModelShapes, OtherChoicesStayInTheProfile) {
+  if (kSanitized) {
+    GTEST_SKIP() << "tunes three times, which takes long under a sanitizer";
+  }
   const TemporaryFolder folder;
   const std::string path = folder.path("profile.json");
   const std::vector<std::string> tune = {"tune", "-m", kSums, "--out", path, "--json"};
