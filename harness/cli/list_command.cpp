@@ -1,8 +1,11 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "harness/cli/commands.h"
 #include "harness/runtime/cpu.h"
@@ -53,11 +56,21 @@ void print_matrix(const Cpu& cpu) {
     for (const auto& isa : used_isas()) {
       const bool exists = kernel.find(isa) != nullptr;
       const bool runs = exists && isa_status(cpu, isa).runnable;
-      compiled += exists;
-      runnable += runs;
       fmt::print(" {:>{}}", !exists ? "." : runs ? "run" : "built", std::max<size_t>(isa.size(), 4));
     }
     fmt::print("\n");
+    std::vector<std::string> others;  // of the same ISAs, under a nickname
+    for (const auto& variant : kernel.variants) {
+      const bool runs = isa_status(cpu, variant.isa).runnable;
+      ++compiled;
+      runnable += runs;
+      if (!variant.nickname.empty()) {
+        others.push_back(variant.label() + (runs ? "" : " (built)"));
+      }
+    }
+    if (!others.empty()) {
+      fmt::print("{:<18} and {}\n", "", fmt::join(others, ", "));
+    }
   }
   fmt::print(
       "\nrun: compiled and runnable here; built: compiled, not runnable here; '.': no such variant\n"
