@@ -12,8 +12,8 @@ tried with the others, and is a survivor if it passes with all. --again: what FI
 but with --survivors those that survived and are no equivalents are: were the holes that they found closed?
 Survivors that are no defects, and why, stand in ci/mutants_equivalent.txt. --allow: so many others may survive, which a sample of new
 code needs, as one in twenty edits is a matter of speed and nobody has said so yet; they are printed, and a whole run allows none.
-Exit status: 0 all others were caught, but for those that --allow says; 1 one was not, or only by a later seed, or the check itself went wrong; 2 wrong usage, or
-an entry of that file that fits no edit.
+Exit status: 0 all others were caught, but for so many; 1 more were not, or only by a later seed, or the check itself went wrong;
+2 wrong usage, or an entry of that file that fits no edit.
 """
 import argparse
 import collections

@@ -64,8 +64,8 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
     // What is chosen is timed, even if it is hopeless, and if a search found it: then it is none of the registry's.
     const ShapeClass& drawn = job.shape_class;
     const Variant& chosen = dispatch.choose_variant(job.kernel->name, drawn.shape, drawn.cold);
-    const bool passed = std::ranges::any_of(passing_variants(*job.kernel, verdicts, "*"), [&](const Variant* v) {
-      return v == &chosen || (!chosen.parameters.empty() && v->run == chosen.run);
+    const bool passed = std::ranges::any_of(verdicts, [&](const Verdict& v) {
+      return v.status == Status::pass && v.kernel == chosen.kernel && v.variant == chosen.usual_label();
     });
     if (passed && std::ranges::find(job.variants, &chosen) == job.variants.end()) {
       job.variants.insert(job.variants.begin(), &chosen);

@@ -201,8 +201,8 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
   }
   // The order of registration, not of the report.
   std::ranges::sort(shape.timings, {}, [&](const Timing& t) {
-    const std::string_view label = t.variant;
-    return std::pair(job.kernel->find(label.substr(0, label.find('['))), label);
+    const Variant& variant = find_variant(job.kernel->name + "/" + t.variant);
+    return std::pair(job.kernel->find(variant.usual_label()), t.variant);
   });
 }
 

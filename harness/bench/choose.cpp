@@ -32,8 +32,7 @@ Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_c
   c.kernel = timed.kernel;
   c.label = shape_class.name();
   c.variant = winner.variant;
-  const Variant& variant = find_variant(c.kernel + "/" + c.variant);
-  c.code = variant.code;
+  c.code = find_variant(c.kernel + "/" + c.variant).code;
   c.shape = shape_class.shape;
   c.cold = shape_class.cold;
   c.verdict = {{"status", to_string(verdict->status)},

@@ -70,7 +70,7 @@ void halve(std::vector<const Variant*>& candidates, const Kernel& kernel, const 
 void take_over(Choice& choice, const SearchResult& result, const ShapeTimings& timed) {
   const Variant& best = find_variant(result.kernel + "/" + result.best);
   const Timing& t = *timed.find(result.best);
-  choice.variant = find_kernel(result.kernel).find(result.best.substr(0, result.best.find('[')))->label();
+  choice.variant = best.usual_label();
   choice.parameters = best.parameters;
   choice.code = best.code;
   choice.timing["median_ns"] = t.median_ns;

@@ -50,13 +50,17 @@ uint16_t draw_special(Rng& rng) { return kSpecials[rng.below(std::size(kSpecials
 
 }  // namespace
 
+void repeat_first(std::span<uint8_t> bytes, size_t drawn) {
+  for (size_t at = drawn; at < bytes.size(); at += drawn) {
+    std::memcpy(&bytes[at], bytes.data(), std::min(drawn, bytes.size() - at));
+  }
+}
+
 void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng) {
   const size_t drawn = ((size_t{1} << 20) / format.bytes | 1) * format.bytes;
   if (bytes.size() > drawn) {
     fill_blocks(bytes.first(drawn), format, c, rng);
-    for (size_t at = drawn; at < bytes.size(); at += drawn) {
-      std::memcpy(&bytes[at], bytes.data(), std::min(drawn, bytes.size() - at));
-    }
+    repeat_first(bytes, drawn);
     return;
   }
   fill_codes(bytes, c, rng);

@@ -15,6 +15,9 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
 /// Blocks of Q8_K: codes of -127 to 127, with their sums, and scales of a magnitude of up to 2^110.
 void fill_q8_k_blocks(std::span<uint8_t> bytes, InputClass c, Rng& rng);
 
+/// The first `drawn` bytes again and again, to the end.
+void repeat_first(std::span<uint8_t> bytes, size_t drawn);
+
 /// Values as weights of a format of floats, within its range.
 void encode_floats(std::span<uint8_t> bytes, const weight_format& format, std::span<const float> values);
 

@@ -179,6 +179,40 @@ void print_search(const std::vector<SearchResult>& results) {
   }
 }
 
+void print_tuning(const TuneArguments& a, const std::string& path, const std::vector<Choice>& chosen,
+                  const std::vector<SearchResult>& searched, const std::vector<Verdict>& verdicts) {
+  const size_t failed = count_failed(verdicts);
+  if (a.json) {
+    auto choices = nlohmann::json::array();
+    for (const auto& c : chosen) {
+      choices.push_back({{"kernel", c.kernel},
+                         {"class", c.label},
+                         {"variant", c.variant},
+                         {"parameters", c.parameters},
+                         {"why", c.why}});
+    }
+    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(
+                           2, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    fmt::print("{:<18} {:<21} {:<11} {}\n", "kernel", "class", "use", "why");
+    std::string above;
+    for (const auto& c : chosen) {
+      const bool own_size = c.label.find(" x ") == std::string::npos;
+      if (own_size || c.variant != above) {  // of a class's other sizes, those that change the choice
+        fmt::print("{:<18} {:<21} {:<11} {}\n", c.kernel, c.label, c.variant, c.why);
+        above = c.variant;
+      }
+    }
+    print_search(searched);
+    size_t passed = 0;
+    for (const auto& v : verdicts) {
+      passed += v.status == Status::pass;
+    }
+    fmt::print("\n{} variants passed the check, {} failed, {} cannot run here; profile written to {}\n", passed, failed,
+               verdicts.size() - passed - failed, path);
+  }
+}
+
 int run_tune(const TuneArguments& a) {
   const Cpu cpu = detect_cpu();
   BenchOptions options;
@@ -228,37 +262,8 @@ int run_tune(const TuneArguments& a) {
   const std::vector<Choice> chosen = profile.choices;
   add_others(profile.choices, kept);
   write_profile(path, profile);
-  const size_t failed = count_failed(verdicts);
-  if (a.json) {
-    auto choices = nlohmann::json::array();
-    for (const auto& c : chosen) {
-      choices.push_back({{"kernel", c.kernel},
-                         {"class", c.label},
-                         {"variant", c.variant},
-                         {"parameters", c.parameters},
-                         {"why", c.why}});
-    }
-    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(
-                           2, ' ', false, nlohmann::json::error_handler_t::replace));
-  } else {
-    fmt::print("{:<18} {:<21} {:<11} {}\n", "kernel", "class", "use", "why");
-    std::string above;
-    for (const auto& c : chosen) {
-      const bool own_size = c.label.find(" x ") == std::string::npos;
-      if (own_size || c.variant != above) {  // of a class's other sizes, those that change the choice
-        fmt::print("{:<18} {:<21} {:<11} {}\n", c.kernel, c.label, c.variant, c.why);
-        above = c.variant;
-      }
-    }
-    print_search(searched);
-    size_t passed = 0;
-    for (const auto& v : verdicts) {
-      passed += v.status == Status::pass;
-    }
-    fmt::print("\n{} variants passed the check, {} failed, {} cannot run here; profile written to {}\n", passed, failed,
-               verdicts.size() - passed - failed, path);
-  }
-  return failed > 0 ? 1 : 0;
+  print_tuning(a, path, chosen, searched, verdicts);
+  return count_failed(verdicts) > 0 ? 1 : 0;
 }
 
 }  // namespace

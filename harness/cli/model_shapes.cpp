@@ -4,19 +4,22 @@
 
 #include "harness/runtime/dispatch.h"
 #include "kernels/softmax_f32/kernel.h"
-#include "runner/gpt2.h"
 
 namespace assay {
+
+void evaluate_usual_shapes(Gpt2& model) {
+  const std::vector<int32_t> batch(std::min(model.sizes().n_ctx, Gpt2::kBatch), 0);
+  model.eval(batch);
+  model.reset();
+  model.eval(std::span(batch).first(1));
+}
 
 std::map<std::string, std::vector<Shape>> shapes_of_model(const Cpu& cpu, const std::string& path) {
   Dispatch dispatch(cpu, std::map<std::string, std::string>());
   const GgufFile file = GgufFile::open(path);
   Gpt2 model(file, dispatch, 0);
   const size_t n_ctx = model.sizes().n_ctx;
-  const std::vector<int32_t> batch(std::min(n_ctx, Gpt2::kBatch), 0);
-  model.eval(batch);
-  model.reset();
-  model.eval(std::span(batch).first(1));
+  evaluate_usual_shapes(model);
   dispatch.get<softmax_f32_fn>("softmax_f32", {model.sizes().n_vocab});
 
   std::map<std::string, std::vector<Shape>> shapes;

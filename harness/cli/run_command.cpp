@@ -10,6 +10,7 @@
 #include <string>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/model_shapes.h"
 #include "harness/cli/verify.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/dispatch.h"
@@ -76,11 +77,7 @@ int run(const RunArguments& a) {
   });
 
   if (a.list_choices && !a.prompt) {
-    // One token and one batch: the shapes of generation and of a prompt.
-    const std::vector<int32_t> batch(std::min<size_t>(n_ctx, 32), 0);
-    model.eval(batch);
-    model.reset();
-    model.eval(std::span(batch).first(1));
+    evaluate_usual_shapes(model);
     print_choices(dispatch);
     return 0;
   }

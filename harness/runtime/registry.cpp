@@ -46,12 +46,12 @@ std::vector<size_t> parameters_from(std::string_view text) {
 
 }  // namespace
 
+std::string Variant::usual_label() const {
+  return isa + (nickname.empty() ? "" : "-" + nickname) + (defect.empty() ? "" : "!" + defect);
+}
+
 std::string Variant::label() const {
-  std::string label = isa + (nickname.empty() ? "" : "-" + nickname) + (defect.empty() ? "" : "!" + defect);
-  if (!parameters.empty()) {
-    label += fmt::format("[{}]", fmt::join(parameters, ","));
-  }
-  return label;
+  return parameters.empty() ? usual_label() : fmt::format("{}[{}]", usual_label(), fmt::join(parameters, ","));
 }
 
 std::string layout_of(const Variant& variant) { return variant.layout.empty() ? variant.label() : variant.layout; }

@@ -36,6 +36,8 @@ struct Variant {
   /// What tells it from the kernel's other variants: `avx2`, `avx2-lut`, `avx2!tail_twice` for a planted defect, and
   /// `jit_avx2[2048,4]` with other parameters than the contract's.
   std::string label() const;
+  /// The same without parameters: the registry's variant.
+  std::string usual_label() const;
   std::string name() const { return kernel + "/" + label(); }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "kernels/attention/work.h"
+#include "kernels/shared/jit_exp.h"
 #include "kernels/shared/jit_softcap.h"
 
 namespace {
@@ -62,22 +63,7 @@ class Generator : public SoftcapGenerator {
   };
   static_assert(kFrame % 16 == 8, "calls find the stack aligned");
 
-  enum Constant {
-    kFloor,
-    kLog2e,
-    kShift,
-    kLn2High,
-    kLn2Low,
-    kP4,
-    kP3,
-    kP2,
-    kP1,
-    kP0,
-    kOne,
-    kMinusInf,
-    kDown,
-    kConstants
-  };
+  static constexpr int kDown = kExpConstants;         // a constant more: 2^-64
   static constexpr int kKeys = 8;                     // whose scores are in registers
   static constexpr int kSums = Vec::kWide ? 24 : 12;  // vectors of sums of values
 
@@ -517,24 +503,12 @@ class Generator : public SoftcapGenerator {
   }
 
   void write_constants() {
-    constexpr float kValues[kConstants] = {-110.0f,
-                                           0x1.715476p0f,
-                                           0x1.8p23f + 191,
-                                           0.693359375f,
-                                           -2.12194440e-4f,
-                                           0x1.6a23d0p-10f,
-                                           0x1.123a20p-7f,
-                                           0x1.5558f2p-5f,
-                                           0x1.555492p-3f,
-                                           0x1.fffffcp-2f,
-                                           1.0f,
-                                           -__builtin_inff(),
-                                           0x1p-64f};
     align(64);
     L(constants_);
-    for (const float value : kValues) {
+    for (const float value : kExpValues) {
       write(value, Vec::kLanes);
     }
+    write(0x1p-64f, Vec::kLanes);
     write_softcap<Vec>();
     if (rest_ != 0) {
       write_mask<Vec>();

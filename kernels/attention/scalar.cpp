@@ -107,8 +107,6 @@ void weigh(float* totals, const float* weights, const float* values, size_t n, s
   }
 }
 
-inline size_t clamp(size_t x, size_t least, size_t most) { return x < least ? least : x > most ? most : x; }
-
 /// `queries` queries from the first on.
 void attend(const attention_args* a, size_t first, size_t queries) {
   const size_t width = padded(a->d);
@@ -119,12 +117,9 @@ void attend(const attention_args* a, size_t first, size_t queries) {
   float* totals = q + rows * width;
   float* scores = totals + rows * width;
   const range keys = {visible(a, first).from, visible(a, first + queries - 1).to};
-  const auto part_of = [&](size_t row, size_t key, size_t count) -> range {
-    const range seen = visible(a, first + row / a->group);
-    return {clamp(seen.from, key, key + count), clamp(seen.to, key, key + count)};
-  };
+  const auto query_of = [&](size_t row) { return first + row / a->group; };
   for (size_t row = 0; row < rows; ++row) {
-    const float* from = a->q + (first + row / a->group) * a->ldq + row % a->group * a->d;
+    const float* from = a->q + query_of(row) * a->ldq + row % a->group * a->d;
     for (size_t e = 0; e < width; ++e) {
       q[row * width + e] = e < a->d ? from[e] : 0;
       totals[row * width + e] = 0;
@@ -134,7 +129,7 @@ void attend(const attention_args* a, size_t first, size_t queries) {
     const size_t count = keys.to - key < kBlock ? keys.to - key : size_t{kBlock};
     convert_block(block, a->k, a->ldk, key, count, a->d);
     for (size_t row = 0; row < rows; ++row) {
-      const range part = part_of(row, key, count);
+      const range part = visible_of(a, query_of(row), key, count);
       for (size_t j = part.from; j < part.to; ++j) {
         scores[row * apart + j - keys.from] = a->scale * dot(q + row * width, block + (j - key) * width, width);
       }
@@ -142,7 +137,7 @@ void attend(const attention_args* a, size_t first, size_t queries) {
   }
   float factors[kMostGroup];
   for (size_t row = 0; row < rows; ++row) {
-    const range seen = visible(a, first + row / a->group);
+    const range seen = visible(a, query_of(row));
     float* stats = a->stats != NULL ? a->stats + 2 * (first * a->group + row) : NULL;
     factors[row] = exponentials(scores + row * apart + (seen.from - keys.from), seen.to - seen.from, a->softcap, stats);
   }
@@ -150,7 +145,7 @@ void attend(const attention_args* a, size_t first, size_t queries) {
     const size_t count = keys.to - key < kBlock ? keys.to - key : size_t{kBlock};
     convert_block(block, a->v, a->ldv, key, count, a->d);
     for (size_t row = 0; row < rows; ++row) {
-      const range part = part_of(row, key, count);
+      const range part = visible_of(a, query_of(row), key, count);
       if (part.from < part.to) {
         weigh(totals + row * width, scores + row * apart + (part.from - keys.from), block + (part.from - key) * width,
               part.to - part.from, width);
@@ -158,7 +153,7 @@ void attend(const attention_args* a, size_t first, size_t queries) {
     }
   }
   for (size_t row = 0; row < rows; ++row) {
-    float* out = a->out + (first + row / a->group) * a->ldo + row % a->group * a->d;
+    float* out = a->out + query_of(row) * a->ldo + row % a->group * a->d;
     for (size_t e = 0; e < a->d; ++e) {
       out[e] = totals[row * width + e] * factors[row];
     }

@@ -26,7 +26,7 @@ struct Chunk {
   range keys;    // that any of the rows sees
   float *block, *q, *totals, *scores;
 
-  range visible_by(size_t row) const { return visible(a, first + row / a->group); }
+  size_t query_of(size_t row) const { return first + row / a->group; }
   // The scores are kept from `keys.from` on.
   float* scores_of(size_t row, size_t key) const { return scores + row * apart + (key - keys.from); }
 };
@@ -117,7 +117,7 @@ void score(const Chunk& c, size_t row, size_t key, size_t count) {
 /// four vectors is as good as 0.
 template <class V>
 float exponentials(const Chunk& c, size_t row) {
-  const range keys = c.visible_by(row);
+  const range keys = visible(c.a, c.query_of(row));
   const size_t n = keys.to - keys.from;
   float* s = c.scores_of(row, keys.from);
   float largest = kNegInf;
@@ -212,16 +212,13 @@ void weigh(const Chunk& c, size_t row, size_t key, size_t from, size_t to) {
   }
 }
 
-inline size_t clamp(size_t x, size_t least, size_t most) { return x < least ? least : x > most ? most : x; }
-
 /// R rows and a block's keys: those that all rows see at once, and what is left of each row by itself.
 template <class V, size_t R>
 void weigh_seen(const Chunk& c, size_t row, size_t key, size_t count) {
   range seen[R];
   range all = {key, key + count};
   for (size_t r = 0; r < R; ++r) {
-    const range keys = c.visible_by(row + r);
-    seen[r] = {clamp(keys.from, key, key + count), clamp(keys.to, key, key + count)};
+    seen[r] = visible_of(c.a, c.query_of(row + r), key, count);
     all.from = seen[r].from > all.from ? seen[r].from : all.from;
     all.to = seen[r].to < all.to ? seen[r].to : all.to;
   }
@@ -258,7 +255,7 @@ template <class V>
 void attend_chunk(const Chunk& c) {
   const attention_args* a = c.a;
   for (size_t row = 0; row < c.rows; ++row) {
-    const float* q = a->q + (c.first + row / a->group) * a->ldq + row % a->group * a->d;
+    const float* q = a->q + c.query_of(row) * a->ldq + row % a->group * a->d;
     memset(c.q + row * c.width, 0, c.width * sizeof(float));
     memcpy(c.q + row * c.width, q, a->d * sizeof(float));
     memset(c.totals + row * c.width, 0, c.width * sizeof(float));
@@ -282,7 +279,7 @@ void attend_chunk(const Chunk& c) {
     for (size_t e = 0; e < c.width; e += V::kLanes) {
       V::store(total + e, V::mul(V::load(total + e), V::set1(factors[row])));
     }
-    memcpy(a->out + (c.first + row / a->group) * a->ldo + row % a->group * a->d, total, a->d * sizeof(float));
+    memcpy(a->out + c.query_of(row) * a->ldo + row % a->group * a->d, total, a->d * sizeof(float));
   }
 }
 

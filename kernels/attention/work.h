@@ -19,8 +19,7 @@ static inline size_t padded(size_t n) { return (n + kPad - 1) / kPad * kPad; }
 // Queries that are done at once.
 static inline size_t queries_at_once(size_t group) { return group < kRowsAtOnce ? kRowsAtOnce / group : 1; }
 
-// Floats from a row's scores to the next: from a multiple of kBlock on those of all keys, and behind them room for what is written past
-// them in whole vectors.
+// Floats from a row's scores to the next: those of all keys, and behind them room for what is written past them in whole vectors.
 static inline size_t score_row(size_t keys) { return padded(keys) + 2 * kBlock; }
 
 static inline size_t scratch_floats(size_t n_q, size_t pos, size_t d, size_t group) {
@@ -42,10 +41,10 @@ static inline struct range visible(const struct attention_args* a, size_t i) {
   return keys;
 }
 
-static inline size_t bytes_of_row(size_t d) {
-#ifdef LAYOUT_f16
-  return 2 * d;
-#else
-  return d / 32 * 34;
-#endif
+// Those of the `count` keys from `key` on that query i sees.
+static inline struct range visible_of(const struct attention_args* a, size_t i, size_t key, size_t count) {
+  struct range keys = visible(a, i);
+  keys.from = keys.from < key ? key : keys.from > key + count ? key + count : keys.from;
+  keys.to = keys.to < key ? key : keys.to > key + count ? key + count : keys.to;
+  return keys;
 }

@@ -6,21 +6,10 @@
 #include <vector>
 
 #include "kernels/attention_f32/kernel.h"
+#include "kernels/shared/jit_exp.h"
 
 // What the stages of the generators share. All is local to the file that includes it.
 namespace {
-
-// e^z = 2^n e^r for z <= 0, z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times
-// the first is exact (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is
-// the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most.
-enum Constant { kFloor, kLog2e, kShift, kLn2High, kLn2Low, kP4, kP3, kP2, kP1, kP0, kOne, kMinusInf, kConstants };
-constexpr float kValues[kConstants] = {
-    -110.0f,  // e^-110 is nothing to softmax
-    0x1.715476p0f,
-    0x1.8p23f + 191,  // 1.5 * 2^23 rounds to an integer n; then n + 64 + 127 in the low bits,
-                      // shifted, are 2^(n + 64)
-    0.693359375f, -2.12194440e-4f, 0x1.6a23d0p-10f, 0x1.123a20p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f,
-    1.0f, -__builtin_inff()};
 
 // Code for one d and vectors of 8 or 16 lanes. Throughout: rdi = args, r8 = row of q, r10 = scratch, r12 = row of out,
 // r13 = rows left, rbx = m, the visible keys; register 15 is the mask of AVX2, k1 that of AVX-512 for a tail of m, k2
@@ -35,7 +24,7 @@ class Core : public Xbyak::CodeGenerator {
         d_(d),
         vectors_(d / static_cast<size_t>(lanes)),
         rest_(d % static_cast<size_t>(lanes)) {
-    for (int k = 0; k < kConstants; ++k) {
+    for (int k = 0; k < kExpConstants; ++k) {
       registers_.push_back(vec(16 + k));
       addresses_.push_back(constant(k));
     }
@@ -71,7 +60,7 @@ class Core : public Xbyak::CodeGenerator {
   void write_constants() {
     align(32);
     L(table_);
-    for (float value : kValues) {
+    for (float value : kExpValues) {
       uint32_t bits;
       memcpy(&bits, &value, 4);
       for (int i = 0; i < step_; i += 4) {

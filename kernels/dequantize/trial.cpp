@@ -94,9 +94,7 @@ class DequantizeTrial : public Trial {
       simplify(values, c.id());
       encode_floats(first, format_, values);
     }
-    for (size_t i = drawn; i < bytes.size(); ++i) {
-      bytes[i] = bytes[i - drawn];
-    }
+    repeat_first(bytes, drawn);
   }
 
   const weight_format& format_;

@@ -1,6 +1,7 @@
 #pragma once
 #include "kernels/join_attention_f32/kernel.h"
 #include "kernels/shared/jit.h"
+#include "kernels/shared/jit_exp.h"
 
 namespace {
 
@@ -35,7 +36,6 @@ class Generator : public VectorGenerator {
   }
 
  private:
-  enum Constant { kFloor, kLog2e, kShift, kLn2High, kLn2Low, kP4, kP3, kP2, kP1, kP0, kOne, kMinusInf, kConstants };
   static constexpr int kVectors = 8;
   static constexpr int kMostParts = 64;
   static constexpr int kFrame = 4 * kMostParts + 8;
@@ -144,21 +144,9 @@ class Generator : public VectorGenerator {
   }
 
   void write_constants() {
-    constexpr float kValues[kConstants] = {-110.0f,
-                                           0x1.715476p0f,
-                                           0x1.8p23f + 191,
-                                           0.693359375f,
-                                           -2.12194440e-4f,
-                                           0x1.6a23d0p-10f,
-                                           0x1.123a20p-7f,
-                                           0x1.5558f2p-5f,
-                                           0x1.555492p-3f,
-                                           0x1.fffffcp-2f,
-                                           1.0f,
-                                           -__builtin_inff()};
     align(4);
     L(constants_);
-    for (const float value : kValues) {
+    for (const float value : kExpValues) {
       write(value);
     }
     if (rest_ != 0) {

@@ -1,7 +1,7 @@
 // The loops of intrinsics. An ISA's file includes its shared header and has a struct V of its vectors: kLanes, set1, fmadd, and first, the
 // lowest lane.
 #pragma once
-#include "kernels/join_attention_f32/kernel.h"
+#include "kernels/join_attention_f32/weights.h"
 
 namespace {
 
@@ -29,24 +29,8 @@ inline void join_vectors(const join_attention_f32_args* a, const float* weights,
 /// Takes the rest, under a vector, one by one where the ISA has no masks: `rest(e)`.
 template <class V, class Rest>
 inline void join_parts(const join_attention_f32_args* a, Rest rest) {
-  constexpr float kNegInf = -__builtin_inff();
-  constexpr size_t kMostParts = 64;
-  float largest = kNegInf;
-  for (size_t p = 0; p < a->n_parts; ++p) {
-    largest = a->stats[p * a->lds] > largest ? a->stats[p * a->lds] : largest;
-  }
-  const float zero = largest == kNegInf ? 0.0f : largest;
   float weights[kMostParts];
-  float sum = 0;
-  for (size_t p = 0; p < a->n_parts; ++p) {
-    const float* stats = a->stats + p * a->lds;
-    weights[p] = V::first(exp64(V::set1(stats[0] - zero))) * stats[1];
-    sum += weights[p];
-  }
-  const float factor = sum == 0 ? 0 : 1 / sum;
-  for (size_t p = 0; p < a->n_parts; ++p) {
-    weights[p] *= factor;
-  }
+  weigh_parts(a, weights, [](float x) { return V::first(exp64(V::set1(x))); });
   const auto read = [](const float* p) { return load(p); };
   const auto write = [](float* p, auto v) { store(p, v); };
   size_t e = 0;

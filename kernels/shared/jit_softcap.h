@@ -22,7 +22,7 @@ class SoftcapGenerator : public VectorGenerator {
     vcvtsd2ss(xmm12, xmm4, xmm4);
     vbroadcastss(Vec(10), xmm10);  // slope
     vbroadcastss(Vec(12), xmm12);  // most
-    vmovaps(Vec(14), constant<Vec>(kOne));
+    vmovaps(Vec(14), constant<Vec>(kUnit));
   }
 
   // Of the vectors 0 .. count - 1, count <= kSoftcapVectors. Changes 2 to 9.
@@ -65,7 +65,7 @@ class SoftcapGenerator : public VectorGenerator {
   void write_softcap() {
     float values[kConstants] = {};
     values[kMagic] = 0x1.8p23f;
-    values[kOne] = 1;
+    values[kUnit] = 1;
     values[kTwo] = 2;
     values[kSign] = -0.0f;
     values[kC6] = 0x1.41fee8p-13f;
@@ -88,7 +88,7 @@ class SoftcapGenerator : public VectorGenerator {
   }
 
  private:
-  enum { kMagic, kOne, kTwo, kSign, kC6, kC5, kC4, kC3, kC2, kC1, kConstants };
+  enum { kMagic, kUnit, kTwo, kSign, kC6, kC5, kC4, kC3, kC2, kC1, kConstants };
 
   template <class Vec>
   Xbyak::Address constant(int k) {

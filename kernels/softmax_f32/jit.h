@@ -1,20 +1,9 @@
 #pragma once
 #include "kernels/shared/jit.h"
+#include "kernels/shared/jit_exp.h"
 #include "kernels/softmax_f32/kernel.h"
 
 namespace {
-
-// e^z = 2^n e^r for z <= 0, z = n ln 2 + r with |r| <= ln(2)/2; ln 2 in two parts, of which n times
-// the first is exact (Cody and Waite 1980; the parts are those of Cephes' expf). The polynomial is
-// the minimax of (e^r - 1 - r) / r^2 by Remez' algorithm, 3.1e-9 of e^r off at most.
-enum Constant { kFloor, kLog2e, kShift, kLn2High, kLn2Low, kP4, kP3, kP2, kP1, kP0, kOne, kMinusInf, kConstants };
-constexpr float kValues[kConstants] = {
-    -110.0f,  // e^-110 is nothing to softmax
-    0x1.715476p0f,
-    0x1.8p23f + 191,  // 1.5 * 2^23 rounds to an integer n; then n + 64 + 127 in the low bits,
-                      // shifted, are 2^(n + 64)
-    0.693359375f, -2.12194440e-4f, 0x1.6a23d0p-10f, 0x1.123a20p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f,
-    1.0f, -__builtin_inff()};
 
 // Code for one n: constant trip counts, then straight-line code for what is left.
 // Arguments: rdi = y, rsi = x, xmm0 = scale; n is not read. rax is the offset in bytes, rcx the end
@@ -147,7 +136,7 @@ class Generator : public VectorGenerator {
   void write_constants() {
     align(32);
     L(table_);
-    for (const float value : kValues) {
+    for (const float value : kExpValues) {
       write(value, kStep / 4);
     }
     if (rest_ != 0) {
