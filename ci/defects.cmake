@@ -7,6 +7,9 @@ list(FILTER edits INCLUDE REGEX "/(${ASSAY_KERNELS})/[^/]*$")
 set(defect_list "")
 set(defect_declarations "")
 set(defect_isas "")
+set(plan "")
+set(all_written "")
+set(all_read "")
 add_library(assay_defects INTERFACE)
 
 foreach(edit ${edits})
@@ -72,9 +75,10 @@ foreach(edit ${edits})
   list(TRANSFORM edited PREPEND ${planted}/ OUTPUT_VARIABLE written)
   list(TRANSFORM edited PREPEND ${CMAKE_SOURCE_DIR}/ OUTPUT_VARIABLE originals)
   if(NOT ASSAY_VARIANTS_FROM)
-    add_custom_command(OUTPUT ${written} COMMAND ${python3} ci/defects.py ${edit} ${planted} ${sources}
-                       WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} DEPENDS ci/defects.py ${edit} ${originals}
-                       COMMENT "Planting ${edit}" VERBATIM)
+    list(JOIN sources " " words)
+    string(APPEND plan "${edit} ${planted} ${words}\n")
+    list(APPEND all_written ${written})
+    list(APPEND all_read ${CMAKE_SOURCE_DIR}/${edit} ${originals})
     # The edit names no function: macros rename what the source defines.
     set(renames ${stem_of_symbols}_${symbol}=${function} ${kernel}_pack_${symbol}=${kernel}_pack_${symbol}_${name})
     foreach(one ${sources})
@@ -99,6 +103,19 @@ foreach(edit ${edits})
   string(APPEND defect_list "    {\"${kernel}/${label}!${name}\", \"${text_class}\", \"${text_defect}\", \"${text_stands_for}\", \"${text_caught_by}\", ${large}},\n")
 endforeach()
 
+if(NOT ASSAY_VARIANTS_FROM AND plan)
+  # One command for all: to start Python for each takes longer than to compile them. What stays the same is not written again.
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/defects.txt CONTENT "${plan}" @ONLY)
+  list(REMOVE_DUPLICATES all_written)
+  list(REMOVE_DUPLICATES all_read)
+  add_custom_command(OUTPUT ${all_written} COMMAND ${python3} ci/defects.py ${CMAKE_BINARY_DIR}/generated/defects.txt
+                     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+                     DEPENDS ${CMAKE_SOURCE_DIR}/ci/defects.py ${CMAKE_BINARY_DIR}/generated/defects.txt ${all_read}
+                     COMMENT "Planting defects" VERBATIM)
+  # The libraries of all ISAs take files of that one command: each would make it its own.
+  add_custom_target(planted_defects DEPENDS ${all_written})
+endif()
+
 list(REMOVE_DUPLICATES defect_isas)
 foreach(isa ${defect_isas})
   if(ASSAY_VARIANTS_FROM)
@@ -106,6 +123,7 @@ foreach(isa ${defect_isas})
     continue()
   endif()
   add_library(defects_${isa} OBJECT EXCLUDE_FROM_ALL ${defect_sources_${isa}})
+  add_dependencies(defects_${isa} planted_defects)
   target_compile_options(defects_${isa} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags_${isa}};${variant_flags}>")
   if(kind_${isa} STREQUAL "generated")
     target_compile_options(defects_${isa} PRIVATE -O0)  # what they generate is the same, and Xbyak compiles in half the time

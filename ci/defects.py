@@ -1,15 +1,13 @@
-"""Plants a defect: applies an edit (ci/defects/<kernel>/<isa>_<name>) to the source of a variant. The build calls it.
+"""Plants defects: applies edits (ci/defects/<kernel>/<isa>_<name>) to the sources of variants. The build calls it.
 
-  ci/defects.py EDIT FOLDER SOURCE...   run in the root of the repository; SOURCE: kernels/<kernel>/...
+  ci/defects.py LIST    run in the root of the repository; a line of the file LIST: EDIT FOLDER SOURCE..., SOURCE: kernels/<kernel>/...
 
-Writes each SOURCE, edited or not, and each other file that the edit names into FOLDER, under their own paths. Hunks before any
-`file:` are of the first SOURCE. What an edit
-holds: ci/defects/README.md. Exit status: 0 written; 1 the edit does not hold or does not fit, and nothing was written;
-2 wrong usage.
+Writes each SOURCE, edited or not, and each other file that the edit names into FOLDER, under their own paths; files that hold that already
+are left alone. Hunks before any `file:` are of the first SOURCE. What an edit holds: ci/defects/README.md. Exit status: 0 written; 1 an
+edit does not hold or does not fit, and nothing of it was written; 2 wrong usage.
 """
 import dataclasses
 import pathlib
-import shutil
 import sys
 
 NEEDED = ("defect", "class", "stands for", "caught by")
@@ -102,23 +100,29 @@ def plant(edit, folder, *sources):
             raise Error(f"there is no file {path}")
         files[path] = pathlib.Path(path).read_text(encoding="utf-8")
     result = edited(files, hunks)
-    shutil.rmtree(folder, ignore_errors=True)  # a header that is no longer edited must not be found there
-    for path, text in result.items():
-        to = pathlib.Path(folder) / path
+    wanted = {pathlib.Path(folder) / path: text for path, text in result.items()}
+    for old in pathlib.Path(folder).rglob("*"):
+        if old.is_file() and old not in wanted:
+            old.unlink()  # a header that is no longer edited must not be found there
+    for to, text in wanted.items():
         to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_text(text, encoding="utf-8")
+        if not to.is_file() or to.read_text(encoding="utf-8") != text:
+            to.write_text(text, encoding="utf-8")
 
 
 def main(words):
-    if len(words) < 3:
+    if len(words) != 1:
         print(__doc__.strip(), file=sys.stderr)
         return 2
-    try:
-        plant(*words)
-    except Error as error:
-        print(f"{words[0]}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    status = 0
+    for line in pathlib.Path(words[0]).read_text(encoding="utf-8").splitlines():
+        edit, folder, *sources = line.split(" ")
+        try:
+            plant(edit, folder, *sources)
+        except Error as error:
+            print(f"{edit}: {error}", file=sys.stderr)
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

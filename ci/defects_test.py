@@ -38,7 +38,8 @@ class DefectsTest(unittest.TestCase):
         self.write("sse_wrong", text)
         err = io.StringIO()
         with contextlib.redirect_stderr(err):
-            status = defects.main(["sse_wrong", "out", SOURCE])
+            self.write("list", f"sse_wrong out {SOURCE}\n")
+            status = defects.main(["list"])
         out = pathlib.Path("out")
         return status, err.getvalue(), {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()}
 

@@ -11,6 +11,7 @@ enum class Activations {
   as_they_are,
   q8_0,  ///< rounded to Q8_0 first, as the contract of quantize_q8_0 has it
   q8_k,  ///< rounded to Q8_K first, as the contract of quantize_q8_k has it
+  i8_s,  ///< rounded to one scale a token, as the contract of quantize_i8_s has it
 };
 
 /// How weights lie in a model file: `bytes` bytes, a block, hold `elements` consecutive weights of a row.

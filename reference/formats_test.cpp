@@ -188,6 +188,31 @@ TEST(ReferenceFormats, Q4_1) {
                  {{0, 0, -0.5}, {16, 16, 5.5}, {15, 15, -1.5}, {31, 31, -1}});
 }
 
+TEST(ReferenceFormats, Q4_0_2023) {
+  // d = -0.5; byte 4: weight 0 has code 3, weight 1 code 15; byte 19: weight 30 code 1, weight 31 code 2. All others: 0.
+  expect_weights("Q4_0_2023", block_with("Q4_0_2023", 0, {{3, 0xbf}, {4, 0xf3}, {19, 0x21}}), 4,
+                 {{0, 0, 2.5}, {1, 1, -3.5}, {30, 30, 3.5}, {31, 31, 3}});
+}
+
+TEST(ReferenceFormats, Q4_1_2023) {
+  // d = 0.5, m = -2.
+  expect_weights("Q4_1_2023", block_with("Q4_1_2023", 0, {{3, 0x3f}, {7, 0xc0}, {8, 0xf3}, {23, 0x21}}), -2,
+                 {{0, 0, -0.5}, {1, 1, 5.5}, {30, 30, -1.5}, {31, 31, -1}});
+}
+
+TEST(ReferenceFormats, Q8_0_2023) {
+  // d = 0.5; bytes are signed.
+  expect_weights("Q8_0_2023", block_with("Q8_0_2023", 2, {{0, 0}, {1, 0}, {2, 0}, {3, 0x3f}, {4, 0x80}, {35, 127}}), 1,
+                 {{0, 0, -64}, {31, 31, 63.5}});
+}
+
+TEST(ReferenceFormats, I2_S) {
+  // Byte 0: codes 3, 2, 1 and 0 of weights 0, 32, 64 and 96; byte 31: 0, 1, 2 and 0 of 31, 63, 95 and 127.
+  expect_weights(
+      "I2_S", block_with("I2_S", 0x55, {{0, 0xe4}, {31, 0x18}}), 0,
+      {{0, 0, 2}, {32, 32, 1}, {64, 64, 0}, {96, 96, -1}, {31, 31, -1}, {63, 63, 0}, {95, 95, 1}, {127, 127, -1}});
+}
+
 TEST(ReferenceFormats, Q5_1) {
   // d = 2, m = 1; fifth bits of weights 0, 15 and 31; lower ones: weight 0 has 5, 16 has 15, 15 has 3, 31 has 9.
   const Bytes block =

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
 
 #include "reference/formats/f16.h"
-#include "reference/formats/ieee754.h"
+#include "reference/formats/f32.h"
 
 namespace reference {
 
@@ -23,20 +22,38 @@ Weights decode_in_parts(const Format& format, const uint8_t* blocks, size_t coun
   return w;
 }
 
-size_t block_elements(Activations activations) { return activations == Activations::q8_k ? 256 : 32; }
-size_t block_bytes(Activations activations) { return activations == Activations::q8_k ? 292 : 34; }
+namespace {
+
+// What lies before the codes of a block.
+size_t head_bytes(Activations activations) {
+  return activations == Activations::i8_s ? 8 : activations == Activations::q8_k ? 4 : 2;
+}
+
+size_t block_bytes(Activations activations, size_t cols) {
+  const size_t sums = activations == Activations::q8_k ? 32 : 0;
+  return head_bytes(activations) + block_elements(activations, cols) + sums;
+}
+
+}  // namespace
+
+size_t block_elements(Activations activations, size_t cols) {
+  return activations == Activations::i8_s ? cols : activations == Activations::q8_k ? 256 : 32;
+}
+
+size_t token_bytes(Activations activations, size_t cols) {
+  return activations == Activations::i8_s ? block_bytes(activations, cols)
+                                          : cols / block_elements(activations, cols) * block_bytes(activations, cols);
+}
 
 Token decode_token(Activations activations, const uint8_t* blocks, size_t cols) {
   if (activations == Activations::as_they_are) {
     throw std::invalid_argument("activations that are no codes");
   }
-  const bool is_q8_k = activations == Activations::q8_k;
-  Token token{block_elements(activations), {}, {}};
-  for (size_t i = 0; i < cols / token.block; ++i, blocks += block_bytes(activations)) {
-    const uint32_t bits = blocks[0] | blocks[1] << 8 | blocks[2] << 16 | static_cast<uint32_t>(blocks[3]) << 24;
-    token.scales.push_back(is_q8_k ? ieee754(bits, 8, 23) : half_at(blocks));
+  Token token{block_elements(activations, cols), {}, {}};
+  for (size_t c = 0; c < cols; c += token.block, blocks += block_bytes(activations, cols)) {
+    token.scales.push_back(activations == Activations::q8_0 ? half_at(blocks) : float_at(blocks));
     for (size_t j = 0; j < token.block; ++j) {
-      token.codes.push_back(static_cast<int8_t>(blocks[(is_q8_k ? 4 : 2) + j]));
+      token.codes.push_back(static_cast<int8_t>(blocks[head_bytes(activations) + j]));
     }
   }
   return token;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace {
 
 using Values = std::vector<double>;
 
-const Values& torch(const std::string& name) {
+const std::map<std::string, Values>& all_of_torch() {
   static const std::map<std::string, Values> all = [] {
     std::map<std::string, Values> read;
     std::ifstream file(ASSAY_SOURCE_DIR "/reference/testdata/torch.txt");
@@ -34,8 +35,11 @@ const Values& torch(const std::string& name) {
     }
     return read;
   }();
-  return all.at(name);
+  return all;
 }
+
+const Values& torch(const std::string& name) { return all_of_torch().at(name); }
+bool has(const std::string& name) { return all_of_torch().contains(name); }
 
 std::vector<float> floats(const std::string& name) {
   const Values& values = torch(name);
@@ -50,40 +54,101 @@ void expect_near(const Values& got, const Values& want) {
   }
 }
 
-reference::Linear linear(const std::string& name, size_t rows, size_t cols) {
-  return {rows, cols, torch("block." + name + ".w"), torch("block." + name + ".b")};
-}
+constexpr size_t kTokens = 7;
 
-reference::Gpt2Block block() {
-  reference::Gpt2Block b;
-  b.n_embd = 12;
-  b.n_head = 3;
-  b.ln1 = {torch("block.ln1.w"), torch("block.ln1.b"), 1e-5};
-  b.ln2 = {torch("block.ln2.w"), torch("block.ln2.b"), 1e-5};
-  b.qkv = linear("qkv", 36, 12);
-  b.proj = linear("proj", 12, 12);
-  b.up = linear("up", 20, 12);
-  b.down = linear("down", 12, 20);
-  return b;
-}
-
-TEST(Torch, Gpt2Block) {
-  Values x = torch("block.x");
-  reference::KvCache cache;
-  reference::forward(block(), x, 7, cache);
-  expect_near(x, torch("block.y"));
-}
-
-TEST(Torch, Gpt2BlockThroughTheCacheTokenByToken) {
-  const Values x = torch("block.x");
-  Values y;
-  reference::KvCache cache;
-  for (size_t t = 0; t < 7; ++t) {
-    Values row(x.begin() + static_cast<std::ptrdiff_t>(12 * t), x.begin() + static_cast<std::ptrdiff_t>(12 * (t + 1)));
-    reference::forward(block(), row, 1, cache);
-    y.insert(y.end(), row.begin(), row.end());
+/// What a block of testdata/make.py is made of: the tensors of its file, and what they do not say.
+struct Block {
+  explicit Block(const std::string& of) : name(of) {
+    const Values& sizes = torch(name + ".sizes");
+    const auto size = [&](size_t i) { return static_cast<size_t>(sizes.at(i)); };
+    hyper.architecture = name.substr(0, name.find('/'));
+    hyper.n_ctx = kTokens;
+    hyper.n_embd = size(0);
+    hyper.n_head = size(1);
+    hyper.n_head_kv = size(2);
+    hyper.head_size = size(3);
+    hyper.n_ff = size(4);
+    hyper.rotated = size(5);
+    hyper.window = size(6);
+    hyper.is_parallel = size(7) != 0;
+    hyper.softcap = sizes.at(8);
+    hyper.rope_base = sizes.at(9);
+    hyper.eps = sizes.at(10);
   }
-  expect_near(y, torch("block.y"));
+
+  /// Its tensors, with the shapes that the file would give them.
+  reference::Block read() {
+    const size_t n = hyper.n_embd;
+    const size_t wide = hyper.n_head * hyper.head_size;
+    const size_t kept = hyper.n_head_kv * hyper.head_size;
+    const std::map<std::string, std::vector<uint64_t>> shapes = {
+        {"attn_norm", {n}},
+        {"ffn_norm", {n}},
+        {"attn_q_norm", {hyper.head_size}},
+        {"attn_k_norm", {hyper.head_size}},
+        {"attn_sub_norm", {wide}},
+        {"ffn_sub_norm", {hyper.n_ff}},
+        {"post_attention_norm", {n}},
+        {"post_ffw_norm", {n}},
+        {"attn_qkv", {n, wide + 2 * kept}},
+        {"attn_q", {n, wide}},
+        {"attn_k", {n, kept}},
+        {"attn_v", {n, kept}},
+        {"attn_output", {wide, n}},
+        {"ffn_gate", {n, hyper.n_ff}},
+        {"ffn_up", {n, hyper.n_ff}},
+        {"ffn_down", {hyper.n_ff, n}},
+    };
+    reference::RawTensors raw;
+    for (const auto& [tensor, ne] : shapes) {
+      for (const char* kind : {".weight", ".bias", ".scale"}) {
+        const std::string key = name + "." + tensor + kind;
+        if (!has(key)) {
+          continue;
+        }
+        const std::vector<float>& v = values[key] = floats(key);
+        const bool is_weight = std::string(kind) == ".weight";
+        raw[tensor + kind] = {0, is_weight ? ne : std::vector<uint64_t>{v.size()}, std::as_bytes(std::span(v))};
+      }
+    }
+    return reference::block_of(raw, "", hyper);
+  }
+
+  std::string name;
+  reference::Hyperparameters hyper;
+  std::map<std::string, std::vector<float>> values;
+};
+
+const char* const kBlocks[] = {"gpt2",   "llama",        "qwen2", "qwen3", "gptneox", "gptneox/parallel",
+                               "bitnet", "bitnet-b1.58", "gemma2"};
+
+TEST(Torch, Blocks) {
+  for (const char* name : kBlocks) {
+    SCOPED_TRACE(name);
+    Block block(name);
+    Values x = torch(block.name + ".x");
+    reference::KvCache cache;
+    reference::forward(block.read(), x, kTokens, cache);
+    expect_near(x, torch(block.name + ".y"));
+  }
+}
+
+TEST(Torch, BlocksThroughTheCacheTokenByToken) {
+  for (const char* name : kBlocks) {
+    SCOPED_TRACE(name);
+    Block block(name);
+    const reference::Block read = block.read();
+    const Values x = torch(block.name + ".x");
+    const auto n = static_cast<std::ptrdiff_t>(read.n_embd);
+    Values y;
+    reference::KvCache cache;
+    for (std::ptrdiff_t t = 0; t < static_cast<std::ptrdiff_t>(kTokens); ++t) {
+      Values row(x.begin() + n * t, x.begin() + n * (t + 1));
+      reference::forward(read, row, 1, cache);
+      y.insert(y.end(), row.begin(), row.end());
+    }
+    expect_near(y, torch(block.name + ".y"));
+  }
 }
 
 TEST(Torch, Elementwise) {

@@ -22,39 +22,61 @@ struct Linear {
   std::vector<double> apply(const double* x) const;
 };
 
-struct LayerNorm {
+/// Layer normalisation, or root mean square normalisation, which has no b. With no w it changes nothing.
+struct Norm {
   std::vector<double> w, b;
   double eps = 1e-5;
+  bool root_mean_square = false;
   std::vector<double> apply(const double* x) const;
 };
 
-/// One GPT-2 block (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.3):
-/// x += proj(attention(qkv(ln1(x)))); x += down(gelu(up(ln2(x)))).
-struct Gpt2Block {
-  size_t n_embd = 0, n_head = 0;
-  LayerNorm ln1, ln2;
-  Linear qkv, proj, up, down;  ///< qkv: rows are q, k, v, n_embd each
+/// Which elements of a head turn together (Su et al. 2021, "RoFormer", section 3.2): neighbours, or those half of the turned part apart.
+enum class Pairs { none, neighbours, halves };
 
-  bool rounds_activations() const {
-    return qkv.rounds_activations() || proj.rounds_activations() || up.rounds_activations() ||
-           down.rounds_activations();
-  }
+/// What becomes of the wider layer: a function of `up`, or a function of `gate` times `up`.
+enum class Activation { gelu_tanh, gelu_erf, silu_gated, gelu_tanh_gated, relu2_gated };
+
+/// One transformer block: of GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.3), and with its
+/// norms, gates and turns of its heirs.
+///   a = x + post_attn_norm(proj(attn_sub_norm(attention(attn_norm(x)))))
+///   y = a + post_ffn_norm(down(ffn_sub_norm(activation(gate(ffn_norm(a)), up(ffn_norm(a))))))
+/// or, where both run in parallel (GPT-NeoX), the second is of x, and both are added to x.
+struct Block {
+  size_t n_embd = 0, n_head = 0;
+  size_t n_head_kv = 0;  ///< heads of keys and values: each serves n_head / n_head_kv neighbouring heads of queries
+  size_t head_size = 0;
+  Norm attn_norm, ffn_norm;
+  Norm q_norm, k_norm;                 ///< of each head, before it turns
+  Norm attn_sub_norm, ffn_sub_norm;    ///< before proj and down
+  Norm post_attn_norm, post_ffn_norm;  ///< behind them
+  Linear q, k, v, proj, gate, up, down;
+  Pairs pairs = Pairs::none;
+  std::vector<double> frequencies;  ///< of each pair: radians for a position
+  double magnitude = 1;             ///< of what turns
+  double attention_scale = 0;
+  double softcap = 0;  ///< of scores: softcap * tanh(score / softcap); 0: none
+  size_t window = 0;   ///< positions that a query sees, its own among them; 0: all
+  Activation activation = Activation::gelu_tanh;
+  bool is_parallel = false;
+  bool keeps_halves = false;  ///< keys and values are rounded to F16 when they are kept
+
+  bool rounds_activations() const;
 };
 
-/// Keys and values of the positions seen so far, n_embd doubles each.
+/// Keys and values of the positions seen so far, n_head_kv * head_size doubles each.
 struct KvCache {
   std::vector<double> k, v;
 };
 
 /// Runs `tokens` rows of n_embd doubles through the block in place; the cache grows by `tokens`.
-void forward(const Gpt2Block& block, std::vector<double>& x, size_t tokens, KvCache& cache);
+void forward(const Block& block, std::vector<double>& x, size_t tokens, KvCache& cache);
 
 struct Gpt2 {
   size_t n_vocab = 0, n_ctx = 0, n_embd = 0;
   std::vector<double> token_embd;     ///< n_vocab rows of n_embd
   std::vector<double> position_embd;  ///< n_ctx rows of n_embd
-  std::vector<Gpt2Block> blocks;
-  LayerNorm output_norm;
+  std::vector<Block> blocks;
+  Norm output_norm;
   Linear output;  ///< n_vocab x n_embd
 };
 
@@ -73,15 +95,23 @@ struct RawTensor {
 using RawTensors = std::map<std::string, RawTensor>;
 
 /// What the tensors do not say themselves.
-struct Gpt2Hyperparameters {
+struct Hyperparameters {
+  std::string architecture = "gpt2";  ///< general.architecture
   size_t n_ctx = 0, n_embd = 0, n_head = 0, n_ff = 0, n_layer = 0;
   double eps = 0;
+  // What GPT-2 has no choice of. 0: n_head; n_embd / n_head; head_size.
+  size_t n_head_kv = 0, head_size = 0, rotated = 0;
+  double rope_base = 10000;
+  double softcap = 0;
+  size_t window = 0;
+  bool is_parallel = false;
+  bool keeps_halves = false;
 };
 
-/// The block whose tensors' names begin with `prefix` ("blk.0."), and the whole model: names mapped, weights decoded and
-/// shapes checked here, by nothing of what is judged. Throws std::invalid_argument naming the tensor that is missing or does
-/// not fit.
-Gpt2Block gpt2_block(const RawTensors& tensors, const std::string& prefix, const Gpt2Hyperparameters& sizes);
-Gpt2 gpt2(const RawTensors& tensors, const Gpt2Hyperparameters& sizes);
+/// The block whose tensors' names begin with `prefix` ("blk.0."), and a whole model of GPT-2: names mapped, weights decoded and
+/// shapes checked here, by nothing of what is judged. Architectures: gpt2, llama, qwen2, qwen3, gptneox, bitnet, bitnet-b1.58, gemma2.
+/// Throws std::invalid_argument naming the architecture that is unknown, or the tensor that is missing or does not fit.
+Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyperparameters& sizes);
+Gpt2 gpt2(const RawTensors& tensors, const Hyperparameters& sizes);
 
 }  // namespace reference

@@ -9,7 +9,7 @@
 namespace reference {
 namespace {
 
-constexpr Gpt2Hyperparameters kSizes = {4, 2, 1, 3, 1, 1e-5};
+const Hyperparameters kSizes = {"gpt2", 4, 2, 1, 3, 1, 1e-5};
 constexpr size_t kVocabulary = 5;
 
 /// The tensors of a model of kSizes; tensor k (in order of their names) has the weights 1000 k, 1000 k + 1, ...
@@ -71,14 +71,14 @@ TEST(ReferenceTransformer, EveryTensorGoesWhereItsNameSays) {
   EXPECT_EQ(m.output.w, m.token_embd);
   EXPECT_TRUE(m.output.b.empty());
   ASSERT_EQ(m.blocks.size(), 1u);
-  const Gpt2Block& b = m.blocks[0];
-  const auto expect_norm = [&](const LayerNorm& norm, const std::string& name) {
+  const Block& b = m.blocks[0];
+  const auto expect_norm = [&](const Norm& norm, const std::string& name) {
     EXPECT_EQ(norm.w, tiny.of("blk.0." + name + ".weight"));
     EXPECT_EQ(norm.b, tiny.of("blk.0." + name + ".bias"));
     EXPECT_EQ(norm.eps, kSizes.eps);
   };
-  expect_norm(b.ln1, "attn_norm");
-  expect_norm(b.ln2, "ffn_norm");
+  expect_norm(b.attn_norm, "attn_norm");
+  expect_norm(b.ffn_norm, "ffn_norm");
   const auto expect_linear = [&](const Linear& linear, const std::string& name, size_t rows, size_t cols) {
     EXPECT_EQ(linear.w, tiny.of("blk.0." + name + ".weight"));
     EXPECT_EQ(linear.b, tiny.of("blk.0." + name + ".bias"));
@@ -86,7 +86,17 @@ TEST(ReferenceTransformer, EveryTensorGoesWhereItsNameSays) {
     EXPECT_EQ(linear.cols, cols);
     EXPECT_FALSE(linear.rounds_activations());
   };
-  expect_linear(b.qkv, "attn_qkv", 6, 2);
+  const std::vector<double> qkv = tiny.of("blk.0.attn_qkv.weight");
+  const std::vector<double> bias = tiny.of("blk.0.attn_qkv.bias");
+  const Linear* const parts[] = {&b.q, &b.k, &b.v};
+  for (size_t i = 0; i < 3; ++i) {
+    const auto w = qkv.begin() + static_cast<std::ptrdiff_t>(4 * i);
+    const auto v = bias.begin() + static_cast<std::ptrdiff_t>(2 * i);
+    EXPECT_EQ(parts[i]->w, std::vector<double>(w, w + 4));
+    EXPECT_EQ(parts[i]->b, std::vector<double>(v, v + 2));
+    EXPECT_EQ(parts[i]->rows, 2u);
+    EXPECT_EQ(parts[i]->cols, 2u);
+  }
   expect_linear(b.proj, "attn_output", 2, 2);
   expect_linear(b.up, "ffn_up", 3, 2);
   expect_linear(b.down, "ffn_down", 2, 3);
@@ -131,7 +141,7 @@ TEST(ReferenceTransformer, AWrongShapeTypeOrSizeIsRefusedByName) {
 
 // One matrix of Q1_0 in a block: its activations alone are rounded.
 TEST(ReferenceTransformer, RoundingOfActivationsIsTheMatrixsOwn) {
-  const Gpt2Hyperparameters sizes = {1, 128, 1, 128, 1, 1e-5};
+  const Hyperparameters sizes = {"gpt2", 1, 128, 1, 128, 1, 1e-5};
   const std::vector<float> zeros(128 * 384, 0);
   const std::vector<std::byte> q1(128 * 18);
   RawTensors raw;
@@ -144,11 +154,11 @@ TEST(ReferenceTransformer, RoundingOfActivationsIsTheMatrixsOwn) {
     raw[std::string(name) + ".weight"] = {0, {128, rows}, std::as_bytes(std::span(zeros).first(128 * rows))};
     raw[std::string(name) + ".bias"] = {0, {rows}, std::as_bytes(std::span(zeros).first(rows))};
   }
-  EXPECT_FALSE(gpt2_block(raw, "", sizes).rounds_activations());
+  EXPECT_FALSE(block_of(raw, "", sizes).rounds_activations());
   raw["ffn_up.weight"] = {41, {128, 128}, q1};
-  const Gpt2Block block = gpt2_block(raw, "", sizes);
+  const Block block = block_of(raw, "", sizes);
   EXPECT_EQ(block.up.activations, Activations::q8_0);
-  for (const Linear* linear : {&block.qkv, &block.proj, &block.down}) {
+  for (const Linear* linear : {&block.q, &block.k, &block.v, &block.proj, &block.down}) {
     EXPECT_FALSE(linear->rounds_activations());
   }
   EXPECT_TRUE(block.rounds_activations());

@@ -198,10 +198,13 @@ Tensor read_tensor(Cursor& cursor, Extent& extent) {
 
   const uint64_t type_at = cursor.offset();
   const auto type_number = cursor.number<uint32_t>(what);
-  const TensorTypeInfo* info = find_tensor_type(type_number);
+  const TensorTypeInfo* info = type_number < only_in_2023(0) ? find_tensor_type(type_number) : nullptr;
   if (info == nullptr) {
     std::string known;
     for (const auto& t : tensor_types()) {
+      if (static_cast<uint32_t>(t.type) >= only_in_2023(0)) {
+        break;
+      }
       known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", static_cast<uint32_t>(t.type), t.name);
     }
     cursor.fail(type_at, what, fmt::format("tensor type {} is not among {}", type_number, known),

@@ -13,6 +13,9 @@ std::span<const TensorTypeInfo> tensor_types() {
   static const std::vector<TensorTypeInfo> all = [] {
     std::vector<TensorTypeInfo> list;
     for (const weight_format* format : weight_formats()) {
+      if (has_scale_of_tensor(format)) {
+        continue;  // nothing reads that scale yet
+      }
       std::string name = format->name;
       std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
       list.push_back({static_cast<TensorType>(format->gguf_type), std::move(name),

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <bit>
-#include <cstring>
 #include <set>
 #include <string_view>
 
@@ -43,113 +41,6 @@ const GgufFile& fits_memory(const GgufFile& file) {
 
 }  // namespace
 
-const Bound<attention_f32_fn>& Attention::operator()(size_t tokens, size_t past) {
-  const size_t about = past == 0 ? 0 : std::bit_ceil(past);
-  auto [it, is_new] = known_.try_emplace({tokens, about});
-  if (is_new) {
-    it->second = dispatch_->get<attention_f32_fn>(kernel_->name, {tokens, about, head_size_});
-  }
-  return it->second;
-}
-
-Gpt2Layer::Gpt2Layer(const TensorSource& source, const std::string& prefix, const Gpt2Sizes& s, Attention& attention,
-                     Dispatch& dispatch)
-    : sizes_(s),
-      ln1_{tensor_vector(source.name, source.tensor(prefix + "attn_norm.weight"), s.n_embd, dispatch),
-           tensor_vector(source.name, source.tensor(prefix + "attn_norm.bias"), s.n_embd, dispatch)},
-      ln2_{tensor_vector(source.name, source.tensor(prefix + "ffn_norm.weight"), s.n_embd, dispatch),
-           tensor_vector(source.name, source.tensor(prefix + "ffn_norm.bias"), s.n_embd, dispatch)},
-      qkv_(source.name, source.tensor(prefix + "attn_qkv.weight"), &source.tensor(prefix + "attn_qkv.bias"),
-           3 * s.n_embd, s.n_embd, dispatch),
-      proj_(source.name, source.tensor(prefix + "attn_output.weight"), &source.tensor(prefix + "attn_output.bias"),
-            s.n_embd, s.n_embd, dispatch),
-      up_(source.name, source.tensor(prefix + "ffn_up.weight"), &source.tensor(prefix + "ffn_up.bias"), s.n_ff,
-          s.n_embd, dispatch),
-      down_(source.name, source.tensor(prefix + "ffn_down.weight"), &source.tensor(prefix + "ffn_down.bias"), s.n_embd,
-            s.n_ff, dispatch),
-      norm_(dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd})),
-      add_(dispatch.get<add_f32_fn>("add_f32", {s.n_embd})),
-      gelu_(dispatch.get<gelu_f32_fn>("gelu_f32", {s.n_ff})),
-      attention_(&attention) {}
-
-size_t Gpt2Layer::weight_bytes() const {
-  return qkv_.packed_bytes() + proj_.packed_bytes() + up_.packed_bytes() + down_.packed_bytes();
-}
-
-size_t Gpt2Layer::cache_bytes() const { return 2 * Arena::round_up(sizes_.n_ctx * sizes_.n_embd * sizeof(float)); }
-
-void Gpt2Layer::load(const TensorSource& source, Arena& weights, Arena& cache, ThreadPool& pool) {
-  for (Linear* matrix : {&qkv_, &proj_, &up_, &down_}) {
-    matrix->pack(weights, pool, source.release);
-  }
-  const size_t bytes = sizes_.n_ctx * sizes_.n_embd * sizeof(float);
-  keys_ = reinterpret_cast<float*>(cache.take(bytes));
-  values_ = reinterpret_cast<float*>(cache.take(bytes));
-}
-
-void Gpt2Layer::attend(const float* qkv, float* out, size_t tokens, size_t past, ThreadPool& pool) {
-  const size_t n = sizes_.n_embd;
-  const size_t d = sizes_.head_size();
-  pool.reserve_scratch(attention_->scratch_bytes(tokens, past));
-  const auto& attention = (*attention_)(tokens, past);
-  const float scale = sizes_.attention_scale();
-  pool.run(sizes_.n_head, [&](size_t head, unsigned thread) {
-    const attention_f32_args args = {out + head * d,
-                                     qkv + head * d,
-                                     keys_ + head * sizes_.n_ctx * d,
-                                     values_ + head * sizes_.n_ctx * d,
-                                     static_cast<float*>(pool.scratch(thread)),
-                                     n,
-                                     3 * n,
-                                     d,
-                                     d,
-                                     tokens,
-                                     past,
-                                     d,
-                                     scale};
-    attention(&args);
-  });
-}
-
-void Gpt2Layer::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) {
-  const size_t n = sizes_.n_embd;
-  const size_t d = sizes_.head_size();
-  normed_.resize(tokens * n);
-  wide_.resize(tokens * std::max(3 * n, sizes_.n_ff));
-  heads_.resize(tokens * n);
-  delta_.resize(tokens * n);
-  const auto normalise = [&](const Norm& ln) {
-    for (size_t t = 0; t < tokens; ++t) {
-      norm_(normed_.data() + t * n, x + t * n, ln.w.data(), ln.b.data(), sizes_.eps, n);
-    }
-  };
-  const auto add_delta = [&] {
-    for (size_t t = 0; t < tokens; ++t) {
-      add_(x + t * n, x + t * n, delta_.data() + t * n, n);
-    }
-  };
-  normalise(ln1_);
-  qkv_.run(wide_.data(), 3 * n, normed_.data(), tokens, pool);
-  for (size_t t = 0; t < tokens; ++t) {
-    const float* const kv = wide_.data() + t * 3 * n + n;
-    for (size_t head = 0; head < sizes_.n_head; ++head) {
-      const size_t row = head * sizes_.n_ctx + past + t;
-      std::memcpy(keys_ + row * d, kv + head * d, d * sizeof(float));
-      std::memcpy(values_ + row * d, kv + n + head * d, d * sizeof(float));
-    }
-  }
-  attend(wide_.data(), heads_.data(), tokens, past, pool);
-  proj_.run(delta_.data(), n, heads_.data(), tokens, pool);
-  add_delta();
-  normalise(ln2_);
-  up_.run(wide_.data(), sizes_.n_ff, normed_.data(), tokens, pool);
-  for (size_t t = 0; t < tokens; ++t) {
-    gelu_(wide_.data() + t * sizes_.n_ff, wide_.data() + t * sizes_.n_ff, sizes_.n_ff);
-  }
-  down_.run(delta_.data(), n, wide_.data(), tokens, pool);
-  add_delta();
-}
-
 Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
     : file_(&fits_memory(file)),
       sizes_(Gpt2Sizes::read(file)),
@@ -158,7 +49,7 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
       position_embd_(&file.tensor("position_embd.weight")),
       token_row_(token_embd_->type, token_embd_->ne[0], dispatch),
       position_row_(position_embd_->type, position_embd_->ne[0], dispatch),
-      attention_(sizes_.head_size(), dispatch) {
+      attention_(sizes_.block(), dispatch) {
   const Gpt2Sizes& s = sizes_;
   expect_matrix(file.path(), *token_embd_, token_embd_->ne[1], s.n_embd);
   expect_matrix(file.path(), *position_embd_, s.n_ctx, s.n_embd);
@@ -172,9 +63,10 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
                                  used.insert(tensor.name);
                                  return tensor;
                                },
+                               [&](const std::string& name) { return file.find_tensor(name); },
                                [&](std::span<const std::byte> bytes) { file.release(bytes); }};
   for (size_t i = 0; i < s.n_layer; ++i) {
-    layers_.push_back(std::make_unique<Gpt2Layer>(source, fmt::format("blk.{}.", i), s, attention_, dispatch));
+    blocks_.push_back(std::make_unique<Block>(source, fmt::format("blk.{}.", i), s.block(), attention_, dispatch));
   }
   // GPT-2 ties the output matrix to the embedding; a file may still hold its own.
   const Tensor* output = file.find_tensor("output.weight");
@@ -191,14 +83,14 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
   }
   size_t weight_bytes = output_->packed_bytes();
   size_t cache_bytes = 0;
-  for (const auto& layer : layers_) {
-    weight_bytes += layer->weight_bytes();
-    cache_bytes += layer->cache_bytes();
+  for (const auto& block : blocks_) {
+    weight_bytes += block->weight_bytes();
+    cache_bytes += block->cache_bytes();
   }
   weights_ = std::make_unique<Arena>(weight_bytes, Arena::Pages::huge, "the weights");
   cache_ = std::make_unique<Arena>(cache_bytes, Arena::Pages::usual, "the keys and values of the context");
-  for (auto& layer : layers_) {
-    layer->load(source, *weights_, *cache_, pool_);
+  for (auto& block : blocks_) {
+    block->load(source, *weights_, *cache_, pool_);
   }
   output_->pack(*weights_, pool_, source.release);
   norm_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd});
@@ -229,8 +121,8 @@ std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
       position_row_(position_.data(), *position_embd_, past_ + t);
       add_(x, x, position_.data(), n);
     }
-    for (auto& layer : layers_) {
-      layer->forward(x_.data(), batch, past_, pool_);
+    for (auto& block : blocks_) {
+      block->forward(x_.data(), batch, past_, pool_);
     }
     begin += batch;
     past_ += batch;

@@ -94,6 +94,15 @@ Gpt2Sizes Gpt2Sizes::read(const GgufFile& file) {
   return s;
 }
 
-float Gpt2Sizes::attention_scale() const { return 1.0f / std::sqrt(static_cast<float>(head_size())); }
+BlockSizes Gpt2Sizes::block() const {
+  return {.architecture = &find_architecture("gpt2"),
+          .n_ctx = n_ctx,
+          .n_embd = n_embd,
+          .n_head = n_head,
+          .n_ff = n_ff,
+          .n_head_kv = n_head,
+          .head_size = head_size(),
+          .eps = eps};
+}
 
 }  // namespace assay

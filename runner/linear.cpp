@@ -8,6 +8,7 @@
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
+#include "harness/runtime/text.h"
 
 namespace assay {
 namespace {
@@ -17,7 +18,7 @@ size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 }  // namespace
 
 Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, size_t rows, size_t cols,
-               Dispatch& dispatch)
+               Dispatch& dispatch, const Tensor* scale)
     : tensor_(&w),
       rows_(rows),
       cols_(cols),
@@ -26,6 +27,16 @@ Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, siz
   expect_matrix(file, w, rows, cols);
   if (bias != nullptr) {
     bias_ = tensor_vector(file, *bias, rows, dispatch);
+  }
+  if (scale != nullptr) {
+    if (bias != nullptr) {
+      throw InputError(
+          fmt::format("{}: tensor {} has a scale and a bias: which of them is first is not said; convert the "
+                      "model again",
+                      file, quote(w.name)));
+    }
+    scale_ = tensor_vector(file, *scale, 1, dispatch);
+    times_scale_ = dispatch.get<scale_f32_fn>("scale_f32", {rows});
   }
   const std::string_view activations = kernel_->contract->activations;
   if (activations != "f32") {
@@ -108,6 +119,9 @@ void Linear::run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool
                               std::min(rows_, (chunk + 1) * rows)};
     step.run(&args);
   });
+  for (size_t t = 0; t < tokens && !scale_.empty(); ++t) {
+    times_scale_(y + t * ldy, static_cast<const float*>(y + t * ldy), scale_[0], rows_);
+  }
 }
 
 }  // namespace assay

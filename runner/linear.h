@@ -9,6 +9,7 @@
 #include "harness/runtime/dispatch.h"
 #include "kernels/matmul/kernel.h"
 #include "kernels/quantize_q8_0/kernel.h"
+#include "kernels/scale_f32/kernel.h"
 #include "runner/thread_pool.h"
 #include "runner/weights.h"
 
@@ -24,8 +25,10 @@ using Release = std::function<void(std::span<const std::byte>)>;
 /// prompt once for many. More tokens run on the variant that is chosen for them if its layout is the same, else on that one.
 class Linear {
  public:
-  /// `w`: rows x cols; `bias`: rows floats or nullptr. Both must outlive pack. Throws InputError naming the tensor if shapes do not fit.
-  Linear(const std::string& file, const Tensor& w, const Tensor* bias, size_t rows, size_t cols, Dispatch& dispatch);
+  /// `w`: rows x cols; `bias`: rows floats or nullptr; `scale`: of the result, where there is no bias. All must outlive pack. Throws
+  /// InputError naming the tensor if shapes do not fit.
+  Linear(const std::string& file, const Tensor& w, const Tensor* bias, size_t rows, size_t cols, Dispatch& dispatch,
+         const Tensor* scale = nullptr);
 
   /// Bytes that pack takes of the memory.
   size_t packed_bytes() const { return Arena::round_up(pack_(nullptr, nullptr, rows_, cols_)); }
@@ -48,6 +51,8 @@ class Linear {
   const Tensor* tensor_;
   size_t rows_, cols_;
   std::vector<float> bias_;
+  std::vector<float> scale_;  // one or none
+  Bound<scale_f32_fn> times_scale_;
   Dispatch* dispatch_;
   const Kernel* kernel_;
   const Variant* for_one_token_;

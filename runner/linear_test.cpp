@@ -60,7 +60,8 @@ std::vector<float> product(const Matrix& w, size_t tokens, unsigned threads, Dis
 }
 
 TEST(Linear, EveryFormatIsTheProductThatTheReferenceHas) {
-  for (const weight_format* format : weight_formats()) {
+  for (const TensorTypeInfo& type : tensor_types()) {
+    const weight_format* const format = type.format;
     const Matrix w(*format);
     const auto weights =
         reference::decode(*reference::find_format(format->gguf_type), reinterpret_cast<const uint8_t*>(w.bytes.data()),
@@ -92,7 +93,8 @@ TEST(Linear, EveryFormatIsTheProductThatTheReferenceHas) {
 }
 
 TEST(Linear, ThreadsChangeNoBit) {
-  for (const weight_format* format : weight_formats()) {
+  for (const TensorTypeInfo& type : tensor_types()) {
+    const weight_format* const format = type.format;
     const Matrix w(*format);
     Dispatch dispatch(detect_cpu(), std::map<std::string, std::string>{{"*", "scalar"}});
     EXPECT_EQ(product(w, 5, 1, dispatch), product(w, 5, 3, dispatch)) << format->name;

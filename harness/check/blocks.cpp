@@ -48,6 +48,12 @@ uint64_t count_of_specials(InputClass c, size_t places, Rng& rng) {
 constexpr uint16_t kSpecials[] = {0x7e00, 0xfe00, 0x7c01, 0x7c00, 0xfc00, 0x0000, 0x8000, 0x0001};
 uint16_t draw_special(Rng& rng) { return kSpecials[rng.below(std::size(kSpecials))]; }
 
+// A scale that is a float: that of a half, in the class wide with exponents of which a half has none, up to 2^110.
+void write_wide_scale(uint8_t* to, uint64_t half, InputClass c, Rng& rng) {
+  const int exponent = c == InputClass::wide ? static_cast<int>(rng.between(-94, 94)) : 0;
+  write_u32(to, bits_of_float(std::ldexp(half_to_float(static_cast<uint16_t>(half)), exponent)));
+}
+
 }  // namespace
 
 void repeat_first(std::span<uint8_t> bytes, size_t drawn) {
@@ -64,33 +70,36 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
     return;
   }
   fill_codes(bytes, c, rng);
-  std::vector<size_t> halves;  // where they lie in a block
-  if (!format.d_is_power) {
-    halves.push_back(format.d_at);
+  std::vector<size_t> numbers;  // where they lie in a block
+  if (!format.d_is_power && format.d_at != NOWHERE) {
+    numbers.push_back(format.d_at);
   }
   if (format.m_at != NOWHERE) {
-    halves.push_back(format.m_at);
+    numbers.push_back(format.m_at);
   }
+  const auto write_number = [&](size_t at, uint64_t half) {
+    if (format.are_floats != 0) {
+      write_wide_scale(&bytes[at], half, c, rng);
+    } else {
+      write_u16(&bytes[at], static_cast<unsigned>(half));
+    }
+  };
   for (size_t at = 0; at < bytes.size(); at += format.bytes) {
-    for (const size_t half : halves) {
-      write_u16(&bytes[at + half], static_cast<unsigned>(draw_scale(c, rng)));
+    for (const size_t number : numbers) {
+      write_number(at + number, draw_scale(c, rng));
     }
   }
   const size_t blocks = bytes.size() / format.bytes;
-  for (uint64_t left = count_of_specials(c, blocks * halves.size(), rng); left > 0; --left) {
-    write_u16(&bytes[rng.below(blocks) * format.bytes + halves[rng.below(halves.size())]], draw_special(rng));
+  for (uint64_t left = count_of_specials(c, blocks * numbers.size(), rng); left > 0; --left) {
+    write_number(rng.below(blocks) * format.bytes + numbers[rng.below(numbers.size())], draw_special(rng));
   }
 }
 
 void fill_q8_k_blocks(std::span<uint8_t> bytes, InputClass c, Rng& rng) {
   constexpr size_t kBytes = 292;
   fill_codes(bytes, c, rng);
-  const auto write_scale = [&](size_t at, uint64_t half, int exponent) {
-    const uint32_t bits = bits_of_float(std::ldexp(half_to_float(static_cast<uint16_t>(half)), exponent));
-    write_u32(&bytes[at], bits);
-  };
   for (size_t at = 0; at < bytes.size(); at += kBytes) {
-    write_scale(at, draw_scale(c, rng), c == InputClass::wide ? static_cast<int>(rng.between(-94, 94)) : 0);
+    write_wide_scale(&bytes[at], draw_scale(c, rng), c, rng);
     for (size_t i = 0; i < 16; ++i) {
       int sum = 0;
       for (size_t j = 4 + 16 * i; j < 20 + 16 * i; ++j) {
@@ -103,7 +112,25 @@ void fill_q8_k_blocks(std::span<uint8_t> bytes, InputClass c, Rng& rng) {
   }
   const size_t blocks = bytes.size() / kBytes;
   for (uint64_t left = count_of_specials(c, blocks, rng); left > 0; --left) {
-    write_scale(rng.below(blocks) * kBytes, draw_special(rng), 0);
+    write_wide_scale(&bytes[rng.below(blocks) * kBytes], draw_special(rng), c, rng);
+  }
+}
+
+void fill_i8_s_tokens(std::span<uint8_t> bytes, size_t tokens, InputClass c, Rng& rng) {
+  fill_codes(bytes, c, rng);
+  const size_t token_bytes = tokens != 0 ? bytes.size() / tokens : 0;
+  for (size_t t = 0; t < tokens; ++t) {
+    const auto token = bytes.subspan(t * token_bytes, token_bytes);
+    write_wide_scale(token.data(), draw_scale(c, rng), c, rng);
+    uint32_t sum = 0;
+    for (uint8_t& code : token.subspan(8)) {
+      code = code == 0x80 ? 0x81 : code;  // -127
+      sum += static_cast<uint32_t>(static_cast<int8_t>(code));
+    }
+    write_u32(&token[4], sum);
+  }
+  for (uint64_t left = count_of_specials(c, tokens, rng); left > 0; --left) {
+    write_wide_scale(&bytes[rng.below(tokens) * token_bytes], draw_special(rng), c, rng);
   }
 }
 

@@ -15,6 +15,9 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
 /// Blocks of Q8_K: codes of -127 to 127, with their sums, and scales of a magnitude of up to 2^110.
 void fill_q8_k_blocks(std::span<uint8_t> bytes, InputClass c, Rng& rng);
 
+/// Tokens of I8_S, one after the other: codes of -127 to 127, with their sum, and a scale of a magnitude of up to 2^110.
+void fill_i8_s_tokens(std::span<uint8_t> bytes, size_t tokens, InputClass c, Rng& rng);
+
 /// The first `drawn` bytes again and again, to the end.
 void repeat_first(std::span<uint8_t> bytes, size_t drawn);
 

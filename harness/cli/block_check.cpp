@@ -8,7 +8,6 @@
 
 #include "harness/cli/random_block.h"
 #include "harness/runtime/error.h"
-#include "harness/runtime/formats.h"
 
 namespace assay {
 namespace {
@@ -21,7 +20,8 @@ struct Sample {
   RandomBlock block;
   BlockInput input;
 
-  explicit Sample(uint64_t seed) : rng(mix_seed(seed, 0x626c6f636b)), block(rng) {
+  Sample(uint64_t seed, const Architecture& architecture)
+      : rng(mix_seed(seed, 0x626c6f636b)), block(rng, architecture) {
     input.past = rng.below(3) == 0 ? 0 : rng.below(20);
     input.tokens = 1 + rng.below(6);
     input.x.resize((input.past + input.tokens) * block.sizes().n_embd);
@@ -32,7 +32,9 @@ struct Sample {
 
   BlockOutcome run(const Cpu& cpu, const Table& table) const {
     Dispatch dispatch(cpu, table);
-    BlockOutcome outcome = compare_block(block.source(), block.raw_tensors(), block.sizes(), input, dispatch);
+    BlockOutcome outcome =
+        compare_block(block.source(), reference::block_of(block.raw_tensors(), "", block.hyperparameters()),
+                      block.sizes(), input, dispatch);
     for (const auto& [kernel, variant] : table) {  // what ran is what was asked
       for (const auto& [name, calls] : dispatch.ran()) {
         if (name.starts_with(kernel + "/") && name != kernel + "/" + variant) {
@@ -45,11 +47,26 @@ struct Sample {
 };
 
 Table draw_table(const Cpu& cpu, const BlockCheckOptions& options, Rng& rng) {
-  std::vector<std::string> of_block = {"add_f32",        "attention_f32", "gelu_f32",
-                                       "layer_norm_f32", "quantize_q8_0", "quantize_q8_k"};
-  for (const weight_format* format : weight_formats()) {
-    of_block.push_back(fmt::format("matmul_{}", format->name));
-    of_block.push_back(fmt::format("dequantize_{}", format->name));
+  std::vector<std::string> of_block = {"add_f32", "attention_f32", "quantize_q8_0", "quantize_q8_k"};
+  const Architecture& a = find_architecture(options.architecture);
+  const auto add = [&](std::initializer_list<const char*> kernels) {
+    of_block.insert(of_block.end(), kernels.begin(), kernels.end());
+  };
+  if (a.root_mean_square) {
+    add({"rms_norm_f32", "add_rms_norm_f32"});
+  } else {
+    add({"layer_norm_f32", "add_layer_norm_f32"});
+  }
+  if (a.turn != Turn::none) {
+    add({"rope_f32", "attention_f16", "convert_f16"});
+  }
+  if (a.sub_norms) {
+    add({"scale_f32"});
+  }
+  add({kernel_of(a.activation)});
+  for (const TensorTypeInfo& type : tensor_types()) {
+    of_block.push_back(fmt::format("matmul_{}", type.format->name));
+    of_block.push_back(fmt::format("dequantize_{}", type.format->name));
   }
   Table table;
   for (const std::string& kernel : of_block) {
@@ -88,7 +105,7 @@ std::string describe(const Table& table) {
 
 /// Which kernel's variant is at fault: with it on scalar, the sample passes. Each trial in a child process: the fault may be a
 /// crash or a hang.
-std::string blame(const Cpu& cpu, uint64_t seed, const Table& table) {
+std::string blame(const Cpu& cpu, const Architecture& architecture, uint64_t seed, const Table& table) {
   std::string guilty;
   for (const auto& [kernel, variant] : table) {
     if (variant == "scalar") {
@@ -97,8 +114,8 @@ std::string blame(const Cpu& cpu, uint64_t seed, const Table& table) {
     Table swapped = table;
     swapped[kernel] = "scalar";
     constexpr double kTimeout = 5;
-    const Verdict v = run_in_child("block", "gpt2", kTimeout, [&](SampleLog& report) {
-      const BlockOutcome outcome = Sample(seed).run(cpu, swapped);
+    const Verdict v = run_in_child("block", architecture.name, kTimeout, [&](SampleLog& report) {
+      const BlockOutcome outcome = Sample(seed, architecture).run(cpu, swapped);
       outcome.failure.empty() ? report.done(outcome.error_over_bound) : report.fail(outcome.failure);
     });
     if (v.status == Status::pass) {
@@ -114,7 +131,7 @@ Table table_of(const Cpu& cpu, const BlockCheckOptions& options, uint64_t seed) 
   return draw_table(cpu, options, rng);
 }
 
-std::vector<double> through_reference(const reference::Gpt2Block& block, std::vector<double> rows, size_t tokens) {
+std::vector<double> through_reference(const reference::Block& block, std::vector<double> rows, size_t tokens) {
   reference::KvCache cache;
   reference::forward(block, rows, tokens, cache);
   return rows;
@@ -122,7 +139,7 @@ std::vector<double> through_reference(const reference::Gpt2Block& block, std::ve
 
 /// How far the reference's result moves, at most, when its input moves by half of a float's last bit. Where the elements of
 /// a row are nearly equal, layer norm multiplies that by up to 1 / sqrt(eps) = 316.
-double moved_by_rounding(const reference::Gpt2Block& block, std::vector<double> rows, size_t tokens,
+double moved_by_rounding(const reference::Block& block, std::vector<double> rows, size_t tokens,
                          const std::vector<double>& want) {
   for (size_t i = 0; i < rows.size(); ++i) {
     rows[i] *= 1 + (i % block.n_embd % 2 == 0 ? 0x1p-24 : -0x1p-24);  // neighbours apart: what layer norm takes worst
@@ -143,23 +160,26 @@ double largest_of(const std::vector<double>& values) {
   return largest;
 }
 
-/// See check_gpt2_block.
-double bound_of(const reference::Gpt2Block& block, const std::vector<double>& x, const std::vector<double>& want,
+/// See check_block.
+double bound_of(const reference::Block& block, const std::vector<double>& x, const std::vector<double>& want,
                 size_t tokens) {
   const double largest = std::max(largest_of(x), largest_of(want));
   const double factor = 32 * std::sqrt(static_cast<double>(block.n_embd));
   // Rounding to Q8_0 would make a jump of what moved by a last bit; such blocks are wide, and no row's elements nearly equal.
-  return block.rounds_activations() ? (2 * factor * 0x1p-24 + 0x1p-6) * largest
-                                    : factor * (0x1p-24 * largest + moved_by_rounding(block, x, tokens, want));
+  if (block.rounds_activations()) {
+    return (2 * factor * 0x1p-24 + 0x1p-6) * largest;
+  }
+  const double of_halves = block.keeps_halves ? 0x1p-8 * largest : 0;
+  return factor * (0x1p-24 * largest + moved_by_rounding(block, x, tokens, want)) + of_halves;
 }
 
 }  // namespace
 
-BlockOutcome compare_block(const TensorSource& runner, const reference::RawTensors& truth, const Gpt2Sizes& sizes,
+BlockOutcome compare_block(const TensorSource& runner, const reference::Block& truth, const BlockSizes& sizes,
                            const BlockInput& input, Dispatch& dispatch) {
   ThreadPool pool(1);
-  Attention attention(sizes.head_size(), dispatch);
-  Gpt2Layer layer(runner, "", sizes, attention, dispatch);
+  Attention attention(sizes, dispatch);
+  Block layer(runner, "", sizes, attention, dispatch);
   Arena weights(layer.weight_bytes(), Arena::Pages::usual, "the weights");
   Arena cache(layer.cache_bytes(), Arena::Pages::usual, "the keys and values");
   layer.load(runner, weights, cache, pool);
@@ -170,11 +190,9 @@ BlockOutcome compare_block(const TensorSource& runner, const reference::RawTenso
   }
   layer.forward(y.data() + input.past * n, input.tokens, input.past, pool);
 
-  const reference::Gpt2Block block = reference::gpt2_block(
-      truth, "", {sizes.n_ctx, n, sizes.n_head, sizes.n_ff, sizes.n_layer, static_cast<double>(sizes.eps)});
   const std::vector<double> x(input.x.begin(), input.x.end());
-  const std::vector<double> want = through_reference(block, x, input.past + input.tokens);
-  const double bound = bound_of(block, x, want, input.past + input.tokens);
+  const std::vector<double> want = through_reference(truth, x, input.past + input.tokens);
+  const double bound = bound_of(truth, x, want, input.past + input.tokens);
   BlockOutcome outcome;
   for (size_t i = 0; i < y.size(); ++i) {
     const double error = std::fabs(static_cast<double>(y[i]) - want[i]);
@@ -187,14 +205,16 @@ BlockOutcome compare_block(const TensorSource& runner, const reference::RawTenso
   return outcome;
 }
 
-Verdict check_gpt2_block(const Cpu& cpu, const BlockCheckOptions& options) {
+Verdict check_block(const Cpu& cpu, const BlockCheckOptions& options) {
+  const Architecture& architecture = find_architecture(options.architecture);
   table_of(cpu, options, options.seed);  // an empty choice is the caller's error, not a verdict
-  Verdict verdict = run_in_child("block", "gpt2", options.timeout, [&](SampleLog& report) {
+  Verdict verdict = run_in_child("block", options.architecture, options.timeout, [&](SampleLog& report) {
     for (uint64_t i = 0; i < options.samples; ++i) {
       const uint64_t seed = options.seed + i;
-      report.begin(fmt::format("assay check --block gpt2 --variant '{}'{} --seed {} --samples 1", options.variant_glob,
+      report.begin(fmt::format("assay check --block {} --variant '{}'{} --seed {} --samples 1", options.architecture,
+                               options.variant_glob,
                                options.force.empty() ? "" : fmt::format(" --force '{}'", options.force), seed));
-      const BlockOutcome outcome = Sample(seed).run(cpu, table_of(cpu, options, seed));
+      const BlockOutcome outcome = Sample(seed, architecture).run(cpu, table_of(cpu, options, seed));
       if (!outcome.failure.empty()) {
         report.fail(outcome.failure);
         return;
@@ -205,7 +225,8 @@ Verdict check_gpt2_block(const Cpu& cpu, const BlockCheckOptions& options) {
   if (verdict.status == Status::fail) {
     const uint64_t seed = options.seed + verdict.samples;
     const Table table = table_of(cpu, options, seed);
-    verdict.reason += fmt::format("; to blame: {}; variants: {}", blame(cpu, seed, table), describe(table));
+    verdict.reason +=
+        fmt::format("; to blame: {}; variants: {}", blame(cpu, architecture, seed, table), describe(table));
   }
   verdict.seed = options.seed;
   return verdict;

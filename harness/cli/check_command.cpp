@@ -106,12 +106,13 @@ int run_check(const CheckArguments& a) {
     }
   } else if (!a.block.empty()) {
     BlockCheckOptions block;
+    block.architecture = a.block;
     block.variant_glob = options.variant_glob;
     block.force = a.force;
     block.seed = options.seed;
     block.samples = options.samples.value_or(block.samples);
     block.timeout = options.timeout;
-    verdicts.push_back(check_gpt2_block(cpu, block));
+    verdicts.push_back(check_block(cpu, block));
     if (!a.json) {
       print(verdicts.back());
     }
@@ -184,8 +185,13 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--timeout", a->options.timeout, "seconds without a finished sample that count as a hang")
       ->check(CLI::Range(0.1, 1e6))
       ->capture_default_str();
-  auto* block = command->add_option("--block", a->block, "fuzz a whole block of any mix of variants")
-                    ->check(CLI::IsMember({"gpt2"}));
+  std::vector<std::string> blocks;
+  for (const Architecture& architecture : architectures()) {
+    blocks.emplace_back(architecture.name);
+  }
+  auto* block =
+      command->add_option("--block", a->block, "fuzz a whole block of an architecture, of any mix of variants")
+          ->check(CLI::IsMember(blocks));
   command->add_option("--force", a->force, "kernel=variant,...: not mixed in the block, kernels may be globs")
       ->needs(block);
   auto* model = command->add_option(

@@ -2,48 +2,144 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "harness/cli/verify.h"
-#include "harness/runtime/formats.h"
 #include "harness/runtime/registry.h"
 
 namespace assay {
 
-RandomBlock::RandomBlock(Rng& rng) {
+RandomBlock::RandomBlock(Rng& rng, const Architecture& architecture) {
   std::vector<const weight_format*> quantized;
-  for (const weight_format* format : weight_formats()) {
-    if (format->elements > 1) {
-      quantized.push_back(format);
+  for (const TensorTypeInfo& type : tensor_types()) {
+    if (type.block > 1) {
+      quantized.push_back(type.format);
     }
   }
-  const weight_format* format = rng.below(3) == 0 ? quantized[rng.below(quantized.size())] : nullptr;
-  sizes_.n_layer = 1;
-  sizes_.n_vocab = 1;
+  sizes_.architecture = &architecture;
+  make(rng, rng.below(3) == 0 ? quantized[rng.below(quantized.size())] : nullptr);
+}
+
+RandomBlock::RandomBlock(Rng& rng, const Architecture& architecture, const weight_format& format) {
+  sizes_.architecture = &architecture;
+  make(rng, &format);
+}
+
+void RandomBlock::draw_sizes(Rng& rng, const weight_format* format) {
+  const Architecture& a = *sizes_.architecture;
+  const bool is_quantized = format != nullptr && format->elements > 1;
+  const size_t unit = is_quantized ? std::max<size_t>(format->elements, 128) : 1;  // wide: see compare_block's bound
   sizes_.n_ctx = 64;
-  sizes_.eps = 1e-5f;
-  sizes_.n_head = 1 + rng.below(4);
-  const size_t unit =
-      format != nullptr ? std::max<size_t>(format->elements, 128) : 1;  // wide: see compare_block's bound
-  sizes_.n_embd =
-      format != nullptr ? unit * (1 + rng.below(2)) : sizes_.n_head * (1 + rng.below(rng.below(4) == 0 ? 64 : 20));
-  if (format != nullptr) {
-    sizes_.n_head = size_t{1} << rng.below(4);
+  sizes_.eps = rng.below(2) == 0 ? 1e-5f : 1e-6f;
+  // Heads that turn have an even size, and those of a cache of halves are no wider than a model's.
+  const size_t step = a.turn == Turn::none ? 1 : 2;
+  const size_t wide = unit * (1 + rng.below(2));
+  sizes_.n_head = is_quantized ? size_t{1} << rng.below(4) : 1 + rng.below(4);
+  sizes_.head_size = is_quantized ? wide / sizes_.n_head : step * (1 + rng.below(rng.below(4) == 0 ? 64 : 20));
+  // GPT-2 and GPT-NeoX know no other width of the heads, nor groups of them.
+  sizes_.n_head_kv = sizes_.n_head;
+  sizes_.n_embd = sizes_.n_head * sizes_.head_size;
+  if (!a.fused_qkv) {
+    const size_t group = size_t{1} << rng.below(3);
+    sizes_.n_head_kv = sizes_.n_head % group == 0 ? sizes_.n_head / group : 1;
+    sizes_.n_embd = is_quantized ? unit * (1 + rng.below(2)) : 4 + rng.below(100);
   }
-  sizes_.n_ff = format != nullptr ? sizes_.n_embd * (1 + rng.below(4)) : 1 + rng.below(4 * sizes_.n_embd);
+  sizes_.n_ff = is_quantized ? unit * (1 + rng.below(4)) : 1 + rng.below(4 * sizes_.n_embd);
+  sizes_.rotated = a.fused_qkv && a.turn != Turn::none ? 2 * (1 + rng.below(sizes_.head_size / 2)) : sizes_.head_size;
+  sizes_.rope_base = rng.below(2) == 0 ? 1e4 : 5e5;
+  sizes_.is_parallel = std::string_view(a.name) == "gptneox" && rng.below(2) == 0;
+  if (a.post_norms) {  // Gemma's
+    sizes_.softcap = static_cast<float>(2 + rng.below(50));
+    sizes_.window = rng.below(2) == 0 ? 0 : 1 + rng.below(12);
+  }
+  const bool plain = sizes_.softcap == 0 && sizes_.window == 0;
+  sizes_.cache = a.turn == Turn::none || (plain && rng.below(2) == 0) ? CacheType::f32 : CacheType::f16;
+}
+
+void RandomBlock::make(Rng& rng, const weight_format* format) {
+  draw_sizes(rng, format);
+  const Architecture& a = *sizes_.architecture;
   const size_t n = sizes_.n_embd;
   const size_t ff = sizes_.n_ff;
-  for (const char* norm : {"attn_norm", "ffn_norm"}) {
-    vector(std::string(norm) + ".weight", n, rng, 1);
-    vector(std::string(norm) + ".bias", n, rng, 0);
+  const size_t wide = sizes_.n_head * sizes_.head_size;
+  const size_t kept = sizes_.n_head_kv * sizes_.head_size;
+  const auto norm = [&](const char* name, size_t width) {
+    vector(std::string(name) + ".weight", width, rng, 1);
+    if (!a.root_mean_square) {
+      vector(std::string(name) + ".bias", width, rng, 0);
+    }
+  };
+  const auto matrix = [&](const char* name, size_t rows, size_t cols) {
+    const bool has_bias = !a.root_mean_square || (!a.sub_norms && rng.below(3) == 0);
+    linear(name, rows, cols, has_bias, format, rng);
+    if (a.sub_norms && rng.below(2) == 0) {
+      floats(std::string(name) + ".scale", TensorType::f32, {1}, rng, 1, 0.2f);
+    }
+  };
+  norm("attn_norm", n);
+  norm("ffn_norm", n);
+  if (a.head_norms) {
+    norm("attn_q_norm", sizes_.head_size);
+    norm("attn_k_norm", sizes_.head_size);
   }
-  linear("attn_qkv", 3 * n, n, format, rng);
-  linear("attn_output", n, n, format, rng);
-  linear("ffn_up", ff, n, format, rng);
-  linear("ffn_down", n, ff, format, rng);
+  if (a.sub_norms) {
+    norm("attn_sub_norm", wide);
+    norm("ffn_sub_norm", ff);
+  }
+  if (a.post_norms) {
+    norm("post_attention_norm", n);
+    norm("post_ffw_norm", n);
+  }
+  if (a.fused_qkv) {
+    matrix("attn_qkv", wide + 2 * kept, n);
+  } else {
+    matrix("attn_q", wide, n);
+    matrix("attn_k", kept, n);
+    matrix("attn_v", kept, n);
+  }
+  matrix("attn_output", n, wide);
+  if (a.is_gated()) {
+    matrix("ffn_gate", ff, n);
+  }
+  matrix("ffn_up", ff, n);
+  matrix("ffn_down", n, ff);
 }
 
 TensorSource RandomBlock::source() const {
-  return {"random block", [this](const std::string& name) -> const Tensor& { return tensors_.at(name); }};
+  return {"random block", [this](const std::string& name) -> const Tensor& { return tensors_.at(name); },
+          [this](const std::string& name) {
+            const auto found = tensors_.find(name);
+            return found != tensors_.end() ? &found->second : nullptr;
+          }};
+}
+
+reference::Hyperparameters RandomBlock::hyperparameters() const {
+  const BlockSizes& s = sizes_;
+  return {.architecture = s.architecture->name,
+          .n_ctx = s.n_ctx,
+          .n_embd = s.n_embd,
+          .n_head = s.n_head,
+          .n_ff = s.n_ff,
+          .n_layer = 1,
+          .eps = static_cast<double>(s.eps),
+          .n_head_kv = s.n_head_kv,
+          .head_size = s.head_size,
+          .rotated = s.rotated,
+          .rope_base = s.rope_base,
+          .softcap = static_cast<double>(s.softcap),
+          .window = s.window,
+          .is_parallel = s.is_parallel,
+          .keeps_halves = s.cache == CacheType::f16};
+}
+
+std::vector<std::string> RandomBlock::matrices() const {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors_) {
+    if (tensor.n_dims == 2) {
+      names.push_back(name);
+    }
+  }
+  return names;
 }
 
 reference::RawTensors RandomBlock::raw_tensors() const {
@@ -94,12 +190,15 @@ void RandomBlock::vector(const std::string& name, size_t n, Rng& rng, float mean
   floats(name, type, {n}, rng, mean, 0.2f);
 }
 
-void RandomBlock::linear(const std::string& name, size_t rows, size_t cols, const weight_format* quantized, Rng& rng) {
-  vector(name + ".bias", rows, rng, 0);
+void RandomBlock::linear(const std::string& name, size_t rows, size_t cols, bool has_bias, const weight_format* format,
+                         Rng& rng) {
+  if (has_bias) {
+    vector(name + ".bias", rows, rng, 0);
+  }
   constexpr TensorType kFloats[] = {TensorType::f32, TensorType::f16, TensorType::bf16};
   TensorType type = kFloats[rng.below(3)];
-  if (quantized != nullptr && rng.below(4) != 0) {
-    type = static_cast<TensorType>(quantized->gguf_type);
+  if (format != nullptr && rng.below(4) != 0) {
+    type = static_cast<TensorType>(format->gguf_type);
   }
   floats(name + ".weight", type, {cols, rows}, rng, 0, 1.0f / std::sqrt(static_cast<float>(cols)));
 }

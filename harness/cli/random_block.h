@@ -6,34 +6,42 @@
 
 #include "harness/runtime/rng.h"
 #include "reference/transformer.h"
-#include "runner/gpt2.h"
+#include "runner/block.h"
 
 namespace assay {
 
-/// The weights of one random GPT-2 block, owned here and seen as tensors: by the runner, and by the reference. A block in
-/// three is quantized, in one of the formats that have blocks; in it three matrices of four are. All others are F32 or F16.
+/// The weights of one random block of an architecture, owned here and seen as tensors: by the runner, and by the reference. A block in
+/// three is quantized, in one of the formats that have blocks; in it three matrices of four are. All others are F32, F16 or BF16.
 class RandomBlock {
  public:
-  explicit RandomBlock(Rng& rng);
+  RandomBlock(Rng& rng, const Architecture& architecture);
+  /// With matrices of this format among them.
+  RandomBlock(Rng& rng, const Architecture& architecture, const weight_format& format);
   RandomBlock(const RandomBlock&) = delete;  // tensors point into the data
   RandomBlock& operator=(const RandomBlock&) = delete;
 
-  const Gpt2Sizes& sizes() const { return sizes_; }
+  const BlockSizes& sizes() const { return sizes_; }
 
   /// As the runner wants them. The block must outlive what is made of it, both times.
   TensorSource source() const;
 
   /// As the reference wants them.
   reference::RawTensors raw_tensors() const;
+  reference::Hyperparameters hyperparameters() const;
+
+  /// Names of its matrices.
+  std::vector<std::string> matrices() const;
 
  private:
+  void make(Rng& rng, const weight_format* format);
+  void draw_sizes(Rng& rng, const weight_format* format);
   std::vector<std::byte>& bytes_of(const std::string& name, TensorType type, std::vector<uint64_t> ne);
   void floats(const std::string& name, TensorType type, std::vector<uint64_t> ne, Rng& rng, float mean,
               float deviation);
   void vector(const std::string& name, size_t n, Rng& rng, float mean);
-  void linear(const std::string& name, size_t rows, size_t cols, const weight_format* quantized, Rng& rng);
+  void linear(const std::string& name, size_t rows, size_t cols, bool has_bias, const weight_format* format, Rng& rng);
 
-  Gpt2Sizes sizes_{};
+  BlockSizes sizes_;
   std::map<std::string, Tensor> tensors_;
   std::map<std::string, std::vector<std::byte>> data_;
 };

@@ -13,10 +13,14 @@ namespace assay {
 namespace {
 
 /// Read here and not taken from the runner, so that a key that it mistakes for another is found, too.
-reference::Gpt2Hyperparameters hyperparameters(const GgufFile& file) {
-  return {file.u32("gpt2.context_length"),       file.u32("gpt2.embedding_length"),
-          file.u32("gpt2.attention.head_count"), file.u32("gpt2.feed_forward_length"),
-          file.u32("gpt2.block_count"),          static_cast<double>(file.f32("gpt2.attention.layer_norm_epsilon"))};
+reference::Hyperparameters hyperparameters(const GgufFile& file) {
+  return {"gpt2",
+          file.u32("gpt2.context_length"),
+          file.u32("gpt2.embedding_length"),
+          file.u32("gpt2.attention.head_count"),
+          file.u32("gpt2.feed_forward_length"),
+          file.u32("gpt2.block_count"),
+          static_cast<double>(file.f32("gpt2.attention.layer_norm_epsilon"))};
 }
 
 reference::Gpt2 reference_model(const GgufFile& file) {

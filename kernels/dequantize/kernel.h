@@ -11,6 +11,8 @@
 /// NaN, Inf   as the product of scale and integer has them in IEEE 754, and its sum with the offset where the format has one; and so the
 ///            sign of a zero. Sign and payload of a NaN are free. Subnormals are kept.
 /// Error      none but that of the sum, which is correctly rounded: the product of a scale and an integer of these formats is a float.
+///            Where d and m are floats themselves the product is correctly rounded, and with an m
+///            |y - exact| <= u * (|product| + |exact|) + 2^-148, u = 2^-24 * (1 + 2^-12): the product may be rounded too.
 typedef void dequantize_fn(float* y, const void* x, size_t n);
 
 /// JIT generator: writes position-independent code for key = {n} to code[0..capacity); returns the bytes written, 0 if

@@ -11,12 +11,15 @@ enum {
 
 #define NOWHERE ((size_t)-1)
 
+/// The type of a format that only the files of 2023 have, by their number of it: no number that a GGUF file may use.
+#define only_in_2023(type) (1u << 16 | (type))
+
 /// How weights lie in a model file, and what pack makes of them for the matmul families.
 struct weight_format {
-  const char* name;         ///< "q4_0": of matmul_q4_0
-  uint32_t gguf_type;       ///< GGUF's number of a tensor's type (enum ggml_type)
-  size_t elements;          ///< of a block, consecutive weights of a row
-  size_t bytes;             ///< of a block
+  const char* name;    ///< "q4_0": of matmul_q4_0
+  uint32_t gguf_type;  ///< GGUF's number of a tensor's type (enum ggml_type); of what GGUF does not have: only_in_2023
+  size_t elements;     ///< of a block, consecutive weights of a row
+  size_t bytes;        ///< of a block
   const char* activations;  ///< the format of the other factor
   /// Of the packed weights: f32 or f16, the weights as they are (kernels/matmul_float/layout.h), and nothing more is said here;
   /// or u and the bits of a code (kernels/matmul/layout.h).
@@ -26,8 +29,10 @@ struct weight_format {
   /// weights share a scale and a minimum, which are integers, or 1 if there is no `sub_scales`.
   int code_bits;  ///< what a value needs in the layout
   size_t group;
-  size_t d_at;     ///< where in a block d lies: an fp16
+  size_t
+      d_at;  ///< where in a block d lies: an fp16; NOWHERE if the tensor has one scale, which the caller knows, and d is 1
   size_t m_at;     ///< likewise m; NOWHERE if there is none
+  int are_floats;  ///< d and m are floats instead
   int d_is_power;  ///< d is one byte e (E8M0) instead: 2^(e - 128)
   /// The integers of each group of a block; minima are written where the format has an m.
   void (*sub_scales)(int8_t* scales, uint8_t* minima, const uint8_t* block);
@@ -103,14 +108,25 @@ static inline float half_of_power(uint8_t e) {
   return float_of_bits(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);
 }
 
+/// The tensor has one scale, which is in no block.
+static inline int has_scale_of_tensor(const struct weight_format* format) {
+  return format->values != NULL && format->d_at == NOWHERE;
+}
+
+/// d or m, which lies at p.
+static inline float number_of_block(const struct weight_format* format, const uint8_t* p) {
+  return format->are_floats ? float_of_bits(read_u32(p)) : half_to_float(read_u16(p));
+}
+
 /// The scale of each group of a block, d * scale, and what is added to each of its weights: -0, which changes nothing, where the format has
 /// no m. A product of an fp16 and an integer of 8 bits is a float.
 static inline void scales_of_block(const struct weight_format* format, float* scales, float* offsets,
                                    const uint8_t* block) {
   const size_t groups = format->elements / format->group;
-  const float d =
-      format->d_is_power ? half_of_power(block[format->d_at]) : half_to_float(read_u16(block + format->d_at));
-  const float m = format->m_at != NOWHERE ? half_to_float(read_u16(block + format->m_at)) : -0.0f;
+  const float d = format->d_at == NOWHERE ? 1
+                  : format->d_is_power    ? half_of_power(block[format->d_at])
+                                          : number_of_block(format, block + format->d_at);
+  const float m = format->m_at != NOWHERE ? number_of_block(format, block + format->m_at) : -0.0f;
   int8_t sub_scales[kMostGroups];
   uint8_t minima[kMostGroups];
   if (format->sub_scales) {

@@ -1,43 +1,9 @@
-#include "kernels/shared/avx2.h"
 #include "kernels/layer_norm_f32/kernel.h"
+#include "kernels/shared/avx2_layer_norm.h"
 
 extern "C" layer_norm_f32_fn layer_norm_f32_avx2;
 
-static inline float sum_of_squares(const float* x, __m256 mean, size_t n) {
-  __m256 s[8];
-  for (int j = 0; j < 8; ++j) {
-    s[j] = _mm256_setzero_ps();
-  }
-  size_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-#pragma GCC unroll 8
-    for (size_t j = 0; j < 8; ++j) {
-      const __m256 d = _mm256_sub_ps(load(x + i + 8 * j), mean);
-      s[j] = _mm256_fmadd_ps(d, d, s[j]);
-    }
-  }
-  for (; i + 8 <= n; i += 8) {
-    const __m256 d = _mm256_sub_ps(load(x + i), mean);
-    s[0] = _mm256_fmadd_ps(d, d, s[0]);
-  }
-  if (i < n) {  // lanes that are not there would count as 0 - mean
-    const __m256i mask = mask_of(n - i);
-    const __m256 d = _mm256_and_ps(_mm256_castsi256_ps(mask), _mm256_sub_ps(load(x + i, mask), mean));
-    s[1] = _mm256_fmadd_ps(d, d, s[1]);
-  }
-  return add_up(s);
-}
-
 extern "C" void layer_norm_f32_avx2(float* y, const float* x, const float* w, const float* b, float eps, size_t n) {
-  const float count = static_cast<float>(n);
   const auto add = [](__m256 s, __m256 v) { return _mm256_add_ps(s, v); };
-  const float sum = accumulate(n, add, x);
-  const __m256 mean = _mm256_set1_ps(sum / count);
-  const float variance = sum_of_squares(x, mean, n) / count;
-  const __m256 scale = _mm256_set1_ps(1.0f / _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(variance + eps))));
-  const auto normalise = [=](__m256 v, __m256 weight, __m256 bias) {
-    const __m256 p = _mm256_mul_ps(_mm256_sub_ps(v, mean), scale);
-    return _mm256_fmadd_ps(p, weight, bias);
-  };
-  elementwise<4>(y, n, normalise, x, w, b);
+  normalise_row(y, x, w, b, eps, n, accumulate(n, add, x));
 }

@@ -1,43 +1,9 @@
-#include "kernels/shared/avx512.h"
 #include "kernels/layer_norm_f32/kernel.h"
+#include "kernels/shared/avx512_layer_norm.h"
 
 extern "C" layer_norm_f32_fn layer_norm_f32_avx512;
 
-static inline float sum_of_squares(const float* x, __m512 mean, size_t n) {
-  __m512 s[8];
-  for (int j = 0; j < 8; ++j) {
-    s[j] = _mm512_setzero_ps();
-  }
-  size_t i = 0;
-  for (; i + 128 <= n; i += 128) {
-#pragma GCC unroll 8
-    for (size_t j = 0; j < 8; ++j) {
-      const __m512 d = _mm512_sub_ps(load(x + i + 16 * j), mean);
-      s[j] = _mm512_fmadd_ps(d, d, s[j]);
-    }
-  }
-  for (; i + 16 <= n; i += 16) {
-    const __m512 d = _mm512_sub_ps(load(x + i), mean);
-    s[0] = _mm512_fmadd_ps(d, d, s[0]);
-  }
-  if (i < n) {  // lanes that are not there would count as 0 - mean
-    const __mmask16 mask = mask_of(n - i);
-    const __m512 d = _mm512_maskz_sub_ps(mask, load(x + i, mask), mean);
-    s[1] = _mm512_fmadd_ps(d, d, s[1]);
-  }
-  return add_up(s);
-}
-
 extern "C" void layer_norm_f32_avx512(float* y, const float* x, const float* w, const float* b, float eps, size_t n) {
-  const float count = static_cast<float>(n);
   const auto add = [](__m512 s, __m512 v) { return _mm512_add_ps(s, v); };
-  const float sum = accumulate(n, add, x);
-  const __m512 mean = _mm512_set1_ps(sum / count);
-  const float variance = sum_of_squares(x, mean, n) / count;
-  const __m512 scale = _mm512_set1_ps(1.0f / _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(variance + eps))));
-  const auto normalise = [=](__m512 v, __m512 weight, __m512 bias) {
-    const __m512 p = _mm512_mul_ps(_mm512_sub_ps(v, mean), scale);
-    return _mm512_fmadd_ps(p, weight, bias);
-  };
-  elementwise<4>(y, n, normalise, x, w, b);
+  normalise_row(y, x, w, b, eps, n, accumulate(n, add, x));
 }

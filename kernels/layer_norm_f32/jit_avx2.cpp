@@ -1,4 +1,5 @@
-#include "kernels/layer_norm_f32/jit.h"
+#include "kernels/layer_norm_f32/kernel.h"
+#include "kernels/shared/jit_layer_norm.h"
 
 extern "C" layer_norm_f32_gen layer_norm_f32_jit_avx2;
 

@@ -15,7 +15,7 @@ static size_t scratch_of_format(const size_t* shape) {
 
 static size_t scratch_bytes(const size_t* shape) {
   const size_t batch = shape[2] < kBatch ? shape[2] : (size_t)kBatch;
-  const size_t of_tile = batch * (shape[1] / kXColumns) * kScratch;
+  const size_t of_tile = LAYOUT_I8_S ? 0 : batch * (shape[1] / kXColumns) * kScratch;
   const size_t of_format = scratch_of_format(shape);
   return of_tile > of_format ? of_tile : of_format;
 }
@@ -29,6 +29,6 @@ const struct assay_contract matmul_contract = {
     .parameters = {{"tile", 0, {1, 2, 4}, 3}},
     .scratch_bytes = scratch_bytes,
     .weights = NAME(FORMAT),
-    .activations = LAYOUT_Q8_K ? "q8_k" : "q8_0",
+    .activations = LAYOUT_I8_S ? "i8_s" : LAYOUT_Q8_K ? "q8_k" : "q8_0",
     .row_step = 64,
 };

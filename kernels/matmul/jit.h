@@ -23,7 +23,8 @@ class MatmulGenerator : public VectorGenerator {
       : VectorGenerator(code, capacity, rows % kLanes),
         blocks_(cols / kColumns),
         vectors_((rows + kLanes - 1) / kLanes),
-        tile_tokens_(tile == 0 || tile > kTokens ? kTokens : static_cast<int>(tile)) {
+        tile_tokens_(tile == 0 || tile > kTokens ? kTokens : static_cast<int>(tile)),
+        apart_(LAYOUT_I8_S ? static_cast<int>(kXHead + cols) : kPrepared) {
     if (rows == 0 || tokens == 0) {
       ret();
       return;
@@ -66,7 +67,8 @@ class MatmulGenerator : public VectorGenerator {
   // Groups after which products of int16 are taken; of the codes 0, 1 and 2 all of a block's fit.
   static constexpr int kRun = kSub == 16 || kMostCode > 15 ? 4 : 8;
   // A block's integers add up in registers of their own, those of the float sums, which are in memory then.
-  static constexpr bool kTotals = LAYOUT_SUB_SCALES || (kShort && !LAYOUT_TRITS && (LAYOUT_Q8_K || kRun < 8));
+  static constexpr bool kTotals =
+      LAYOUT_SUB_SCALES || (LAYOUT_I8_S && kShort) || (kShort && !LAYOUT_TRITS && (LAYOUT_Q8_K || kRun < 8));
   // Integer scales fit with what they multiply in one VPMADDWD.
   static constexpr bool kScalesAsWords =
       (kZero > kMostCode - kZero ? int{kZero} : kMostCode - kZero) * 127 * kSub <= 32767;
@@ -85,7 +87,7 @@ class MatmulGenerator : public VectorGenerator {
   // On the stack: x of the batch, batches left, where the stack was, and the float sums.
   static constexpr int kCallersStack = 16;
   static constexpr int kFloats = 64;
-  static constexpr int kFrame = kFloats + (kTotals ? kSums * Vec::kBytes : 0);
+  static constexpr int kFrame = kFloats + (kTotals && !LAYOUT_I8_S ? kSums * Vec::kBytes : 0);
 
   // The sums of floats or the totals, those of products, and then these.
   static Vec sum(int i) { return Vec(i); }
@@ -202,7 +204,7 @@ class MatmulGenerator : public VectorGenerator {
   }
 
   void batch(int tokens) {
-    if (blocks_ != 0) {
+    if (blocks_ != 0 && !LAYOUT_I8_S) {
       vpbroadcastd(xmm4, ptr[rip + bytes_of_one_]);
       vpbroadcastd(xmm5, ptr[rip + zeros_]);
       mov(rsi, ptr[rsp]);
@@ -243,6 +245,10 @@ class MatmulGenerator : public VectorGenerator {
     L(done);
     imul(rax, r8, tokens);
     add(r10, rax);
+    if (LAYOUT_I8_S) {
+      mov(rax, static_cast<size_t>(tokens) * static_cast<size_t>(apart_));
+      add(ptr[rsp], rax);
+    }
   }
 
   void prepare_tiles(int size, int count) {
@@ -367,7 +373,11 @@ class MatmulGenerator : public VectorGenerator {
     imul(r15, r9);
     add(r15, argument(offsetof(matmul_args, packed)));
     lea(r13, ptr[r10 + 4 * r11]);
-    mov(r14, argument(offsetof(matmul_args, scratch)));
+    if (LAYOUT_I8_S) {  // x is not prepared
+      mov(r14, ptr[rsp]);
+    } else {
+      mov(r14, argument(offsetof(matmul_args, scratch)));
+    }
     mov(rbp, argument(offsetof(matmul_args, bias)));
     test(rbp, rbp);
     jz(no_bias);
@@ -392,7 +402,7 @@ class MatmulGenerator : public VectorGenerator {
       mov(eax, r11d);
       and_(eax, kLanes);
       lea(rsi, ptr[rsi + 4 * rax]);
-      lea(rdx, ptr[rdx + 2 * rax]);
+      lea(rdx, ptr[rdx + int{kScaleBytes} * rax]);
     }
   }
 
@@ -407,8 +417,32 @@ class MatmulGenerator : public VectorGenerator {
   Xbyak::Address float_in_memory(int i) { return ptr[rsp + kFloats + i * Vec::kBytes]; }
 
   void tile(int size, int vectors) {
-    const int sums = size * vectors;
     set_codes_and_scales();
+    if (LAYOUT_I8_S) {
+      multiply_rows(size, vectors);
+    } else {
+      multiply_blocks(size, vectors);
+    }
+    Xbyak::Label masked;
+    Xbyak::Label done;
+    if (rest_ != 0) {
+      lea(rax, ptr[r11 + vectors * kLanes]);
+      cmp(rax, r12);
+      ja(masked, T_NEAR);
+    }
+    store_tile(size, vectors, false);
+    if (rest_ != 0) {
+      jmp(done, T_NEAR);
+      L(masked);
+      load_mask(codes(0));
+      store_tile(size, vectors, true);
+      L(done);
+    }
+  }
+
+  // The float sums of a tile.
+  void multiply_blocks(int size, int vectors) {
+    const int sums = size * vectors;
     for (int i = 0; i < sums; ++i) {
       clear(sum(i));
       if (kTotals) {
@@ -428,24 +462,45 @@ class MatmulGenerator : public VectorGenerator {
       }
       add(rdx, kBlockScales);
     });
-    Xbyak::Label masked;
-    Xbyak::Label done;
     for (int i = 0; kTotals && i < sums; ++i) {
       vmovaps(sum(i), float_in_memory(i));
     }
-    if (rest_ != 0) {
-      lea(rax, ptr[r11 + vectors * kLanes]);
-      cmp(rax, r12);
-      ja(masked, T_NEAR);
+  }
+
+  // Likewise where all columns share a scale of x: r14 goes over its codes, and then on to the next tile's tokens.
+  void multiply_rows(int size, int vectors) {
+    const int sums = size * vectors;
+    const auto total = [](int i) { return kTotals ? sum(i) : product(i); };
+    const int row = static_cast<int>(blocks_) * kColumns;
+    for (int i = 0; i < sums; ++i) {
+      clear(total(i));
     }
-    store_tile(size, vectors, false);
-    if (rest_ != 0) {
-      jmp(done, T_NEAR);
-      L(masked);
-      load_mask(codes(0));
-      store_tile(size, vectors, true);
-      L(done);
+    for (int t = 0; t < size; ++t) {
+      vpbroadcastd(factor(), ptr[r14 + t * apart_ + 4]);
+      for (int v = 0; v < vectors; ++v) {
+        for (int zeros = 0; zeros < kZero; ++zeros) {
+          vpsubd(total(t * vectors + v), total(t * vectors + v), factor());
+        }
+      }
     }
+    repeat(blocks_ * (kColumns / kPartColumns), [&] {
+      part(size, vectors);
+      add(rsi, kPartVectors * kVector);
+      add(r14, kPartColumns);
+    });
+    for (int t = 0; t < size; ++t) {
+      vbroadcastss(moment(), ptr[r14 + t * apart_ - row]);
+      for (int v = 0; v < vectors; ++v) {
+        const int i = t * vectors + v;
+        if (blocks_ == 0) {
+          clear(sum(i));
+          continue;
+        }
+        vcvtdq2ps(sum(i), total(i));
+        vmulps(sum(i), sum(i), moment());
+      }
+    }
+    add_constant(r14, static_cast<size_t>(size) * static_cast<size_t>(apart_) - static_cast<size_t>(row));
   }
 
   void clear(const Vec& v) {
@@ -552,7 +607,7 @@ class MatmulGenerator : public VectorGenerator {
   void add_groups(int chunk, int first, int count, bool fresh, int size, int vectors) {
     for (int g = first; g < first + count; ++g) {
       load_codes(chunk, g, vectors);
-      const int at = kXParts + kPartStarts + (8 * chunk + g) * kGroupBytes;
+      const int at = (LAYOUT_I8_S ? int{kXHead} : kXParts) + kPartStarts + (8 * chunk + g) * kGroupBytes;
       add_products(at, fresh && g == first, size, vectors);
     }
   }
@@ -625,7 +680,7 @@ class MatmulGenerator : public VectorGenerator {
   // The codes of four columns times those of each token, at a distance from its prepared block. Why int16 and int32 hold them: tile.h.
   void add_products(int at, bool fresh, int size, int vectors) {
     for (int t = 0; t < size; ++t) {
-      const auto four = r14 + t * kPrepared + at;
+      const auto four = r14 + t * apart_ + at;
       if (!kVnni) {
         vpbroadcastd(factor(), ptr[four]);
       }
@@ -738,10 +793,12 @@ class MatmulGenerator : public VectorGenerator {
   void load_scales(int at, int vectors) {
     for (int v = 0; v < vectors; ++v) {
 #ifdef LAYOUT_ue4
-      vpmovzxwd(codes(v), of_vector(rdx, v, 2, at));
+      vpmovzxwd(codes(v), of_vector(rdx, v, kScaleBytes, at));
       vpslld(codes(v), codes(v), 16);
+#elif LAYOUT_FLOAT_SCALES
+      vmovups(codes(v), of_vector(rdx, v, kScaleBytes, at));
 #else
-      vcvtph2ps(codes(v), of_vector(rdx, v, 2, at));
+      vcvtph2ps(codes(v), of_vector(rdx, v, kScaleBytes, at));
 #endif
     }
   }
@@ -846,8 +903,9 @@ class MatmulGenerator : public VectorGenerator {
   }
 
   const size_t blocks_;
-  const size_t vectors_;    ///< of all rows
+  const size_t vectors_;   ///< of all rows
   const int tile_tokens_;  ///< of the largest tile
+  const int apart_;        ///< bytes from a token of a tile to the next
   // Behind the loop over a block's parts: where the block's x and scales are, from r14 and rdx.
   int x_at_ = 0, scales_at_ = 0;
   Xbyak::Label constants_, bytes_of_one_, zeros_;

@@ -4,10 +4,12 @@
 //   u2            likewise, of 64 columns
 //   ut4, ue4      the codes are numbers in a table; ue4: a scale is a power of two
 //   um4, um5      likewise with a minimum for each block: a weight is scale * code + minimum
+//   uf8, uf4, umf4   as u8, u4 and um4, but scales and minima are floats
 //   k6 k3 km5 km4 km2 kt4   blocks of 256 columns with one scale (m: and one minimum); each 16 or 32 columns of them have an
 //                 integer scale (m: and an integer minimum)
 //   k2            the same without such integers
 //   k1            likewise, of codes 0, 1 and 2, five to a byte
+//   t2            codes without scales: x has one scale a token, and the tensor's is in it
 //
 // Packed: panels of 16 rows, each aligned to 64 bytes; rows past the end are zeros. A panel is, for each block of columns, its
 // codes; then for each block its scales. Codes lie in vectors of 64 bytes, 4 bytes for each row; 32 columns are eight groups
@@ -22,7 +24,8 @@
 //
 // Scales of a block lie in units of 32 bytes, two bytes for each row: the scale; the minimum; then for each pair of integer
 // scales both, and then the pairs of integer minima. The scale is an fp16, and a power of two the upper half of a float. In km2,
-// where each of those integers has 4 bits, a byte has the scale below and the minimum above.
+// where each of those integers has 4 bits, a byte has the scale below and the minimum above. Where scales are floats a unit is 64
+// bytes, four for each row.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -33,12 +36,23 @@
 #else
 #define LAYOUT_SUB_SCALES 0
 #endif
+#ifdef LAYOUT_t2
+#define LAYOUT_I8_S 1
+#else
+#define LAYOUT_I8_S 0
+#endif
 #if LAYOUT_SUB_SCALES || defined LAYOUT_k1 || defined LAYOUT_k2
 #define LAYOUT_Q8_K 1
 #else
 #define LAYOUT_Q8_K 0
 #endif
-#if defined LAYOUT_um4 || defined LAYOUT_um5 || defined LAYOUT_km2 || defined LAYOUT_km4 || defined LAYOUT_km5
+#if defined LAYOUT_uf8 || defined LAYOUT_uf4 || defined LAYOUT_umf4
+#define LAYOUT_FLOAT_SCALES 1
+#else
+#define LAYOUT_FLOAT_SCALES 0
+#endif
+#if defined LAYOUT_um4 || defined LAYOUT_um5 || defined LAYOUT_umf4 || defined LAYOUT_km2 || defined LAYOUT_km4 || \
+    defined LAYOUT_km5
 #define LAYOUT_MINIMA 1
 #else
 #define LAYOUT_MINIMA 0
@@ -55,14 +69,15 @@
 #endif
 
 enum {
-  kPanel = 16,   // rows
-  kGroup = 4,    // columns
-  kChunk = 32,   // columns
-  kVector = 64,  // bytes
-  kUnit = 32,    // bytes of scales
+  kPanel = 16,                                // rows
+  kGroup = 4,                                 // columns
+  kChunk = 32,                                // columns
+  kVector = 64,                               // bytes
+  kScaleBytes = LAYOUT_FLOAT_SCALES ? 4 : 2,  // of a row
+  kUnit = kPanel * kScaleBytes,               // bytes of scales
 
 // Columns that share a scale, and a scale of x.
-#if defined LAYOUT_u1
+#if defined LAYOUT_u1 || defined LAYOUT_t2
   kColumns = 128,
 #elif defined LAYOUT_u2
   kColumns = 64,
@@ -71,6 +86,7 @@ enum {
 #endif
   kXColumns = LAYOUT_Q8_K ? 256 : 32,
   kXBytes = LAYOUT_Q8_K ? 292 : 34,
+  kXHead = 8,  // of a token of I8_S: its scale and the sum of its codes
   kXOfBlock = kColumns / kXColumns,
   kQ8KSums = 260,  // where the sums of each 16 codes are in a block of Q8_K
 #if defined LAYOUT_km2 || defined LAYOUT_k3 || defined LAYOUT_k6
@@ -98,9 +114,10 @@ enum {
 #else
   kSubMinimaAt = kSubScalesAt + kPairs * kUnit,
 #endif
-  kBlockScales = !LAYOUT_SUB_SCALES ? kSubScalesAt
-                 : LAYOUT_MINIMA    ? kSubMinimaAt + kPairs * kUnit
-                                    : kSubScalesAt + kPairs * kUnit,
+  kBlockScales = LAYOUT_I8_S          ? 0
+                 : !LAYOUT_SUB_SCALES ? kSubScalesAt
+                 : LAYOUT_MINIMA      ? kSubMinimaAt + kPairs * kUnit
+                                      : kSubScalesAt + kPairs * kUnit,
 
 // The code that stands for 0, and the largest.
 #if LAYOUT_MINIMA
@@ -109,7 +126,7 @@ enum {
   kZero = 12,
 #elif LAYOUT_TABLE
   kZero = 128,
-#elif defined LAYOUT_u2 || LAYOUT_TRITS || defined LAYOUT_k2 || defined LAYOUT_u1
+#elif defined LAYOUT_u2 || LAYOUT_TRITS || defined LAYOUT_k2 || defined LAYOUT_u1 || defined LAYOUT_t2
   kZero = 1,
 #else
   kZero = 1 << (LAYOUT_BITS - 1),

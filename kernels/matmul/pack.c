@@ -64,16 +64,17 @@ static void put_codes(uint8_t* to, const uint8_t* codes) {
 }
 #endif
 
+#if !LAYOUT_I8_S
 // The scales of a block of one row.
 static void put_scales(uint8_t* to, const uint8_t* block) {
   const struct weight_format* format = &DESCRIPTION(FORMAT);
   if (format->d_is_power) {
     write_u16(to, bits_of_float(half_of_power(block[format->d_at])) >> 16);
   } else {
-    memcpy(to, block + format->d_at, 2);
+    memcpy(to, block + format->d_at, kScaleBytes);
   }
   if (LAYOUT_MINIMA) {
-    memcpy(to + kMinimumAt, block + format->m_at, 2);
+    memcpy(to + kMinimumAt, block + format->m_at, kScaleBytes);
   }
 #if LAYOUT_SUB_SCALES
   int8_t scales[kMostGroups];
@@ -90,6 +91,7 @@ static void put_scales(uint8_t* to, const uint8_t* block) {
   }
 #endif
 }
+#endif
 
 size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
   const struct weight_format* format = &DESCRIPTION(FORMAT);
@@ -102,7 +104,9 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
 #endif
   for (size_t p = 0; packed != NULL && p < panels; ++p) {
     uint8_t* panel = (uint8_t*)packed + p * panel_bytes(blocks);
+#if !LAYOUT_I8_S
     uint8_t* scales = panel + blocks * kBlockCodes;
+#endif
     memset(panel, 0, panel_bytes(blocks));
     for (size_t r = 0; r < kPanel && p * kPanel + r < rows; ++r) {
       for (size_t b = 0; b < blocks; ++b, from += format->bytes) {
@@ -117,7 +121,9 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
 #endif
         }
         put_codes(panel + b * kBlockCodes + kGroup * r, codes);
-        put_scales(scales + b * kBlockScales + 2 * r, from);
+#if !LAYOUT_I8_S
+        put_scales(scales + b * kBlockScales + kScaleBytes * r, from);
+#endif
       }
     }
   }

@@ -171,6 +171,17 @@ inline void multiply(int32_t* totals, const uint8_t* codes, const uint8_t*, cons
 }
 #endif
 
+/// A scale or a minimum of a row.
+[[maybe_unused]] inline float number_of_row(const uint8_t* numbers, size_t r) {
+#ifdef LAYOUT_ue4
+  return float_of_bits(static_cast<uint32_t>(read_u16(numbers + kScaleBytes * r)) << 16);
+#elif LAYOUT_FLOAT_SCALES
+  return float_of_bits(read_u32(numbers + kScaleBytes * r));
+#else
+  return half_to_float(read_u16(numbers + kScaleBytes * r));
+#endif
+}
+
 #if LAYOUT_MINIMA
 /// What the minima of a block add to y: a row's are times the sums of x.
 inline void add_minima(float* y, const uint8_t* scales, const int8_t* x, float dx) {
@@ -189,20 +200,31 @@ inline void add_minima(float* y, const uint8_t* scales, const int8_t* x, float d
   }
 #endif
   for (size_t r = 0; r < kPanel; ++r) {
-    y[r] += static_cast<float>(totals[r]) * (dx * half_to_float(read_u16(scales + kMinimumAt + 2 * r)));
+    y[r] += static_cast<float>(totals[r]) * (dx * number_of_row(scales + kMinimumAt, r));
   }
 }
 #endif
 
-inline float scale_of_row(const uint8_t* scales, size_t r) {
-  const uint16_t bits = read_u16(scales + 2 * r);
-#ifdef LAYOUT_ue4
-  return float_of_bits(static_cast<uint32_t>(bits) << 16);
-#else
-  return half_to_float(bits);
-#endif
+#if LAYOUT_I8_S
+/// One panel times one token: 16 floats.
+void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t blocks) {
+  int32_t totals[kPanel] = {};
+  const uint8_t* codes = x + kXHead;
+  for (size_t chunk = 0; chunk < blocks * (kColumns / kChunk); ++chunk, panel += kChunkBytes, codes += kChunk) {
+    int8_t activations[kChunk];
+    memcpy(activations, codes, kChunk);
+    int32_t here[kPanel];
+    multiply(here, panel, nullptr, activations);
+    for (size_t r = 0; r < kPanel; ++r) {
+      totals[r] += here[r];
+    }
+  }
+  const float d = blocks != 0 ? float_of_bits(read_u32(x)) : 0;
+  for (size_t r = 0; r < kPanel; ++r) {
+    y[r] = static_cast<float>(totals[r]) * d;
+  }
 }
-
+#else
 /// One panel times one token: 16 floats.
 void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t blocks) {
   const uint8_t* scales = panel + blocks * kBlockCodes;
@@ -215,7 +237,7 @@ void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t 
       int32_t totals[kPanel];
       multiply(totals, panel + part * (kBlockCodes / kXOfBlock), scales, activations);
       for (size_t r = 0; r < kPanel; ++r) {
-        y[r] += static_cast<float>(totals[r]) * (d * scale_of_row(scales, r));
+        y[r] += static_cast<float>(totals[r]) * (d * number_of_row(scales, r));
       }
 #if LAYOUT_MINIMA
       add_minima(y, scales, activations, d);
@@ -224,16 +246,19 @@ void panel_times_token(float* y, const uint8_t* panel, const uint8_t* x, size_t 
   }
 }
 
+#endif
+
 }  // namespace
 
 extern "C" void matmul_scalar(const struct matmul_args* a) {
   const size_t blocks = a->cols / kColumns;
+  const size_t token_bytes = LAYOUT_I8_S ? kXHead + a->cols : a->cols / kXColumns * kXBytes;
   for (size_t row = a->row_begin; row < a->row_end; row += kPanel) {
     const uint8_t* panel = static_cast<const uint8_t*>(a->packed) + row / kPanel * panel_bytes(blocks);
     const size_t rows = a->row_end - row < kPanel ? a->row_end - row : size_t{kPanel};
     for (size_t t = 0; t < a->tokens; ++t) {
       float sums[kPanel];
-      panel_times_token(sums, panel, static_cast<const uint8_t*>(a->x) + t * (a->cols / kXColumns) * kXBytes, blocks);
+      panel_times_token(sums, panel, static_cast<const uint8_t*>(a->x) + t * token_bytes, blocks);
       float* y = a->y + t * a->ldy + row;
       for (size_t r = 0; r < rows; ++r) {
         y[r] = a->bias != NULL ? sums[r] + a->bias[row + r] : sums[r];

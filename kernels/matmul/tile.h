@@ -367,24 +367,48 @@ inline void multiply(typename V::Int (&totals)[T][N], const Tile* a, const uint8
 #endif
 }
 
+/// Scales or minima of the rows of a vector.
+template <class V>
+inline typename V::Float numbers_of_rows(const uint8_t* p) {
+#ifdef LAYOUT_ue4
+  return V::upper_halves(p);
+#elif LAYOUT_FLOAT_SCALES
+  return V::loadu(reinterpret_cast<const float*>(p));
+#else
+  return V::halves(p);
+#endif
+}
+
+#if LAYOUT_I8_S
+/// All columns share a scale of x, behind which is the sum of its codes.
 template <class V, class Dot, int T, int N>
-void tile(const Tile* a) {
+inline void multiply_row(typename V::Float (&sums)[T][N], const Tile* a) {
+  typename V::Int totals[T][N];
+  FOR_TOKENS_AND_VECTORS { totals[t][v] = V::set1(-kZero * int_at(a->x + static_cast<size_t>(t) * a->x_apart + 4)); }
+  const uint8_t* codes = a->codes;
+  const uint8_t* x = a->x + kXHead;
+#pragma GCC unroll 1
+  for (size_t left = a->blocks * (kColumns / kChunk); left > 0; --left) {
+    add_chunk<V, Dot, T, N>(totals, a, codes, x);
+    codes += kChunkBytes;
+    x += kChunk;
+  }
+  FOR_TOKENS_AND_VECTORS {
+    const float d = a->blocks != 0 ? float_at(a->x + static_cast<size_t>(t) * a->x_apart) : 0;
+    sums[t][v] = V::mul(V::to_float(totals[t][v]), V::set1(d));
+  }
+}
+#else
+template <class V, class Dot, int T, int N>
+inline void multiply_row(typename V::Float (&sums)[T][N], const Tile* a) {
   using Float = typename V::Float;
-  Float sums[T][N];
   FOR_TOKENS_AND_VECTORS { sums[t][v] = V::zero(); }
   const uint8_t* codes = a->codes;
   const uint8_t* scales = a->scales;
   const uint8_t* x = a->x;
   for (size_t left = a->blocks; left > 0; --left) {
     Float d[N];
-    FOR_VECTORS {
-      const uint8_t* from = scales + static_cast<size_t>(v) * a->scales_apart;
-#ifdef LAYOUT_ue4
-      d[v] = V::upper_halves(from);
-#else
-      d[v] = V::halves(from);
-#endif
-    }
+    FOR_VECTORS { d[v] = numbers_of_rows<V>(scales + static_cast<size_t>(v) * a->scales_apart); }
 #pragma GCC unroll 1
     for (int part = 0; part < kXOfBlock; ++part) {
       typename V::Int totals[T][N];
@@ -395,7 +419,7 @@ void tile(const Tile* a) {
       }
 #if LAYOUT_MINIMA
       Float m[N];
-      FOR_VECTORS { m[v] = V::halves(scales + static_cast<size_t>(v) * a->scales_apart + kMinimumAt); }
+      FOR_VECTORS { m[v] = numbers_of_rows<V>(scales + static_cast<size_t>(v) * a->scales_apart + kMinimumAt); }
 #if LAYOUT_SUB_SCALES
       FOR_TOKENS_AND_VECTORS { totals[t][v] = V::zero_int(); }
 #pragma GCC unroll 1
@@ -423,6 +447,13 @@ void tile(const Tile* a) {
     codes += kBlockCodes;
     scales += kBlockScales;
   }
+}
+#endif
+
+template <class V, class Dot, int T, int N>
+void tile(const Tile* a) {
+  typename V::Float sums[T][N];
+  multiply_row<V, Dot, T, N>(sums, a);
   FOR_TOKENS_AND_VECTORS {
     const size_t row = static_cast<size_t>(v) * V::kLanes;
     float* y = a->y + static_cast<size_t>(t) * a->ldy + row;
@@ -448,17 +479,17 @@ inline void tile_of(size_t tokens, const Tile* a) {
   }
 }
 
-// All tokens of a batch, N vectors of rows at a time. Where a last panel has no other beside it, it is its own neighbour, whose results
+// All tokens of a batch, whose prepared blocks are at x, N vectors of rows at a time. Where a last panel has no other beside it, it is its own neighbour, whose results
 // are not stored.
 template <class V, class Dot, int N>
-void run_rows(const struct matmul_args* a, size_t token, size_t batch, size_t row, size_t end) {
+void run_rows(const struct matmul_args* a, const uint8_t* x, size_t token, size_t batch, size_t row, size_t end) {
   const size_t blocks = a->cols / kColumns;
   const size_t bytes = panel_bytes(blocks);
   constexpr size_t kVectorsOfPanel = kPanel / V::kLanes;
   Tile t;
   t.codes_apart = kVectorsOfPanel == 1 ? bytes : kGroup * V::kLanes;
-  t.scales_apart = kVectorsOfPanel == 1 ? bytes : 2 * V::kLanes;
-  t.x_apart = blocks * kXOfBlock * kPrepared<Dot>;
+  t.scales_apart = kVectorsOfPanel == 1 ? bytes : kScaleBytes * V::kLanes;
+  t.x_apart = LAYOUT_I8_S ? kXHead + a->cols : blocks * kXOfBlock * kPrepared<Dot>;
   t.blocks = blocks;
   t.ldy = a->ldy;
   for (; row < end; row += N * V::kLanes) {
@@ -469,14 +500,14 @@ void run_rows(const struct matmul_args* a, size_t token, size_t batch, size_t ro
     const uint8_t* panel = static_cast<const uint8_t*>(a->packed) + row / kPanel * bytes;
     const size_t in_panel = row % kPanel;
     t.codes = panel + kGroup * in_panel;
-    t.scales = panel + blocks * kBlockCodes + 2 * in_panel;
+    t.scales = panel + blocks * kBlockCodes + kScaleBytes * in_panel;
     t.bias = a->bias != NULL ? a->bias + row : NULL;
     t.rows = end - row;
     size_t first = 0;
     // Tiles of about the same size.
     for (size_t left = (batch + V::kTokens - 1) / V::kTokens; left > 0; --left) {
       const size_t tokens = (batch - first + left - 1) / left;
-      t.x = static_cast<const uint8_t*>(a->scratch) + first * t.x_apart;
+      t.x = x + first * t.x_apart;
       t.y = a->y + (token + first) * a->ldy + row;
       tile_of<V, Dot, V::kTokens, N>(tokens, &t);
       first += tokens;
@@ -490,18 +521,22 @@ void run_tiles(const struct matmul_args* a) {
   if (a->row_begin >= a->row_end) {
     return;
   }
-  const size_t blocks = a->cols / kXColumns;
   for (size_t token = 0; token < a->tokens; token += kBatch) {
     const size_t batch = a->tokens - token < kBatch ? a->tokens - token : size_t{kBatch};
+#if LAYOUT_I8_S
+    const uint8_t* prepared = static_cast<const uint8_t*>(a->x) + token * (kXHead + a->cols);
+#else
+    const size_t blocks = a->cols / kXColumns;
     const uint8_t* x = static_cast<const uint8_t*>(a->x) + token * blocks * kXBytes;
-    uint8_t* to = static_cast<uint8_t*>(a->scratch);
+    uint8_t* prepared = static_cast<uint8_t*>(a->scratch);
     for (size_t i = 0; i < batch * blocks; ++i) {
-      prepare<Dot>(to + i * kPrepared<Dot>, x + i * kXBytes);
+      prepare<Dot>(prepared + i * kPrepared<Dot>, x + i * kXBytes);
     }
+#endif
     if (batch == 1) {
-      run_rows<V, Dot, V::kVectorsOfOne>(a, token, batch, a->row_begin, a->row_end);
+      run_rows<V, Dot, V::kVectorsOfOne>(a, prepared, token, batch, a->row_begin, a->row_end);
     } else {
-      run_rows<V, Dot, V::kVectors>(a, token, batch, a->row_begin, a->row_end);
+      run_rows<V, Dot, V::kVectors>(a, prepared, token, batch, a->row_begin, a->row_end);
     }
   }
 }

@@ -36,9 +36,7 @@ class MatmulTrial : public Trial {
   explicit MatmulTrial(const weight_format& format)
       : format_(format),
         reference_w_(*reference::find_format(format.gguf_type)),
-        x_block_(reference::block_elements(reference_w_.activations)),
-        x_block_bytes_(reference::block_bytes(reference_w_.activations)),
-        group_(std::min(format.elements, x_block_)) {}
+        one_scale_(reference_w_.activations == reference::Activations::i8_s) {}
 
   Shape draw_shape(Rng& rng, uint64_t index) const override {
     const size_t unit = format_.elements;
@@ -92,7 +90,7 @@ class MatmulTrial : public Trial {
     const size_t tokens = c.dim(2);
     auto* kernel = c.fn<matmul_fn>();
     const size_t w_bytes = cols / format_.elements * format_.bytes;
-    const size_t x_bytes = cols / x_block_ * x_block_bytes_;
+    const size_t x_bytes = reference::token_bytes(reference_w_.activations, cols);
 
     const ProductRows range = draw_product_rows(c, rows);
 
@@ -103,7 +101,9 @@ class MatmulTrial : public Trial {
       }
     });
     const auto x = c.input<uint8_t>("x", tokens * x_bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
-      if (reference_w_.activations == reference::Activations::q8_k) {
+      if (one_scale_) {
+        fill_i8_s_tokens(bytes, tokens, c.input_class(), rng);
+      } else if (reference_w_.activations == reference::Activations::q8_k) {
         fill_q8_k_blocks(bytes, c.input_class(), rng);
       } else {
         fill_blocks(bytes, find_format("q8_0"), c.input_class(), rng);
@@ -124,9 +124,12 @@ class MatmulTrial : public Trial {
       return;
     }
 
-    const double terms =
-        static_cast<double>(cols) / static_cast<double>(group_) * (format_.m_at == NOWHERE ? 1.0 : 2.0);
-    const bool is_wide = format_.d_is_power != 0 || reference_w_.activations == reference::Activations::q8_k;
+    const size_t x_block = reference::block_elements(reference_w_.activations, cols);
+    const size_t group = one_scale_ ? cols : std::min(format_.elements, x_block);  // columns that share a scale of both
+    const double terms = (one_scale_ ? 1.0 : static_cast<double>(cols) / static_cast<double>(group)) *
+                         (format_.m_at == NOWHERE ? 1.0 : 2.0);
+    const bool is_wide =
+        format_.d_is_power != 0 || format_.are_floats != 0 || reference_w_.activations == reference::Activations::q8_k;
     const double underflow = is_wide ? kMostOfUnderflow : 0;  // the product of two fp16 is none
     const std::vector<size_t> judged =
         rows_to_judge(Rng(mix_seed(c.id().seed, 2)), range.begin, range.end, cols * tokens);
@@ -142,7 +145,7 @@ class MatmulTrial : public Trial {
       c.expect_written("y", row + range.begin, range.end - range.begin);
       for (size_t i = 0; i < judged.size(); ++i) {
         const size_t r = judged[i];
-        const reference::MatmulRow want = reference::matmul(weights, i, token, group_);
+        const reference::MatmulRow want = reference::matmul(weights, i, token, group);
         const double b = range.has_bias ? static_cast<double>(bias.ref[r]) : 0;
         const double value = want.special ? NAN : want.sum + b;
         const double sum_abs = want.sum_abs + (std::isfinite(b) ? std::fabs(b) : 0);
@@ -177,15 +180,15 @@ class MatmulTrial : public Trial {
     // A table of 16 has the sums of 4 / code_bits activations, of two bytes each: of use where that is more than one.
     const double ops_per_lookup = format_.code_bits <= 2 ? 4.0 / format_.code_bits : 0;
     return {2 * rows * cols * tokens,
-            rows * (bytes(format_.elements, format_.bytes) + 4) + tokens * bytes(x_block_, x_block_bytes_),
+            rows * (bytes(format_.elements, format_.bytes) + 4) +
+                tokens * static_cast<double>(reference::token_bytes(reference_w_.activations, shape[1])),
             4 * tokens * rows, true, ops_per_lookup};
   }
 
  private:
   const weight_format& format_;
   const reference::Format& reference_w_;
-  size_t x_block_, x_block_bytes_;
-  size_t group_;  ///< columns that share a scale of both
+  bool one_scale_;  ///< of a token, with that of the tensor in it
 };
 
 }  // namespace

@@ -38,8 +38,12 @@ global matmul_x87
   %define TRITS
 %elifdef LAYOUT_k2
   %define Q8_K
+%elifdef LAYOUT_t2
+  %define I8_S
 %endif
-%ifdef LAYOUT_um4
+%ifdef LAYOUT_umf4
+  %define MINIMA
+%elifdef LAYOUT_um4
   %define MINIMA
 %elifdef LAYOUT_um5
   %define MINIMA
@@ -49,6 +53,13 @@ global matmul_x87
   %define MINIMA
 %elifdef LAYOUT_km5
   %define MINIMA
+%endif
+%ifdef LAYOUT_uf8
+  %define FLOAT_SCALES
+%elifdef LAYOUT_uf4
+  %define FLOAT_SCALES
+%elifdef LAYOUT_umf4
+  %define FLOAT_SCALES
 %endif
 %ifdef LAYOUT_ut4
   %define TABLE
@@ -69,6 +80,9 @@ global matmul_x87
 %assign COLUMNS X_COLUMNS
 %ifdef LAYOUT_u1
   %assign COLUMNS 128
+%elifdef I8_S
+  %assign COLUMNS 128
+  %assign X_CODES 8                     ; of the row, which is one block
 %elifdef LAYOUT_u2
   %assign COLUMNS 64
 %endif
@@ -91,13 +105,21 @@ global matmul_x87
   %assign BLOCK_CODES COLUMNS / 32 * CHUNK_BYTES
 %endif
 
-%assign MINIMUM_AT 32
-%assign SUB_SCALES_AT 32
+%ifdef FLOAT_SCALES
+  %assign SCALE_BYTES 4                 ; of a row
+%else
+  %assign SCALE_BYTES 2
+%endif
+%assign MINIMUM_AT 16 * SCALE_BYTES
+%assign SUB_SCALES_AT MINIMUM_AT
 %ifdef MINIMA
-  %assign SUB_SCALES_AT 64
+  %assign SUB_SCALES_AT 2 * MINIMUM_AT
 %endif
 %assign SUB_MINIMA_AT SUB_SCALES_AT
 %assign BLOCK_SCALES SUB_SCALES_AT
+%ifdef I8_S
+  %assign BLOCK_SCALES 0
+%endif
 %ifdef SUB
   %ifndef HALVES_OF_BYTES
     %assign SUB_MINIMA_AT SUB_SCALES_AT + 32 * PAIRS
@@ -231,6 +253,22 @@ section .text
 %endif
 %endmacro
 
+; Pushes the row's scale or minimum, which lies at rbx + %1.
+%macro PUSH_NUMBER 1
+%ifdef FLOAT_SCALES
+        fld     dword [rbx + %1]
+%else
+        movzx   eax, word [rbx + %1]
+%ifdef LAYOUT_ue4
+        shl     eax, 16                 ; the upper half of a float
+        mov     [rsp - 4], eax
+        fld     dword [rsp - 4]
+%else
+        call    push_half
+%endif
+%endif
+%endmacro
+
 ; Pushes the scale of the block of x whose codes end at rsi.
 %macro PUSH_SCALE_OF_X 0
 %ifdef Q8_K
@@ -273,16 +311,41 @@ matmul_x87:
         add     rbx, rcx                ; its scales
         mov     eax, r15d
         and     eax, 15
-        lea     rbx, [rbx + 2*rax]      ; of this row
+        lea     rbx, [rbx + SCALE_BYTES*rax] ; of this row
         lea     rcx, [rcx + 4*rax]      ; codes of this row
         mov     rsi, r14
+%ifdef I8_S
+        mov     rax, [rdi + ARG_COLS]
+        add     rax, X_CODES
+        imul    rsi, rax
+%else
         imul    rsi, r12
         imul    rsi, rsi, X_OF_BLOCK * X_BYTES
+%endif
         add     rsi, [rdi + ARG_X]      ; the token's blocks
         mov     rbp, r12
         fldz
         test    rbp, rbp
         jz      .store
+%ifdef I8_S
+        mov     r9, rsi
+        add     rsi, X_CODES
+        xor     r8d, r8d
+.block:
+        mov     dword [COUNT], X_OF_BLOCK * X_COLUMNS / 32
+.chunk:
+        ADD_GROUPS 0, 0, 8
+        add     rcx, CHUNK_BYTES
+        add     rsi, 32
+        dec     dword [COUNT]
+        jnz     .chunk
+        dec     rbp
+        jnz     .block
+        mov     [rsp - 4], r8d
+        fild    dword [rsp - 4]
+        fmul    dword [r9]
+        faddp
+%else
 .block:
         mov     dword [PARTS], X_OF_BLOCK
 .part:
@@ -331,15 +394,7 @@ matmul_x87:
         mov     [rsp - 4], r8d
 %endif
         fild    dword [rsp - 4]
-%ifdef LAYOUT_ue4
-        movzx   eax, word [rbx]         ; the upper half of a float
-        shl     eax, 16
-        mov     [rsp - 4], eax
-        fld     dword [rsp - 4]
-%else
-        movzx   eax, word [rbx]
-        call    push_half
-%endif
+        PUSH_NUMBER 0
         PUSH_SCALE_OF_X
         fmulp
         fmulp
@@ -351,8 +406,7 @@ matmul_x87:
 %else
         fild    dword [SUM_OF_X]
 %endif
-        movzx   eax, word [rbx + MINIMUM_AT]
-        call    push_half
+        PUSH_NUMBER MINIMUM_AT
         PUSH_SCALE_OF_X
         fmulp
         fmulp
@@ -364,6 +418,7 @@ matmul_x87:
         add     rbx, BLOCK_SCALES
         dec     rbp
         jnz     .block
+%endif
 .store:
         mov     rax, [rdi + ARG_BIAS]
         test    rax, rax

@@ -110,6 +110,37 @@ static inline __attribute__((always_inline)) float accumulate(size_t n, F f, con
   return add_up(s);
 }
 
+// z[i] = f(inputs[i]...), and the sum of what g(s, z[i]) adds to s; f and g are 0 where the inputs are 0.
+template <class F, class G, class... Inputs>
+static inline __attribute__((always_inline)) float accumulate_to(float* z, size_t n, F f, G g,
+                                                                 const Inputs*... inputs) {
+  __m256 s[8];
+  for (int j = 0; j < 8; ++j) {
+    s[j] = _mm256_setzero_ps();
+  }
+  size_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+#pragma GCC unroll 8
+    for (size_t j = 0; j < 8; ++j) {
+      const __m256 v = f(load(inputs + i + 8 * j)...);
+      store(z + i + 8 * j, v);
+      s[j] = g(s[j], v);
+    }
+  }
+  for (; i + 8 <= n; i += 8) {
+    const __m256 v = f(load(inputs + i)...);
+    store(z + i, v);
+    s[0] = g(s[0], v);
+  }
+  if (i < n) {
+    const __m256i mask = mask_of(n - i);
+    const __m256 v = f(load(inputs + i, mask)...);
+    store(z + i, mask, v);
+    s[1] = g(s[1], v);
+  }
+  return add_up(s);
+}
+
 // exp64 of scalar.h.
 static inline __m256 exp64(__m256 z) {
   z = _mm256_max_ps(_mm256_set1_ps(-110.0f), z);  // in this order a NaN in z stays

@@ -101,6 +101,37 @@ static inline __attribute__((always_inline)) float accumulate(size_t n, F f, con
   return add_up(s);
 }
 
+// z[i] = f(inputs[i]...), and the sum of what g(s, z[i]) adds to s; f and g are 0 where the inputs are 0.
+template <class F, class G, class... Inputs>
+static inline __attribute__((always_inline)) float accumulate_to(float* z, size_t n, F f, G g,
+                                                                 const Inputs*... inputs) {
+  __m512 s[8];
+  for (int j = 0; j < 8; ++j) {
+    s[j] = _mm512_setzero_ps();
+  }
+  size_t i = 0;
+  for (; i + 128 <= n; i += 128) {
+#pragma GCC unroll 8
+    for (size_t j = 0; j < 8; ++j) {
+      const __m512 v = f(load(inputs + i + 16 * j)...);
+      store(z + i + 16 * j, v);
+      s[j] = g(s[j], v);
+    }
+  }
+  for (; i + 16 <= n; i += 16) {
+    const __m512 v = f(load(inputs + i)...);
+    store(z + i, v);
+    s[0] = g(s[0], v);
+  }
+  if (i < n) {
+    const __mmask16 mask = mask_of(n - i);
+    const __m512 v = f(load(inputs + i, mask)...);
+    store(z + i, mask, v);
+    s[1] = g(s[1], v);
+  }
+  return add_up(s);
+}
+
 // exp64 of scalar.h.
 static inline __m512 exp64(__m512 z) {
   z = _mm512_max_ps(_mm512_set1_ps(-110.0f), z);  // in this order a NaN in z stays

@@ -94,6 +94,33 @@ static inline __attribute__((always_inline)) float accumulate(size_t n, F f, con
   return add_up(s);
 }
 
+// z[i] = f(inputs[i]...), and the sum of what g(s, z[i]) adds to s; f and g are 0 where the inputs are 0.
+template <class F, class G, class... Inputs>
+static inline __attribute__((always_inline)) float accumulate_to(float* z, size_t n, F f, G g,
+                                                                 const Inputs*... inputs) {
+  __m128 s[4] = {_mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps()};
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; ++j) {
+      const __m128 v = f(load(inputs + i + 4 * j)...);
+      store(z + i + 4 * j, v);
+      s[j] = g(s[j], v);
+    }
+  }
+  for (; i + 4 <= n; i += 4) {
+    const __m128 v = f(load(inputs + i)...);
+    store(z + i, v);
+    s[0] = g(s[0], v);
+  }
+  for (; i < n; ++i) {
+    const __m128 v = f(load_one(inputs + i)...);
+    store_one(z + i, v);
+    s[1] = g(s[1], v);
+  }
+  return add_up(s);
+}
+
 // exp64 of scalar.h.
 static inline __m128 exp64(__m128 z) {
   z = _mm_max_ps(_mm_set1_ps(-110.0f), z);  // in this order a NaN in z stays

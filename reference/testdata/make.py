@@ -7,45 +7,162 @@ Each line of the file: a name, a count, and that many numbers in hexadecimal, ex
 usage: python3 reference/testdata/make.py > reference/testdata/torch.txt      (Debian: python3-torch)
 """
 
+import re
+
 import torch
 import torch.nn.functional as F
 
 torch.manual_seed(20260101)
 torch.set_default_dtype(torch.float64)
 
-N_EMBD, N_HEAD, N_FF, TOKENS, EPS = 12, 3, 20, 7, 1e-5
+TOKENS, EPS = 7, 1e-5
 
 
 def put(name, tensor):
     values = tensor.flatten().tolist()
-    print(name, len(values), *(float(v).hex() for v in values))
+    print(name, len(values), *(re.sub(r"\.?0*p", "p", float(v).hex()) for v in values))
+
+
+def exact(tensor):
+    """As floats have it, since files and the reference kernels have floats."""
+    return tensor.float().double()
 
 
 def random(*shape):
-    """Exact as floats, since the reference kernels take floats."""
-    return torch.randn(*shape).float().double()
+    return exact(torch.randn(*shape))
 
 
-def block():
-    w = {
-        "ln1.w": 1 + 0.3 * random(N_EMBD), "ln1.b": 0.3 * random(N_EMBD), "ln2.w": 1 + 0.3 * random(N_EMBD), "ln2.b": 0.3 * random(N_EMBD),
-        "qkv.w": random(3 * N_EMBD, N_EMBD), "qkv.b": random(3 * N_EMBD), "proj.w": random(N_EMBD, N_EMBD), "proj.b": random(N_EMBD),
-        "up.w": random(N_FF, N_EMBD), "up.b": random(N_FF), "down.w": random(N_EMBD, N_FF), "down.b": random(N_EMBD),
-    }
-    x = random(TOKENS, N_EMBD)
-    for name, tensor in w.items():
-        put("block." + name, tensor)
-    put("block.x", x)
+class Block:
+    """One transformer block of an architecture, written from its papers and from the modules of Hugging Face's transformers. What it is
+    made of is named as GGUF files name it."""
 
-    def heads(t):
-        return t.view(TOKENS, N_HEAD, N_EMBD // N_HEAD).transpose(0, 1)
+    def __init__(self, name, rms, n_embd=12, heads=3, heads_kv=3, size=4, ff=12, rotated=0, window=0, parallel=False, softcap=0, base=10000.0):
+        self.name, self.rms, self.n, self.heads, self.heads_kv, self.size, self.ff = name, rms, n_embd, heads, heads_kv, size, ff
+        self.rotated, self.window, self.parallel, self.softcap, self.base = rotated or size, window, parallel, softcap, base
+        put(name + ".sizes", torch.tensor([n_embd, heads, heads_kv, size, ff, rotated, window, parallel, softcap, base, EPS]))
 
-    q, k, v = (heads(t) for t in F.linear(F.layer_norm(x, (N_EMBD,), w["ln1.w"], w["ln1.b"], EPS), w["qkv.w"], w["qkv.b"]).split(N_EMBD, -1))
-    attended = F.scaled_dot_product_attention(q, k, v, is_causal=True) if hasattr(F, "scaled_dot_product_attention") else (
-        (q @ k.transpose(-1, -2) / (N_EMBD // N_HEAD) ** 0.5 + torch.full((TOKENS, TOKENS), float("-inf")).triu(1)).softmax(-1) @ v)
-    x = x + F.linear(attended.transpose(0, 1).reshape(TOKENS, N_EMBD), w["proj.w"], w["proj.b"])
-    hidden = F.gelu(F.linear(F.layer_norm(x, (N_EMBD,), w["ln2.w"], w["ln2.b"], EPS), w["up.w"], w["up.b"]), approximate="tanh")
-    put("block.y", x + F.linear(hidden, w["down.w"], w["down.b"]))
+    def tensor(self, name, value):
+        put(f"{self.name}.{name}", value)
+        return value
+
+    def norm(self, name, x):
+        """Over the last dimension."""
+        width = x.shape[-1]
+        w = self.tensor(name + ".weight", exact(1 + 0.3 * random(width)))
+        if self.rms:
+            return w * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + EPS))
+        return F.layer_norm(x, (width,), w, self.tensor(name + ".bias", exact(0.3 * random(width))), EPS)
+
+    def linear(self, name, x, rows, bias=None, scale=None):
+        w = self.tensor(name + ".weight", exact(random(rows, x.shape[-1]) / x.shape[-1] ** 0.5))
+        b = self.tensor(name + ".bias", random(rows)) if (not self.rms if bias is None else bias) else None
+        if scale is not None:
+            w = w * self.tensor(name + ".scale", torch.tensor([scale]))
+        return F.linear(x, w, b)
+
+    def split(self, x, count):
+        """[heads, tokens, size]"""
+        return x.view(TOKENS, count, self.size).transpose(0, 1)
+
+    def turn(self, x, halves):
+        """Rotary embedding by complex numbers: pair i of position p is multiplied with e^(i p base^(-2 i / rotated))."""
+        r = self.rotated
+        turned, rest = x[..., :r], x[..., r:]
+        pairs = torch.stack(turned.chunk(2, -1), -1) if halves else turned.unflatten(-1, (r // 2, 2))
+        angles = torch.outer(torch.arange(TOKENS).double(), self.base ** (-torch.arange(0, r, 2).double() / r))
+        z = torch.view_as_complex(pairs.contiguous()) * torch.polar(torch.ones_like(angles), angles)
+        z = torch.view_as_real(z)
+        turned = z.transpose(-1, -2).flatten(-2) if halves else z.flatten(-2)
+        return torch.cat([turned, rest], -1)
+
+    def attend(self, q, k, v):
+        k, v = (t.repeat_interleave(self.heads // self.heads_kv, 0) for t in (k, v))
+        scores = q @ k.transpose(-1, -2) / self.size ** 0.5
+        if self.softcap:
+            scores = self.softcap * torch.tanh(scores / self.softcap)
+        seen = torch.ones(TOKENS, TOKENS).tril()
+        if self.window:
+            seen = seen.triu(1 - self.window)
+        scores = scores.masked_fill(seen == 0, float("-inf"))
+        return (scores.softmax(-1) @ v).transpose(0, 1).reshape(TOKENS, self.heads * self.size)
+
+    def fused(self, x):
+        kept = self.heads_kv * self.size
+        wide = self.heads * self.size
+        return self.linear("attn_qkv", x, wide + 2 * kept).split([wide, kept, kept], -1)
+
+    def parts(self, x, bias=False, scale=None):
+        kept = self.heads_kv * self.size
+        return (self.linear(name, x, rows, bias, scale) for name, rows in (("attn_q", self.heads * self.size), ("attn_k", kept), ("attn_v", kept)))
+
+
+def gpt2():
+    b = Block("gpt2", rms=False)
+    x = b.tensor("x", random(TOKENS, b.n))
+    q, k, v = (b.split(t, b.heads) for t in b.fused(b.norm("attn_norm", x)))
+    x = x + b.linear("attn_output", b.attend(q, k, v), b.n)
+    hidden = F.gelu(b.linear("ffn_up", b.norm("ffn_norm", x), b.ff), approximate="tanh")
+    b.tensor("y", x + b.linear("ffn_down", hidden, b.n))
+
+
+def gptneox(name, parallel):
+    b = Block(name, rms=False, n_embd=16, heads=2, heads_kv=2, size=8, rotated=4, parallel=parallel)
+    x = b.tensor("x", random(TOKENS, b.n))
+    q, k, v = (b.split(t, b.heads) for t in b.fused(b.norm("attn_norm", x)))
+    attended = b.linear("attn_output", b.attend(b.turn(q, True), b.turn(k, True), v), b.n)
+    a = x + attended
+    hidden = F.gelu(b.linear("ffn_up", b.norm("ffn_norm", x if parallel else a), b.ff))
+    b.tensor("y", a + b.linear("ffn_down", hidden, b.n))
+
+
+def llama(name, halves, bias=False, head_norms=False, **sizes):
+    b = Block(name, rms=True, **sizes)
+    x = b.tensor("x", random(TOKENS, b.n))
+    q, k, v = b.parts(b.norm("attn_norm", x), bias)
+    q, k, v = b.split(q, b.heads), b.split(k, b.heads_kv), b.split(v, b.heads_kv)
+    if head_norms:
+        q, k = b.norm("attn_q_norm", q), b.norm("attn_k_norm", k)
+    x = x + b.linear("attn_output", b.attend(b.turn(q, halves), b.turn(k, halves), v), b.n)
+    h = b.norm("ffn_norm", x)
+    hidden = F.silu(b.linear("ffn_gate", h, b.ff)) * b.linear("ffn_up", h, b.ff)
+    b.tensor("y", x + b.linear("ffn_down", hidden, b.n))
+
+
+def bitnet(name, squares, scale):
+    b = Block(name, rms=True, n_embd=16, heads=4, heads_kv=2, size=4, base=500000.0)
+    x = b.tensor("x", random(TOKENS, b.n))
+    q, k, v = b.parts(b.norm("attn_norm", x), scale=scale)
+    q, k, v = b.split(q, b.heads), b.split(k, b.heads_kv), b.split(v, b.heads_kv)
+    attended = b.norm("attn_sub_norm", b.attend(b.turn(q, True), b.turn(k, True), v))
+    x = x + b.linear("attn_output", attended, b.n, scale=scale)
+    h = b.norm("ffn_norm", x)
+    gate = b.linear("ffn_gate", h, b.ff, scale=scale)
+    hidden = (F.relu(gate) ** 2 if squares else F.silu(gate)) * b.linear("ffn_up", h, b.ff, scale=scale)
+    b.tensor("y", x + b.linear("ffn_down", b.norm("ffn_sub_norm", hidden), b.n, scale=scale))
+
+
+def gemma2():
+    b = Block("gemma2", rms=True, n_embd=12, heads=4, heads_kv=2, size=8, window=3, softcap=2.0)
+    x = b.tensor("x", random(TOKENS, b.n))
+    q, k, v = b.parts(b.norm("attn_norm", x))
+    q, k, v = b.split(q, b.heads), b.split(k, b.heads_kv), b.split(v, b.heads_kv)
+    attended = b.linear("attn_output", b.attend(b.turn(q, True), b.turn(k, True), v), b.n)
+    x = x + b.norm("post_attention_norm", attended)
+    h = b.norm("ffn_norm", x)
+    hidden = F.gelu(b.linear("ffn_gate", h, b.ff), approximate="tanh") * b.linear("ffn_up", h, b.ff)
+    b.tensor("y", x + b.norm("post_ffw_norm", b.linear("ffn_down", hidden, b.n)))
+
+
+def blocks():
+    gpt2()
+    llama("llama", halves=False, n_embd=16, heads=4, heads_kv=2, size=4)
+    llama("qwen2", halves=True, bias=True, n_embd=16, heads=4, heads_kv=1, size=4, base=1e6)
+    llama("qwen3", halves=True, head_norms=True, n_embd=12, heads=4, heads_kv=2, size=8, base=1e6)
+    gptneox("gptneox", False)
+    gptneox("gptneox/parallel", True)
+    bitnet("bitnet", False, 0.75)
+    bitnet("bitnet-b1.58", True, 1.5)
+    gemma2()
 
 
 def kernels():
@@ -62,5 +179,5 @@ def kernels():
     put("dot", torch.dot(x, w).reshape(1))
 
 
-block()
+blocks()
 kernels()

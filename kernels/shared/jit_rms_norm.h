@@ -1,12 +1,12 @@
 #pragma once
-#include "kernels/layer_norm_f32/kernel.h"
 #include "kernels/shared/jit.h"
 
 namespace {
 
 // Code for one n: constant trip counts, then straight-line code for what is left, n and the mask in the code.
-// Arguments: rdi = y, rsi = x, rdx = w, rcx = b, xmm0 = eps; n is not read.
-template <class Vec>
+// Arguments: rdi = y, rsi = x, rdx = w, xmm0 = eps; n is not read. Where a residual is added first: rdi = y, rsi = sum, rdx = x,
+// rcx = residual, r8 = w, xmm0 = eps.
+template <class Vec, bool kAdds>
 class Generator : public VectorGenerator {
  public:
   Generator(void* code, size_t capacity, size_t n)
@@ -17,10 +17,10 @@ class Generator : public VectorGenerator {
     }
     vmovaps(xmm15, xmm0);  // eps
     load_mask(Vec(14));
-    sweep(false);
-    vdivss(xmm0, xmm0, ptr[rip + count_]);
-    vbroadcastss(mean_, xmm0);
-    sweep(true);
+    sum_squares();
+    if (kAdds) {
+      mov(rdx, r8);
+    }
     vdivss(xmm0, xmm0, ptr[rip + count_]);
     vaddss(xmm0, xmm0, xmm15);
     vsqrtss(xmm0, xmm0, xmm0);
@@ -39,11 +39,11 @@ class Generator : public VectorGenerator {
   }
 
  private:
-  static constexpr size_t kSums = 8;     // two additions or FMAs a cycle times a latency of four
+  static constexpr size_t kSums = 8;     // two FMAs a cycle times a latency of four
   static constexpr size_t kResults = 4;  // vectors of y in one round
 
-  // xmm0 = the sum of x, or of (x - mean)^2.
-  void sweep(bool squares) {
+  // xmm0 = the sum of x^2.
+  void sum_squares() {
     const int sums = static_cast<int>(vectors_ < kSums ? (vectors_ == 0 ? 1 : vectors_) : kSums);
     for (int j = 0; j < sums; ++j) {
       vxorps(Xbyak::Xmm(j), Xbyak::Xmm(j), Xbyak::Xmm(j));
@@ -51,42 +51,47 @@ class Generator : public VectorGenerator {
     mov(r10, rsi);
     repeat(vectors_ / kSums, [&] {
       for (int j = 0; j < static_cast<int>(kSums); ++j) {
-        accumulate(j, squares);
+        add_square(j);
       }
       add(r10, static_cast<int>(kSums) * Vec::kBytes);
+      if (kAdds) {
+        add(rdx, static_cast<int>(kSums) * Vec::kBytes);
+        add(rcx, static_cast<int>(kSums) * Vec::kBytes);
+      }
     });
     const int tail = static_cast<int>(vectors_ % kSums);
     for (int j = 0; j < tail; ++j) {
-      accumulate(j, squares);
+      add_square(j);
     }
     if (rest_ != 0) {
       const Vec t(8);
-      load(t, ptr[r10 + tail * Vec::kBytes], true);
-      if (squares) {  // lanes that are not there would count as 0 - mean
-        if constexpr (Vec::kWide) {
-          vsubps(t | k1 | T_z, t, mean_);
-        } else {
-          vsubps(t, t, mean_);
-          vandps(t, t, ymm14);
-        }
-        vfmadd231ps(Vec(0), t, t);
-      } else {
-        vaddps(Vec(0), Vec(0), t);
-      }
+      load_row(t, tail * Vec::kBytes, true);
+      vfmadd231ps(Vec(0), t, t);
     }
     add_up<Vec>(sums);
   }
 
   // Vector j of the round at r10, into sum j.
-  void accumulate(int j, bool squares) {
-    if (squares) {
-      const Vec t(8 + j % 4);
-      vmovups(t, ptr[r10 + j * Vec::kBytes]);
-      vsubps(t, t, mean_);
-      vfmadd231ps(Vec(j), t, t);
-    } else {
-      vaddps(Vec(j), Vec(j), ptr[r10 + j * Vec::kBytes]);
+  void add_square(int j) {
+    const Vec t(8 + j % 4);
+    load_row(t, j * Vec::kBytes, false);
+    vfmadd231ps(Vec(j), t, t);
+  }
+
+  // A vector of the row at r10 + offset, where it is written if it is a sum.
+  void load_row(const Vec& t, int offset, bool masked) {
+    if (!kAdds) {
+      load(t, ptr[r10 + offset], masked);
+      return;
     }
+    load(t, ptr[rdx + offset], masked);
+    if (masked) {
+      load(Vec(13), ptr[rcx + offset], true);
+      vaddps(t, t, Vec(13));
+    } else {
+      vaddps(t, t, ptr[rcx + offset]);
+    }
+    store(ptr[r10 + offset], t, masked);
   }
 
   void normalise() {
@@ -94,7 +99,7 @@ class Generator : public VectorGenerator {
       for (int j = 0; j < static_cast<int>(kResults); ++j) {
         result(j, false);
       }
-      for (const auto& pointer : {rdi, rsi, rdx, rcx}) {
+      for (const auto& pointer : {rdi, rsi, rdx}) {
         add(pointer, static_cast<int>(kResults) * Vec::kBytes);
       }
     });
@@ -107,26 +112,24 @@ class Generator : public VectorGenerator {
     }
   }
 
-  // Vector j of the round at rdi, rsi, rdx, rcx.
+  // Vector j of the round at rdi, rsi, rdx.
   void result(int j, bool masked) {
     const Vec z(j);
-    const Vec t(4 + j);
     const int offset = j * Vec::kBytes;
-    load(z, ptr[rsi + offset], masked);
-    load(t, ptr[rdx + offset], masked);
-    vsubps(z, z, mean_);
-    vmulps(z, z, scale_);
     if (masked) {
-      load(Vec(8), ptr[rcx + offset], true);
-      vfmadd213ps(z, t, Vec(8));
+      load(z, ptr[rsi + offset], true);
+      load(Vec(8), ptr[rdx + offset], true);
+      vmulps(z, z, scale_);
+      vmulps(z, z, Vec(8));
     } else {
-      vfmadd213ps(z, t, ptr[rcx + offset]);
+      vmulps(z, scale_, ptr[rsi + offset]);
+      vmulps(z, z, ptr[rdx + offset]);
     }
     store(ptr[rdi + offset], z, masked);
   }
 
   const size_t vectors_;
-  const Vec mean_{13}, scale_{12};
+  const Vec scale_{12};
   Xbyak::Label count_, one_;
 };
 

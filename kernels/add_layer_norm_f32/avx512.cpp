@@ -1,0 +1,10 @@
+#include "kernels/add_layer_norm_f32/kernel.h"
+#include "kernels/shared/avx512_layer_norm.h"
+
+extern "C" add_layer_norm_f32_fn add_layer_norm_f32_avx512;
+
+extern "C" void add_layer_norm_f32_avx512(const struct add_layer_norm_f32_args* a) {
+  const auto add = [](__m512 v, __m512 r) { return _mm512_add_ps(v, r); };
+  const float total = accumulate_to(a->sum, a->n, add, add, a->x, a->residual);
+  normalise_row(a->y, a->sum, a->w, a->b, a->eps, a->n, total);
+}

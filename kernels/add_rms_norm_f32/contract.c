@@ -1,0 +1,7 @@
+#include "assay/contract.h"
+
+const struct assay_contract add_rms_norm_f32_contract = {
+    .version = 1,
+    .dims = {"n"},
+    .key = {"n"},
+};

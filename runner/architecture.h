@@ -1,0 +1,58 @@
+#pragma once
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+/// Which elements of a head turn together: none, neighbours, or those half of the turned part apart.
+enum class Turn { none, neighbours, halves };
+
+/// What becomes of the wider layer: a function of up, or a function of gate times up.
+enum class Activation { gelu, gelu_erf, swiglu, geglu, relu2_glu };
+
+/// What tells the blocks of one architecture from those of another.
+struct Architecture {
+  const char* name;       ///< general.architecture of GGUF
+  bool root_mean_square;  ///< norms; else they are layer norms, and all matrices have biases
+  bool fused_qkv;         ///< one matrix attn_qkv
+  Turn turn;
+  Activation activation;
+  bool head_norms = false;  ///< of each head of queries and keys, before it turns
+  bool sub_norms = false;   ///< before the output matrix of attention, and the way down; its matrices may have a scale
+  bool post_norms = false;  ///< behind them
+
+  bool is_gated() const { return activation != Activation::gelu && activation != Activation::gelu_erf; }
+};
+
+/// The kernel that does it.
+const char* kernel_of(Activation activation);
+
+std::span<const Architecture> architectures();
+/// Throws InputError that lists the names.
+const Architecture& find_architecture(std::string_view name);
+
+/// How the keys and values of a context are kept.
+enum class CacheType { f32, f16, q8_0 };
+
+/// The sizes of a block.
+struct BlockSizes {
+  const Architecture* architecture = nullptr;
+  size_t n_ctx = 0, n_embd = 0, n_head = 0, n_ff = 0;
+  size_t n_head_kv = 0;  ///< heads of keys and values; n_head is a multiple of it
+  size_t head_size = 0;
+  float eps = 0;
+  size_t rotated = 0;  ///< of a head: what turns
+  double rope_base = 10000;
+  float softcap = 0;                 ///< of attention; 0: none
+  size_t window = 0;                 ///< positions that a query sees; 0: all
+  bool is_parallel = false;          ///< the feed-forward part is of what attention was of
+  CacheType cache = CacheType::f32;  ///< f32 has neither softcap nor window
+
+  float attention_scale() const;
+  /// Radians for a position, of each pair that turns.
+  std::vector<double> frequencies() const;
+};
+
+}  // namespace assay

@@ -1,0 +1,356 @@
+#include "runner/block.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstring>
+
+#include "harness/runtime/error.h"
+#include "harness/runtime/registry.h"
+
+namespace assay {
+namespace {
+
+size_t row_bytes_of(CacheType type, size_t head_size) {
+  switch (type) {
+    case CacheType::f32:
+      return head_size * sizeof(float);
+    case CacheType::f16:
+      return head_size * 2;
+    case CacheType::q8_0:
+      return head_size / 32 * 34;
+  }
+  return 0;
+}
+
+const char* attention_of(CacheType type) {
+  return type == CacheType::f32 ? "attention_f32" : type == CacheType::f16 ? "attention_f16" : "attention_q8_0";
+}
+
+}  // namespace
+
+Attention::Attention(const BlockSizes& sizes, Dispatch& dispatch)
+    : sizes_(sizes),
+      group_(sizes.n_head / sizes.n_head_kv),
+      row_bytes_(row_bytes_of(sizes.cache, sizes.head_size)),
+      kernel_(&find_kernel(attention_of(sizes.cache))),
+      dispatch_(&dispatch) {}
+
+Shape Attention::shape(size_t tokens, size_t past) const {
+  Shape shape = {tokens, past, sizes_.head_size};
+  if (sizes_.cache != CacheType::f32) {
+    shape.push_back(group_);
+  }
+  return shape;
+}
+
+void Attention::prepare(size_t tokens, size_t past) {
+  const size_t about = past == 0 ? 0 : std::bit_ceil(past);
+  auto [it, is_new] = known_.try_emplace({tokens, about});
+  if (is_new) {
+    it->second = &dispatch_->choose_variant(kernel_->name, shape(tokens, about));
+  }
+  if (sizes_.cache == CacheType::f32) {
+    of_floats_ = dispatch_->bind<attention_f32_fn>(*it->second, shape(tokens, about));
+  } else {
+    of_format_ = dispatch_->bind<attention_fn>(*it->second, shape(tokens, about));
+  }
+}
+
+void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const uint8_t* keys, const uint8_t* values,
+                    size_t tokens, size_t past, void* scratch) {
+  const size_t d = sizes_.head_size;
+  if (sizes_.cache == CacheType::f32) {
+    for (size_t head = 0; head < group_; ++head) {
+      const attention_f32_args args = {out + head * d,
+                                       q + head * d,
+                                       reinterpret_cast<const float*>(keys),
+                                       reinterpret_cast<const float*>(values),
+                                       static_cast<float*>(scratch),
+                                       ldo,
+                                       ldq,
+                                       d,
+                                       d,
+                                       tokens,
+                                       past,
+                                       d,
+                                       sizes_.attention_scale()};
+      of_floats_(&args);
+    }
+    return;
+  }
+  const attention_args args = {.out = out,
+                               .q = q,
+                               .k = keys,
+                               .v = values,
+                               .stats = nullptr,
+                               .scratch = scratch,
+                               .ldo = ldo,
+                               .ldq = ldq,
+                               .ldk = row_bytes_,
+                               .ldv = row_bytes_,
+                               .n_q = tokens,
+                               .pos = past,
+                               .d = d,
+                               .group = group_,
+                               .window = sizes_.window,
+                               .key_begin = 0,
+                               .key_end = past + tokens,
+                               .scale = sizes_.attention_scale(),
+                               .softcap = sizes_.softcap};
+  of_format_(&args);
+}
+
+Norm::Norm(const TensorSource& source, const std::string& name, size_t n, const BlockSizes& sizes, Dispatch& dispatch)
+    : n_(n), eps_(sizes.eps), w_(tensor_vector(source.name, source.tensor(name + ".weight"), n, dispatch)) {
+  if (sizes.architecture->root_mean_square) {
+    rms_ = dispatch.get<rms_norm_f32_fn>("rms_norm_f32", {n});
+    add_rms_ = dispatch.get<add_rms_norm_f32_fn>("add_rms_norm_f32", {n});
+  } else {
+    b_ = tensor_vector(source.name, source.tensor(name + ".bias"), n, dispatch);
+    layer_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {n});
+    add_layer_ = dispatch.get<add_layer_norm_f32_fn>("add_layer_norm_f32", {n});
+  }
+}
+
+void Norm::operator()(float* y, const float* x) const {
+  if (b_.empty()) {
+    rms_(y, x, w_.data(), eps_, n_);
+  } else {
+    layer_(y, x, w_.data(), b_.data(), eps_, n_);
+  }
+}
+
+void Norm::add(float* y, float* x, const float* delta) const {
+  if (b_.empty()) {
+    add_rms_(y, x, static_cast<const float*>(x), delta, w_.data(), eps_, n_);
+  } else {
+    const add_layer_norm_f32_args args = {y, x, x, delta, w_.data(), b_.data(), n_, eps_};
+    add_layer_(&args);
+  }
+}
+
+Block::Block(const TensorSource& source, const std::string& prefix, const BlockSizes& s, Attention& attention,
+             Dispatch& dispatch)
+    : sizes_(s), frequencies_(s.frequencies()), attention_(&attention) {
+  const Architecture& a = *s.architecture;
+  const size_t n = s.n_embd;
+  const size_t d = s.head_size;
+  const size_t wide = s.n_head * d;
+  const size_t kept = s.n_head_kv * d;
+  const auto norm = [&](const char* name, size_t width) { return Norm(source, prefix + name, width, s, dispatch); };
+  const auto matrix = [&](const char* name, size_t rows, size_t cols) {
+    const std::string bias = prefix + name + ".bias";
+    return std::make_unique<Linear>(source.name, source.tensor(prefix + name + ".weight"),
+                                    a.root_mean_square ? source.find(bias) : &source.tensor(bias), rows, cols, dispatch,
+                                    a.sub_norms ? source.find(prefix + name + ".scale") : nullptr);
+  };
+  attn_norm_ = norm("attn_norm", n);
+  if (a.fused_qkv) {
+    qkv_.push_back({matrix("attn_qkv", wide + 2 * kept, n), 0});
+  } else {
+    qkv_.push_back({matrix("attn_q", wide, n), 0});
+    qkv_.push_back({matrix("attn_k", kept, n), wide});
+    qkv_.push_back({matrix("attn_v", kept, n), wide + kept});
+  }
+  if (a.head_norms) {
+    q_norm_ = norm("attn_q_norm", d);
+    k_norm_ = norm("attn_k_norm", d);
+  }
+  if (a.turn != Turn::none) {
+    rope_q_ = dispatch.get<rope_f32_fn>("rope_f32", {1, s.n_head, d, s.rotated});
+    rope_k_ = dispatch.get<rope_f32_fn>("rope_f32", {1, s.n_head_kv, d, s.rotated});
+    rope_scratch_ = find_kernel("rope_f32").scratch_bytes({1, s.n_head, d, s.rotated});
+  }
+  if (s.cache != CacheType::f32) {
+    const char* const kernel = s.cache == CacheType::f16 ? "convert_f16" : "quantize_q8_0";
+    keep_ = dispatch.get<void(void*, const float*, size_t)>(kernel, {d});
+  }
+  if (a.sub_norms) {
+    attn_sub_norm_ = norm("attn_sub_norm", wide);
+    ffn_sub_norm_ = norm("ffn_sub_norm", s.n_ff);
+  }
+  proj_ = matrix("attn_output", n, wide);
+  if (a.post_norms) {
+    post_attn_norm_ = norm("post_attention_norm", n);
+    post_ffn_norm_ = norm("post_ffw_norm", n);
+  }
+  ffn_norm_ = norm("ffn_norm", n);
+  if (a.is_gated()) {
+    gate_ = matrix("ffn_gate", s.n_ff, n);
+    gate_function_ = dispatch.get<void(float*, const float*, const float*, size_t)>(kernel_of(a.activation), {s.n_ff});
+  } else {
+    function_ = dispatch.get<void(float*, const float*, size_t)>(kernel_of(a.activation), {s.n_ff});
+  }
+  up_ = matrix("ffn_up", s.n_ff, n);
+  down_ = matrix("ffn_down", n, s.n_ff);
+  add_ = dispatch.get<add_f32_fn>("add_f32", {n});
+}
+
+size_t Block::weight_bytes() const {
+  size_t bytes = proj_->packed_bytes() + up_->packed_bytes() + down_->packed_bytes();
+  bytes += gate_ != nullptr ? gate_->packed_bytes() : 0;
+  for (const Part& part : qkv_) {
+    bytes += part.matrix->packed_bytes();
+  }
+  return bytes;
+}
+
+size_t Block::cache_bytes() const {
+  return 2 * Arena::round_up(sizes_.n_head_kv * sizes_.n_ctx * attention_->row_bytes());
+}
+
+void Block::load(const TensorSource& source, Arena& weights, Arena& cache, ThreadPool& pool) {
+  for (Part& part : qkv_) {
+    part.matrix->pack(weights, pool, source.release);
+  }
+  for (Linear* matrix : {proj_.get(), gate_.get(), up_.get(), down_.get()}) {
+    if (matrix != nullptr) {
+      matrix->pack(weights, pool, source.release);
+    }
+  }
+  const size_t bytes = sizes_.n_head_kv * sizes_.n_ctx * attention_->row_bytes();
+  keys_ = cache.take(bytes);
+  values_ = cache.take(bytes);
+}
+
+// Heads of queries and keys by their positions, in rows_.
+void Block::turn(size_t tokens, size_t past, ThreadPool& pool) {
+  positions_.resize(tokens);
+  for (size_t t = 0; t < tokens; ++t) {
+    positions_[t] = static_cast<uint32_t>(past + t);
+  }
+  pool.reserve_scratch(rope_scratch_);
+  const auto turn_heads = [&](const Bound<rope_f32_fn>& rope, float* heads, size_t count) {
+    const rope_f32_args args = {.y = heads,
+                                .x = heads,
+                                .frequencies = frequencies_.data(),
+                                .positions = positions_.data(),
+                                .scratch = static_cast<float*>(pool.scratch(0)),
+                                .ldy = width(),
+                                .ldx = width(),
+                                .tokens = tokens,
+                                .heads = count,
+                                .d = sizes_.head_size,
+                                .rotated = sizes_.rotated,
+                                .scale = 1,
+                                .halves = sizes_.architecture->turn == Turn::halves};
+    rope(&args);
+  };
+  turn_heads(rope_q_, rows_.data(), sizes_.n_head);
+  turn_heads(rope_k_, rows_.data() + sizes_.n_head * sizes_.head_size, sizes_.n_head_kv);
+}
+
+// Keys and values of rows_ in the cache.
+void Block::keep(size_t tokens, size_t past) {
+  const size_t d = sizes_.head_size;
+  const size_t bytes = attention_->row_bytes();
+  const auto keep_head = [&](uint8_t* to, const float* from) {
+    if (sizes_.cache == CacheType::f32) {
+      std::memcpy(to, from, bytes);
+    } else {
+      keep_(static_cast<void*>(to), from, d);
+    }
+  };
+  for (size_t t = 0; t < tokens; ++t) {
+    const float* const k = rows_.data() + t * width() + sizes_.n_head * d;
+    const float* const v = k + sizes_.n_head_kv * d;
+    for (size_t head = 0; head < sizes_.n_head_kv; ++head) {
+      const size_t row = (head * sizes_.n_ctx + past + t) * bytes;
+      keep_head(keys_ + row, k + head * d);
+      keep_head(values_ + row, v + head * d);
+    }
+  }
+}
+
+void Block::attend(size_t tokens, size_t past, ThreadPool& pool) {
+  const size_t d = sizes_.head_size;
+  const size_t group = sizes_.n_head / sizes_.n_head_kv;
+  const size_t of_head = sizes_.n_ctx * attention_->row_bytes();
+  pool.reserve_scratch(attention_->scratch_bytes(tokens, past));
+  attention_->prepare(tokens, past);
+  pool.run(sizes_.n_head_kv, [&](size_t head, unsigned thread) {
+    attention_->run(heads_.data() + head * group * d, sizes_.n_head * d, rows_.data() + head * group * d, width(),
+                    keys_ + head * of_head, values_ + head * of_head, tokens, past, pool.scratch(thread));
+  });
+}
+
+void Block::activate(size_t tokens) {
+  for (size_t t = 0; t < tokens; ++t) {
+    float* const row = wide_.data() + t * sizes_.n_ff;
+    if (gate_ != nullptr) {
+      gate_function_(row, static_cast<const float*>(gates_.data() + t * sizes_.n_ff), static_cast<const float*>(row),
+                     sizes_.n_ff);
+    } else {
+      function_(row, static_cast<const float*>(row), sizes_.n_ff);
+    }
+    if (ffn_sub_norm_.exists()) {
+      ffn_sub_norm_(row, row);
+    }
+  }
+}
+
+// x: rows that are normed.
+void Block::feed_forward(float* out, const float* x, size_t tokens, ThreadPool& pool) {
+  const size_t n = sizes_.n_embd;
+  if (gate_ != nullptr) {
+    gate_->run(gates_.data(), sizes_.n_ff, x, tokens, pool);
+  }
+  up_->run(wide_.data(), sizes_.n_ff, x, tokens, pool);
+  activate(tokens);
+  down_->run(out, n, wide_.data(), tokens, pool);
+  for (size_t t = 0; t < tokens && post_ffn_norm_.exists(); ++t) {
+    post_ffn_norm_(out + t * n, out + t * n);
+  }
+}
+
+void Block::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) {
+  const size_t n = sizes_.n_embd;
+  const size_t d = sizes_.head_size;
+  normed_.resize(tokens * n);
+  rows_.resize(tokens * width());
+  heads_.resize(tokens * sizes_.n_head * d);
+  gates_.resize(gate_ != nullptr ? tokens * sizes_.n_ff : 0);
+  wide_.resize(tokens * sizes_.n_ff);
+  delta_.resize(tokens * n);
+  fed_.resize(tokens * n);
+  for (size_t t = 0; t < tokens; ++t) {
+    attn_norm_(normed_.data() + t * n, x + t * n);
+  }
+  for (const Part& part : qkv_) {
+    part.matrix->run(rows_.data() + part.at, width(), normed_.data(), tokens, pool);
+  }
+  for (size_t t = 0; t < tokens && q_norm_.exists(); ++t) {
+    float* const row = rows_.data() + t * width();
+    for (size_t head = 0; head < sizes_.n_head + sizes_.n_head_kv; ++head) {
+      (head < sizes_.n_head ? q_norm_ : k_norm_)(row + head * d, row + head * d);
+    }
+  }
+  if (sizes_.architecture->turn != Turn::none) {
+    turn(tokens, past, pool);
+  }
+  keep(tokens, past);
+  attend(tokens, past, pool);
+  for (size_t t = 0; t < tokens && attn_sub_norm_.exists(); ++t) {
+    float* const row = heads_.data() + t * sizes_.n_head * d;
+    attn_sub_norm_(row, row);
+  }
+  proj_->run(delta_.data(), n, heads_.data(), tokens, pool);
+  for (size_t t = 0; t < tokens && post_attn_norm_.exists(); ++t) {
+    post_attn_norm_(delta_.data() + t * n, delta_.data() + t * n);
+  }
+  for (size_t t = 0; t < tokens; ++t) {
+    if (sizes_.is_parallel) {
+      ffn_norm_(normed_.data() + t * n, x + t * n);
+      add_(x + t * n, static_cast<const float*>(x + t * n), static_cast<const float*>(delta_.data() + t * n), n);
+    } else {
+      ffn_norm_.add(normed_.data() + t * n, x + t * n, delta_.data() + t * n);
+    }
+  }
+  feed_forward(fed_.data(), normed_.data(), tokens, pool);
+  for (size_t t = 0; t < tokens; ++t) {
+    add_(x + t * n, static_cast<const float*>(x + t * n), static_cast<const float*>(fed_.data() + t * n), n);
+  }
+}
+
+}  // namespace assay
