@@ -6,9 +6,6 @@
 
 extern "C" matmul_fn matmul_float_scalar;
 
-// Panels of 32 rows suit the compiler: GCC unrolls an inner loop of up to 16 rounds before it looks for vectors, and then finds
-// none in it (--param max-completely-peel-times). A narrow last panel is slow for that reason.
-
 // Tokens of a tile, so that its running sums fit the registers of the level that this is compiled for (auto_v2 ..
 // auto_v4 keep rows in vector lanes): 24 of 32, 12 of 16, 8 of 16.
 #if defined(__AVX512F__)
@@ -30,6 +27,22 @@ struct Tile {
   bool first;   // block: y holds nothing yet
 };
 
+// One column of the panel times an activation. GCC 12 unrolls an inner loop of up to 16 rounds before it looks for vectors, and then finds
+// none in it (--param max-completely-peel-times): a narrow panel took as long as eighty wide ones.
+template <size_t kRows>
+static inline void add_product(float* sums, const float* w, float x) {
+  if constexpr (kRows == kNarrow) {
+#pragma GCC unroll 1
+    for (size_t r = 0; r < kRows; ++r) {
+      sums[r] += w[r] * x;
+    }
+  } else {
+    for (size_t r = 0; r < kRows; ++r) {
+      sums[r] += w[r] * x;
+    }
+  }
+}
+
 // y of T tokens and one panel. One token alone has too few sums to hide the latency of an addition, so even and odd
 // columns then go to different ones.
 template <size_t T, size_t kRows>
@@ -42,17 +55,13 @@ static void tile(const Tile& a) {
   for (; c + kSplit <= a.cols; c += kSplit) {
     for (size_t s = 0; s < kSplit; ++s) {
       for (size_t t = 0; t < T; ++t) {
-        for (size_t r = 0; r < kRows; ++r) {
-          sums[s][t][r] += w[(c + s) * kRows + r] * x[t * kStride + c + s];
-        }
+        add_product<kRows>(sums[s][t], w + (c + s) * kRows, x[t * kStride + c + s]);
       }
     }
   }
   if (kSplit > 1 && c < a.cols) {
     for (size_t t = 0; t < T; ++t) {
-      for (size_t r = 0; r < kRows; ++r) {
-        sums[0][t][r] += w[c * kRows + r] * x[t * kStride + c];
-      }
+      add_product<kRows>(sums[0][t], w + c * kRows, x[t * kStride + c]);
     }
   }
   for (size_t t = 0; t < T; ++t) {
