@@ -15,7 +15,7 @@ cmake --preset test >/dev/null
 cmake --build --preset test
 # Quick ones first: a broken build should say so in a minute.
 stage "quick tests"
-ctest --preset test --label-exclude 'slow|emulated' -j "$(nproc)"
+ctest --preset test --label-exclude 'slow|emulated|deep' -j "$(nproc)"
 stage "AddressSanitizer"
 ci/sanitize.sh asan
 stage "fuzzers"
@@ -24,10 +24,12 @@ stage "static build"
 cmake --preset static -DASSAY_VARIANTS_FROM="$PWD/build/test" >/dev/null  # their code is the same, and half of the build
 cmake --build --preset static
 stage "slow tests and emulated CPUs"
-ctest --preset test --label-regex 'slow|emulated' -j "$(nproc)"
+ctest --preset test --label-regex 'slow|emulated' --label-exclude deep -j "$(nproc)"
 # The matrix, for the log; 3 where a CPU could not be tried, which ctest has printed as skipped.
 python3 ci/matrix.py summary build/static/assay build/test/emulated || [ $? -eq 3 ]
+stage "done"
 [ "${1:-}" = --deep ] || exit 0
+ctest --preset test --label-regex deep -j "$(nproc)"
 ci/sanitize.sh tsan
 ci/fuzz.sh 600
 ci/peers.sh || [ $? -eq 3 ]  # 3: not to be had here, as it has said

@@ -78,13 +78,16 @@ set(emulated_tests "")
 add_test(NAME emulated/static_build WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
          COMMAND sh -c "cmake --preset static '-DASSAY_KERNELS=${ASSAY_KERNELS}' >/dev/null && cmake --build --preset static")
 set_tests_properties(emulated/static_build PROPERTIES LABELS emulated FIXTURES_SETUP static_build TIMEOUT 3600)
-foreach(cpu skylake-x icelake cannonlake tigerlake haswell zen3 nehalem sandybridge x86-64 conroe native)
+# What the CPUs of `deep` run others run, too: `ci/test.sh --deep`.
+set(cpus skylake-x icelake haswell nehalem sandybridge x86-64 conroe native)
+set(deep_cpus cannonlake tigerlake zen3)
+foreach(cpu ${cpus} ${deep_cpus})
   add_test(NAME emulated/${cpu} COMMAND python3 ${CMAKE_SOURCE_DIR}/ci/matrix.py check ${cpu}
            ${CMAKE_SOURCE_DIR}/build/static/assay ${CMAKE_BINARY_DIR}/emulated)
   list(APPEND emulated_tests emulated/${cpu})
 endforeach()
 add_test(NAME emulated/summary COMMAND python3 ${CMAKE_SOURCE_DIR}/ci/matrix.py summary
-         ${CMAKE_SOURCE_DIR}/build/static/assay ${CMAKE_BINARY_DIR}/emulated)
+         ${CMAKE_SOURCE_DIR}/build/static/assay ${CMAKE_BINARY_DIR}/emulated ${cpus})
 set_tests_properties(emulated/summary PROPERTIES DEPENDS "${emulated_tests}")
 # Planted defects that only show on such CPUs: in AVX-512 variants, and an instruction too new. They are of several kernels.
 if(ASSAY_KERNELS STREQUAL ".*")
@@ -103,5 +106,6 @@ set_tests_properties(${emulated_tests} emulated/summary PROPERTIES LABELS emulat
                      FIXTURES_REQUIRED static_build)
 # The long ones first: two at once then end together.
 set_tests_properties(emulated/skylake-x emulated/icelake PROPERTIES COST 1000)
-set_tests_properties(emulated/cannonlake emulated/tigerlake PROPERTIES COST 500)
+list(TRANSFORM deep_cpus PREPEND emulated/)
+set_tests_properties(${deep_cpus} PROPERTIES LABELS "emulated;deep")
 set_tests_properties(emulated/script/skylake-x PROPERTIES COST 100)
