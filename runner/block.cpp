@@ -31,6 +31,7 @@ const char* attention_of(CacheType type) {
 
 Attention::Attention(const BlockSizes& sizes, Dispatch& dispatch)
     : sizes_(sizes),
+      scale_(sizes.attention_scale()),
       group_(sizes.n_head / sizes.n_head_kv),
       row_bytes_(row_bytes_of(sizes.cache, sizes.head_size)),
       kernel_(&find_kernel(attention_of(sizes.cache))),
@@ -47,14 +48,12 @@ Shape Attention::shape(size_t tokens, size_t past) const {
 void Attention::prepare(size_t tokens, size_t past) {
   const size_t about = past == 0 ? 0 : std::bit_ceil(past);
   auto [it, is_new] = known_.try_emplace({tokens, about});
-  if (is_new) {
-    it->second = &dispatch_->choose_variant(kernel_->name, shape(tokens, about));
+  if (is_new && sizes_.cache == CacheType::f32) {
+    it->second.of_floats = dispatch_->get<attention_f32_fn>(kernel_->name, shape(tokens, about));
+  } else if (is_new) {
+    it->second.of_format = dispatch_->get<attention_fn>(kernel_->name, shape(tokens, about));
   }
-  if (sizes_.cache == CacheType::f32) {
-    of_floats_ = dispatch_->bind<attention_f32_fn>(*it->second, shape(tokens, about));
-  } else {
-    of_format_ = dispatch_->bind<attention_fn>(*it->second, shape(tokens, about));
-  }
+  step_ = &it->second;
 }
 
 void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const uint8_t* keys, const uint8_t* values,
@@ -74,8 +73,8 @@ void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const ui
                                        tokens,
                                        past,
                                        d,
-                                       sizes_.attention_scale()};
-      of_floats_(&args);
+                                       scale_};
+      step_->of_floats(&args);
     }
     return;
   }
@@ -96,9 +95,9 @@ void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const ui
                                .window = sizes_.window,
                                .key_begin = 0,
                                .key_end = past + tokens,
-                               .scale = sizes_.attention_scale(),
+                               .scale = scale_,
                                .softcap = sizes_.softcap};
-  of_format_(&args);
+  step_->of_format(&args);
 }
 
 Norm::Norm(const TensorSource& source, const std::string& name, size_t n, const BlockSizes& sizes, Dispatch& dispatch)

@@ -54,13 +54,18 @@ class Attention {
  private:
   Shape shape(size_t tokens, size_t past) const;
 
+  struct Step {
+    Bound<attention_f32_fn> of_floats;
+    Bound<attention_fn> of_format;
+  };
+
   BlockSizes sizes_;
+  float scale_;
   size_t group_, row_bytes_;
   const Kernel* kernel_;
   Dispatch* dispatch_;
-  std::map<std::pair<size_t, size_t>, const Variant*> known_;
-  Bound<attention_f32_fn> of_floats_;
-  Bound<attention_fn> of_format_;
+  std::map<std::pair<size_t, size_t>, Step> known_;
+  const Step* step_ = nullptr;  // that was prepared last
 };
 
 /// A norm of rows of one width, with its weights; of one that a block lacks nothing is called.
