@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the presets, and runs every test: the quick ones first.
-# usage: test.sh [--deep]     --deep: then what takes some two hours more: ThreadSanitizer, longer fuzzing, many seeds and mutants
+# usage: test.sh [--deep]     --deep: then what takes some two hours more: ThreadSanitizer, the fuzzers, many seeds and mutants
 set -eu
 cd "$(dirname "$0")/.."
 stage() {  # what begins, and the minutes since the script did
@@ -18,8 +18,6 @@ stage "quick tests"
 ctest --preset test --label-exclude 'slow|emulated|deep' -j "$(nproc)"
 stage "AddressSanitizer"
 ci/sanitize.sh asan
-stage "fuzzers"
-ci/fuzz.sh 30
 stage "static build"
 cmake --preset static -DASSAY_VARIANTS_FROM="$PWD/build/test" >/dev/null  # their code is the same, and half of the build
 cmake --build --preset static
