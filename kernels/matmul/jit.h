@@ -418,7 +418,7 @@ class MatmulGenerator : public VectorGenerator {
 
   void tile(int size, int vectors) {
     set_codes_and_scales();
-    if (LAYOUT_I8_S) {
+    if constexpr (LAYOUT_I8_S) {
       multiply_rows(size, vectors);
     } else {
       multiply_blocks(size, vectors);
