@@ -3,16 +3,9 @@
 #include <bit>
 #include <cmath>
 
+#include "reference/little_endian.h"
+
 namespace reference {
-namespace {
-
-void put_word(uint8_t* to, uint32_t value) {
-  for (int i = 0; i < 4; ++i) {
-    to[i] = static_cast<uint8_t>(value >> (8 * i));
-  }
-}
-
-}  // namespace
 
 void quantize_i8_s(uint8_t* dst, const float* x, size_t n, float scale) {
   float largest = 1e-5f;
@@ -29,8 +22,8 @@ void quantize_i8_s(uint8_t* dst, const float* x, size_t n, float scale) {
     dst[8 + i] = static_cast<uint8_t>(code);
     sum += code;
   }
-  put_word(dst, finite ? std::bit_cast<uint32_t>(scale / inverse) : 0x7fc00000);
-  put_word(dst + 4, static_cast<uint32_t>(sum));
+  put(dst, finite ? std::bit_cast<uint32_t>(scale / inverse) : 0x7fc00000, 4);
+  put(dst + 4, static_cast<uint32_t>(sum), 4);
 }
 
 }  // namespace reference

@@ -3,16 +3,9 @@
 #include <bit>
 #include <cmath>
 
+#include "reference/little_endian.h"
+
 namespace reference {
-namespace {
-
-void put(uint8_t* to, uint32_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) {
-    to[i] = static_cast<uint8_t>(value >> (8 * i));
-  }
-}
-
-}  // namespace
 
 void quantize_q8_k(uint8_t* dst, const float* x, size_t n) {
   for (size_t block = 0; block < n / 256; ++block, x += 256, dst += 292) {

@@ -100,14 +100,20 @@ void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const ui
   step_->of_format(&args);
 }
 
-Norm::Norm(const TensorSource& source, const std::string& name, size_t n, const BlockSizes& sizes, Dispatch& dispatch)
+Norm::Norm(const TensorSource& source, const std::string& name, size_t n, const BlockSizes& sizes, Dispatch& dispatch,
+           Of of)
     : n_(n), eps_(sizes.eps), w_(tensor_vector(source.name, source.tensor(name + ".weight"), n, dispatch)) {
-  if (sizes.architecture->root_mean_square) {
-    rms_ = dispatch.get<rms_norm_f32_fn>("rms_norm_f32", {n});
-    add_rms_ = dispatch.get<add_rms_norm_f32_fn>("add_rms_norm_f32", {n});
-  } else {
+  const bool is_rms = sizes.architecture->root_mean_square;
+  if (!is_rms) {
     b_ = tensor_vector(source.name, source.tensor(name + ".bias"), n, dispatch);
+  }
+  if (is_rms && of == Of::row) {
+    rms_ = dispatch.get<rms_norm_f32_fn>("rms_norm_f32", {n});
+  } else if (is_rms) {
+    add_rms_ = dispatch.get<add_rms_norm_f32_fn>("add_rms_norm_f32", {n});
+  } else if (of == Of::row) {
     layer_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {n});
+  } else {
     add_layer_ = dispatch.get<add_layer_norm_f32_fn>("add_layer_norm_f32", {n});
   }
 }
@@ -122,7 +128,7 @@ void Norm::operator()(float* y, const float* x) const {
 
 void Norm::add(float* y, float* x, const float* delta) const {
   if (b_.empty()) {
-    add_rms_(y, x, static_cast<const float*>(x), delta, w_.data(), eps_, n_);
+    add_rms_(y, x, x, delta, w_.data(), eps_, n_);
   } else {
     const add_layer_norm_f32_args args = {y, x, x, delta, w_.data(), b_.data(), n_, eps_};
     add_layer_(&args);
@@ -137,7 +143,9 @@ Block::Block(const TensorSource& source, const std::string& prefix, const BlockS
   const size_t d = s.head_size;
   const size_t wide = s.n_head * d;
   const size_t kept = s.n_head_kv * d;
-  const auto norm = [&](const char* name, size_t width) { return Norm(source, prefix + name, width, s, dispatch); };
+  const auto norm = [&](const char* name, size_t width, Norm::Of of = Norm::Of::row) {
+    return Norm(source, prefix + name, width, s, dispatch, of);
+  };
   const auto matrix = [&](const char* name, size_t rows, size_t cols) {
     const std::string bias = prefix + name + ".bias";
     return std::make_unique<Linear>(source.name, source.tensor(prefix + name + ".weight"),
@@ -157,9 +165,9 @@ Block::Block(const TensorSource& source, const std::string& prefix, const BlockS
     k_norm_ = norm("attn_k_norm", d);
   }
   if (a.turn != Turn::none) {
-    rope_q_ = dispatch.get<rope_f32_fn>("rope_f32", {1, s.n_head, d, s.rotated});
-    rope_k_ = dispatch.get<rope_f32_fn>("rope_f32", {1, s.n_head_kv, d, s.rotated});
-    rope_scratch_ = find_kernel("rope_f32").scratch_bytes({1, s.n_head, d, s.rotated});
+    const Shape shape = {1, s.n_head + s.n_head_kv, d, s.rotated};
+    rope_ = dispatch.get<rope_f32_fn>("rope_f32", shape);
+    rope_scratch_ = find_kernel("rope_f32").scratch_bytes(shape);
   }
   if (s.cache != CacheType::f32) {
     const char* const kernel = s.cache == CacheType::f16 ? "convert_f16" : "quantize_q8_0";
@@ -174,7 +182,7 @@ Block::Block(const TensorSource& source, const std::string& prefix, const BlockS
     post_attn_norm_ = norm("post_attention_norm", n);
     post_ffn_norm_ = norm("post_ffw_norm", n);
   }
-  ffn_norm_ = norm("ffn_norm", n);
+  ffn_norm_ = norm("ffn_norm", n, s.is_parallel ? Norm::Of::row : Norm::Of::sum);
   if (a.is_gated()) {
     gate_ = matrix("ffn_gate", s.n_ff, n);
     gate_function_ = dispatch.get<void(float*, const float*, const float*, size_t)>(kernel_of(a.activation), {s.n_ff});
@@ -213,31 +221,27 @@ void Block::load(const TensorSource& source, Arena& weights, Arena& cache, Threa
   values_ = cache.take(bytes);
 }
 
-// Heads of queries and keys by their positions, in rows_.
+// Heads of queries and keys, which are neighbours in rows_, by their positions.
 void Block::turn(size_t tokens, size_t past, ThreadPool& pool) {
   positions_.resize(tokens);
   for (size_t t = 0; t < tokens; ++t) {
     positions_[t] = static_cast<uint32_t>(past + t);
   }
   pool.reserve_scratch(rope_scratch_);
-  const auto turn_heads = [&](const Bound<rope_f32_fn>& rope, float* heads, size_t count) {
-    const rope_f32_args args = {.y = heads,
-                                .x = heads,
-                                .frequencies = frequencies_.data(),
-                                .positions = positions_.data(),
-                                .scratch = static_cast<float*>(pool.scratch(0)),
-                                .ldy = width(),
-                                .ldx = width(),
-                                .tokens = tokens,
-                                .heads = count,
-                                .d = sizes_.head_size,
-                                .rotated = sizes_.rotated,
-                                .scale = 1,
-                                .halves = sizes_.architecture->turn == Turn::halves};
-    rope(&args);
-  };
-  turn_heads(rope_q_, rows_.data(), sizes_.n_head);
-  turn_heads(rope_k_, rows_.data() + sizes_.n_head * sizes_.head_size, sizes_.n_head_kv);
+  const rope_f32_args args = {.y = rows_.data(),
+                              .x = rows_.data(),
+                              .frequencies = frequencies_.data(),
+                              .positions = positions_.data(),
+                              .scratch = static_cast<float*>(pool.scratch(0)),
+                              .ldy = width(),
+                              .ldx = width(),
+                              .tokens = tokens,
+                              .heads = sizes_.n_head + sizes_.n_head_kv,
+                              .d = sizes_.head_size,
+                              .rotated = sizes_.rotated,
+                              .scale = 1,
+                              .halves = sizes_.architecture->turn == Turn::halves};
+  rope_(&args);
 }
 
 // Keys and values of rows_ in the cache.
@@ -248,7 +252,7 @@ void Block::keep(size_t tokens, size_t past) {
     if (sizes_.cache == CacheType::f32) {
       std::memcpy(to, from, bytes);
     } else {
-      keep_(static_cast<void*>(to), from, d);
+      keep_(to, from, d);
     }
   };
   for (size_t t = 0; t < tokens; ++t) {
@@ -278,10 +282,9 @@ void Block::activate(size_t tokens) {
   for (size_t t = 0; t < tokens; ++t) {
     float* const row = wide_.data() + t * sizes_.n_ff;
     if (gate_ != nullptr) {
-      gate_function_(row, static_cast<const float*>(gates_.data() + t * sizes_.n_ff), static_cast<const float*>(row),
-                     sizes_.n_ff);
+      gate_function_(row, gates_.data() + t * sizes_.n_ff, row, sizes_.n_ff);
     } else {
-      function_(row, static_cast<const float*>(row), sizes_.n_ff);
+      function_(row, row, sizes_.n_ff);
     }
     if (ffn_sub_norm_.exists()) {
       ffn_sub_norm_(row, row);
@@ -341,14 +344,14 @@ void Block::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) {
   for (size_t t = 0; t < tokens; ++t) {
     if (sizes_.is_parallel) {
       ffn_norm_(normed_.data() + t * n, x + t * n);
-      add_(x + t * n, static_cast<const float*>(x + t * n), static_cast<const float*>(delta_.data() + t * n), n);
+      add_(x + t * n, x + t * n, delta_.data() + t * n, n);
     } else {
       ffn_norm_.add(normed_.data() + t * n, x + t * n, delta_.data() + t * n);
     }
   }
   feed_forward(fed_.data(), normed_.data(), tokens, pool);
   for (size_t t = 0; t < tokens; ++t) {
-    add_(x + t * n, static_cast<const float*>(x + t * n), static_cast<const float*>(fed_.data() + t * n), n);
+    add_(x + t * n, x + t * n, fed_.data() + t * n, n);
   }
 }
 

@@ -71,13 +71,16 @@ class Attention {
 /// A norm of rows of one width, with its weights; of one that a block lacks nothing is called.
 class Norm {
  public:
+  enum class Of { row, sum };  ///< of a row as it is, or of one to which another is added first
+
   Norm() = default;
-  Norm(const TensorSource& source, const std::string& name, size_t n, const BlockSizes& sizes, Dispatch& dispatch);
+  Norm(const TensorSource& source, const std::string& name, size_t n, const BlockSizes& sizes, Dispatch& dispatch,
+       Of of = Of::row);
 
   bool exists() const { return n_ != 0; }
-  /// y may be x.
+  /// Of a row; y may be x.
   void operator()(float* y, const float* x) const;
-  /// x += delta, and y is its norm.
+  /// Of a sum: x += delta, and y is its norm.
   void add(float* y, float* x, const float* delta) const;
 
  private:
@@ -125,7 +128,7 @@ class Block {
   Bound<add_f32_fn> add_;
   Bound<void(float*, const float*, size_t)> function_;                     // of up
   Bound<void(float*, const float*, const float*, size_t)> gate_function_;  // of gate, times up
-  Bound<rope_f32_fn> rope_q_, rope_k_;
+  Bound<rope_f32_fn> rope_;
   Bound<void(void*, const float*, size_t)> keep_;  // floats to the cache's format
   std::vector<double> frequencies_;
   size_t rope_scratch_ = 0;

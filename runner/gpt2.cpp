@@ -53,18 +53,22 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
   const Gpt2Sizes& s = sizes_;
   expect_matrix(file.path(), *token_embd_, token_embd_->ne[1], s.n_embd);
   expect_matrix(file.path(), *position_embd_, s.n_ctx, s.n_embd);
-  norm_w_ = tensor_vector(file.path(), file.tensor("output_norm.weight"), s.n_embd, dispatch);
-  norm_b_ = tensor_vector(file.path(), file.tensor("output_norm.bias"), s.n_embd, dispatch);
-  std::set<std::string_view> used = {token_embd_->name, position_embd_->name, "output_norm.weight", "output_norm.bias",
-                                     "output.weight"};
+  std::set<std::string_view> used = {token_embd_->name, position_embd_->name, "output.weight"};
   const TensorSource source = {file.path(),
                                [&](const std::string& name) -> const Tensor& {
                                  const Tensor& tensor = file.tensor(name);
                                  used.insert(tensor.name);
                                  return tensor;
                                },
-                               [&](const std::string& name) { return file.find_tensor(name); },
+                               [&](const std::string& name) {
+                                 const Tensor* const tensor = file.find_tensor(name);
+                                 if (tensor != nullptr) {
+                                   used.insert(tensor->name);
+                                 }
+                                 return tensor;
+                               },
                                [&](std::span<const std::byte> bytes) { file.release(bytes); }};
+  output_norm_ = Norm(source, "output_norm", s.n_embd, s.block(), dispatch);
   for (size_t i = 0; i < s.n_layer; ++i) {
     blocks_.push_back(std::make_unique<Block>(source, fmt::format("blk.{}.", i), s.block(), attention_, dispatch));
   }
@@ -93,7 +97,6 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
     block->load(source, *weights_, *cache_, pool_);
   }
   output_->pack(*weights_, pool_, source.release);
-  norm_ = dispatch.get<layer_norm_f32_fn>("layer_norm_f32", {s.n_embd});
   add_ = dispatch.get<add_f32_fn>("add_f32", {s.n_embd});
   position_.resize(s.n_embd);
   normed_.resize(s.n_embd);
@@ -127,7 +130,7 @@ std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
     begin += batch;
     past_ += batch;
     if (begin == tokens.size()) {
-      norm_(normed_.data(), x_.data() + (batch - 1) * n, norm_w_.data(), norm_b_.data(), sizes_.eps, n);
+      output_norm_(normed_.data(), x_.data() + (batch - 1) * n);
     }
   }
   output_->run(logits_.data(), output_rows_, normed_.data(), 1, pool_);

@@ -6,7 +6,6 @@
 
 #include "harness/runtime/dispatch.h"
 #include "kernels/add_f32/kernel.h"
-#include "kernels/layer_norm_f32/kernel.h"
 #include "runner/block.h"
 #include "runner/gguf.h"
 #include "runner/linear.h"
@@ -52,13 +51,12 @@ class Gpt2 {
   ThreadPool pool_;
   const Tensor *token_embd_, *position_embd_;
   Dequantizer token_row_, position_row_;
-  std::vector<float> norm_w_, norm_b_;
   Attention attention_;
   std::vector<std::unique_ptr<Block>> blocks_;
   size_t output_rows_;  // n_vocab and what pads it
   std::unique_ptr<Linear> output_;
   std::unique_ptr<Arena> weights_, cache_;
-  Bound<layer_norm_f32_fn> norm_;
+  Norm output_norm_;
   Bound<add_f32_fn> add_;
   std::vector<float> x_, position_, normed_, logits_;
   size_t past_ = 0;

@@ -120,7 +120,7 @@ void Linear::run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool
     step.run(&args);
   });
   for (size_t t = 0; t < tokens && !scale_.empty(); ++t) {
-    times_scale_(y + t * ldy, static_cast<const float*>(y + t * ldy), scale_[0], rows_);
+    times_scale_(y + t * ldy, y + t * ldy, scale_[0], rows_);
   }
 }
 

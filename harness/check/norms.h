@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/check/trial.h"
+#include "reference/add_f32.h"
 #include "reference/layer_norm_f32.h"
 #include "reference/rms_norm_f32.h"
 
@@ -17,6 +18,16 @@ inline float draw_epsilon(Rng& rng) {
   constexpr std::array<float, 8> kEps = {1e-6f, 1e-12f, 1.0f, FLT_MIN, FLT_TRUE_MIN, 3e-40f, 1e10f, FLT_MAX};
   const uint64_t r = rng.below(16);
   return r < kEps.size() ? kEps[r] : 1e-5f;
+}
+
+/// The sums of a row and its residual, against which those that a kernel wrote are held.
+inline std::vector<float> judge_sum(Case& c, const float* sum, const float* x, const float* residual, size_t n) {
+  std::vector<float> row(n);
+  for (size_t i = 0; i < n; ++i) {
+    row[i] = reference::add_f32(x[i], residual[i]);
+    c.expect_bits("sum", i, sum[i], row[i]);
+  }
+  return row;
 }
 
 /// y against what rms_norm_f32 promises of the row x.
