@@ -1,6 +1,8 @@
 ; void add_layer_norm_f32_x87(const add_layer_norm_f32_args*): rdi
 ;
 ; The row is added and rounded first; what then happens to it is layer_norm_f32's.
+%include "kernels/shared/x87_residual.inc"
+
 global add_layer_norm_f32_x87
 
 ; struct add_layer_norm_f32_args
@@ -19,16 +21,7 @@ add_layer_norm_f32_x87:
         mov     rdx, [rdi + ARG_X]
         mov     rcx, [rdi + ARG_RESIDUAL]
         mov     r8, [rdi + ARG_N]
-        xor     eax, eax
-        jmp     .next
-.add:
-        fld     dword [rdx + 4*rax]
-        fadd    dword [rcx + 4*rax]
-        fstp    dword [rsi + 4*rax]
-        inc     rax
-.next:
-        cmp     rax, r8
-        jb      .add
+        ADD_RESIDUAL r8
         mov     rdx, [rdi + ARG_W]
         mov     rcx, [rdi + ARG_B]
         movss   xmm0, [rdi + ARG_EPS]

@@ -2,19 +2,12 @@
 ;   y: rdi, sum: rsi, x: rdx, residual: rcx, w: r8, eps: xmm0, n: r9
 ;
 ; The row is added and rounded first; what then happens to it is rms_norm_f32's.
+%include "kernels/shared/x87_residual.inc"
+
 global add_rms_norm_f32_x87
 section .text
 add_rms_norm_f32_x87:
-        xor     eax, eax
-        jmp     .next
-.add:
-        fld     dword [rdx + 4*rax]
-        fadd    dword [rcx + 4*rax]
-        fstp    dword [rsi + 4*rax]
-        inc     rax
-.next:
-        cmp     rax, r9
-        jb      .add
+        ADD_RESIDUAL r9
         mov     rdx, r8
         mov     rcx, r9
 %include "kernels/shared/x87_rms_norm.inc"

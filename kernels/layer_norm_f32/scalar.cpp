@@ -1,10 +1,9 @@
-#include "kernels/shared/scalar.h"
 #include "kernels/layer_norm_f32/kernel.h"
+#include "kernels/shared/scalar_layer_norm.h"
 
 extern "C" layer_norm_f32_fn layer_norm_f32_scalar;
 
 extern "C" void layer_norm_f32_scalar(float* y, const float* x, const float* w, const float* b, float eps, size_t n) {
-  const float count = static_cast<float>(n);
   float sums[32] = {};
   size_t i = 0;
   for (; i + 32 <= n; i += 32) {
@@ -15,23 +14,5 @@ extern "C" void layer_norm_f32_scalar(float* y, const float* x, const float* w, 
   for (size_t j = 0; i < n; ++i, ++j) {
     sums[j] += x[i];
   }
-  const float mean = add_up(sums) / count;
-
-  float squares[32] = {};
-  for (i = 0; i + 32 <= n; i += 32) {
-    for (size_t j = 0; j < 32; ++j) {
-      const float d = x[i + j] - mean;
-      squares[j] += d * d;
-    }
-  }
-  for (size_t j = 0; i < n; ++i, ++j) {
-    const float d = x[i] - mean;
-    squares[j] += d * d;
-  }
-  const float scale = 1.0f / __builtin_sqrtf(add_up(squares) / count + eps);
-
-#pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
-  for (i = 0; i < n; ++i) {
-    y[i] = (x[i] - mean) * scale * w[i] + b[i];
-  }
+  normalise_row(y, x, w, b, eps, n, sums);
 }

@@ -211,6 +211,17 @@ section .text
 %endrep
 %endmacro
 
+; The next %1 chunks at rcx times the activations at rsi, which both go on behind them.
+%macro ADD_CHUNKS 1
+        mov     dword [COUNT], %1
+%%chunk:
+        ADD_GROUPS 0, 0, 8
+        add     rcx, CHUNK_BYTES
+        add     rsi, 32
+        dec     dword [COUNT]
+        jnz     %%chunk
+%endmacro
+
 ; The first %1 groups of the vector of trits at rcx.
 %macro ADD_TRITS 1
 %assign k 0
@@ -332,13 +343,7 @@ matmul_x87:
         add     rsi, X_CODES
         xor     r8d, r8d
 .block:
-        mov     dword [COUNT], X_OF_BLOCK * X_COLUMNS / 32
-.chunk:
-        ADD_GROUPS 0, 0, 8
-        add     rcx, CHUNK_BYTES
-        add     rsi, 32
-        dec     dword [COUNT]
-        jnz     .chunk
+        ADD_CHUNKS X_OF_BLOCK * X_COLUMNS / 32
         dec     rbp
         jnz     .block
         mov     [rsp - 4], r8d
@@ -383,13 +388,7 @@ matmul_x87:
         jnz     .vector
         ADD_TRITS 4
 %else
-        mov     dword [COUNT], X_COLUMNS / 32
-.chunk:
-        ADD_GROUPS 0, 0, 8
-        add     rcx, CHUNK_BYTES
-        add     rsi, 32
-        dec     dword [COUNT]
-        jnz     .chunk
+        ADD_CHUNKS X_COLUMNS / 32
 %endif
         mov     [rsp - 4], r8d
 %endif

@@ -1,5 +1,6 @@
 #include "kernels/shared/avx2.h"
 #include "kernels/quantize_i8_s/kernel.h"
+#include "kernels/quantize_i8_s/row.h"
 
 extern "C" quantize_i8_s_fn quantize_i8_s_avx2;
 
@@ -8,15 +9,10 @@ static inline __m256i scaled(const float* x, __m256 inverse) {
   return _mm256_cvtps_epi32(_mm256_mul_ps(load(x), inverse));
 }
 
-static inline void write_head(uint8_t* dst, float d, int sum) {
-  memcpy(dst, &d, sizeof d);
-  memcpy(dst + 4, &sum, sizeof sum);
-}
-
 extern "C" void quantize_i8_s_avx2(void* dst, const float* x, size_t n, float scale) {
   uint8_t* out = static_cast<uint8_t*>(dst);
   __m256i m[4];
-  m[0] = m[1] = m[2] = m[3] = _mm256_set1_epi32(0x3727c5ac);  // 1e-5f
+  m[0] = m[1] = m[2] = m[3] = _mm256_set1_epi32(kLeast);
   for (size_t i = 0; i < n; i += 32) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
@@ -28,8 +24,7 @@ extern "C" void quantize_i8_s_avx2(void* dst, const float* x, size_t n, float sc
   most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
   most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1));
   if (_mm_cvtsi128_si32(most) >= 0x7f800000) {
-    write_head(out, _mm_cvtss_f32(_mm_castsi128_ps(_mm_set1_epi32(0x7fc00000))), 0);
-    memset(out + 8, 0, n);
+    write_no_row(out, n);
     return;
   }
   const float inverse = 127.0f / _mm_cvtss_f32(_mm_castsi128_ps(most));
@@ -42,7 +37,7 @@ extern "C" void quantize_i8_s_avx2(void* dst, const float* x, size_t n, float sc
     const __m256i low = _mm256_packs_epi32(scaled(x + i, factor), scaled(x + i + 8, factor));
     const __m256i high = _mm256_packs_epi32(scaled(x + i + 16, factor), scaled(x + i + 24, factor));
     const __m256i q = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 8 + i), q);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + kHead + i), q);
     const __m256i positive = _mm256_xor_si256(q, _mm256_set1_epi8(-128));
     sums = _mm256_add_epi64(sums, _mm256_sad_epu8(positive, _mm256_setzero_si256()));
   }

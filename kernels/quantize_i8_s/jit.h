@@ -1,6 +1,7 @@
 #pragma once
 #include "kernels/quantize_i8_s/kernel.h"
-#include "kernels/shared/jit.h"
+#include "kernels/quantize_i8_s/row.h"
+#include "kernels/shared/jit_lanes.h"
 
 namespace {
 
@@ -39,13 +40,13 @@ class Generator : public VectorGenerator {
       add(rcx, 128);
       add(rdx, 32);
     });
-    add_integers();
+    fold_lanes<Vec>(*this, 5, 2, [&](const auto& to, const auto& a, const auto& b) { vpaddd(to, a, b); });
     vmovd(ptr[rdi + 4], xmm5);
     L(done);
     vzeroupper();
     ret();
     L(not_finite);
-    mov(dword[rdi], 0x7fc00000);  // NaN
+    mov(dword[rdi], kNoScale);
     mov(dword[rdi + 4], 0);
     lea(rdx, ptr[rdi + 8]);
     repeat(groups, [&] {
@@ -57,7 +58,7 @@ class Generator : public VectorGenerator {
     L(magnitude_);
     dd(0x7fffffff);
     L(least_);
-    dd(0x3727c5ac);  // 1e-5f
+    dd(kLeast);
     L(most_code_);
     write(127.0f);
   }
@@ -76,16 +77,7 @@ class Generator : public VectorGenerator {
 
   void largest() {
     vpmaxsd(Vec(1), Vec(1), Vec(2));
-    if constexpr (Vec::kWide) {
-      vextracti64x4(ymm2, zmm1, 1);
-      vpmaxsd(ymm1, ymm1, ymm2);
-    }
-    vextracti128(xmm2, ymm1, 1);
-    vpmaxsd(xmm1, xmm1, xmm2);
-    vpshufd(xmm2, xmm1, 0x4e);
-    vpmaxsd(xmm1, xmm1, xmm2);
-    vpshufd(xmm2, xmm1, 0xb1);
-    vpmaxsd(xmm1, xmm1, xmm2);
+    fold_lanes<Vec>(*this, 1, 2, [&](const auto& to, const auto& a, const auto& b) { vpmaxsd(to, a, b); });
     vmovd(eax, xmm1);
   }
 
@@ -111,20 +103,6 @@ class Generator : public VectorGenerator {
       vpermq(ymm8, ymm8, 0xd8);
       vmovdqu(ptr[rdx], ymm8);
     }
-  }
-
-  // The lanes of register 5.
-  void add_integers() {
-    if constexpr (Vec::kWide) {
-      vextracti64x4(ymm2, zmm5, 1);
-      vpaddd(ymm5, ymm5, ymm2);
-    }
-    vextracti128(xmm2, ymm5, 1);
-    vpaddd(xmm5, xmm5, xmm2);
-    vpshufd(xmm2, xmm5, 0x4e);
-    vpaddd(xmm5, xmm5, xmm2);
-    vpshufd(xmm2, xmm5, 0xb1);
-    vpaddd(xmm5, xmm5, xmm2);
   }
 
   Xbyak::Label magnitude_, least_, most_code_;

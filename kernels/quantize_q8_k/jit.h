@@ -1,6 +1,6 @@
 #pragma once
 #include "kernels/quantize_q8_k/kernel.h"
-#include "kernels/shared/jit.h"
+#include "kernels/shared/jit_lanes.h"
 
 namespace {
 
@@ -97,16 +97,7 @@ class Generator : public Xbyak::CodeGenerator {
     vpmaxsd(Vec(0), Vec(0), Vec(1));
     vpmaxsd(Vec(2), Vec(2), Vec(3));
     vpmaxsd(Vec(8), Vec(0), Vec(2));
-    if constexpr (kWide) {
-      vextracti64x4(ymm0, zmm8, 1);
-      vpmaxsd(ymm8, ymm8, ymm0);
-    }
-    vextracti128(xmm0, ymm8, 1);
-    vpmaxsd(xmm8, xmm8, xmm0);
-    vpshufd(xmm0, xmm8, 0x4e);
-    vpmaxsd(xmm8, xmm8, xmm0);
-    vpshufd(xmm0, xmm8, 0xb1);
-    vpmaxsd(xmm8, xmm8, xmm0);
+    fold_lanes<Vec>(*this, 8, 0, [&](const auto& to, const auto& a, const auto& b) { vpmaxsd(to, a, b); });
     vmovd(ecx, xmm8);
     vpbroadcastd(Vec(8), xmm8);
   }
