@@ -3,28 +3,15 @@
 #include "kernels/shared/avx2.h"
 
 static inline float sum_of_squares(const float* x, __m256 mean, size_t n) {
-  __m256 s[8];
-  for (int j = 0; j < 8; ++j) {
-    s[j] = _mm256_setzero_ps();
-  }
-  size_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-#pragma GCC unroll 8
-    for (size_t j = 0; j < 8; ++j) {
-      const __m256 d = _mm256_sub_ps(load(x + i + 8 * j), mean);
-      s[j] = _mm256_fmadd_ps(d, d, s[j]);
-    }
-  }
-  for (; i + 8 <= n; i += 8) {
+  const auto whole = [&](__m256 s, size_t i) {
     const __m256 d = _mm256_sub_ps(load(x + i), mean);
-    s[0] = _mm256_fmadd_ps(d, d, s[0]);
-  }
-  if (i < n) {  // lanes that are not there would count as 0 - mean
-    const __m256i mask = mask_of(n - i);
+    return _mm256_fmadd_ps(d, d, s);
+  };
+  const auto rest = [&](__m256 s, size_t i, __m256i mask) {  // lanes that are not there would count as 0 - mean
     const __m256 d = _mm256_and_ps(_mm256_castsi256_ps(mask), _mm256_sub_ps(load(x + i, mask), mean));
-    s[1] = _mm256_fmadd_ps(d, d, s[1]);
-  }
-  return add_up(s);
+    return _mm256_fmadd_ps(d, d, s);
+  };
+  return sum_over(n, whole, rest);
 }
 
 // y[i] = (x[i] - m) / sqrt(v + eps) * w[i] + b[i], of a row whose sum is known.

@@ -76,10 +76,10 @@ static inline __attribute__((always_inline)) void elementwise(T* z, size_t n, F 
   }
 }
 
-// The sum of what f(s, inputs[i]...) adds to s, which must be 0 where the inputs are 0. Eight accumulators: two FMAs a
-// cycle times a latency of four.
-template <class F, class... Inputs>
-static inline __attribute__((always_inline)) float accumulate(size_t n, F f, const Inputs*... inputs) {
+// The sum over n elements of what whole(s, i), for the vector from i on, and rest(s, i, mask), for the last, add to s.
+// Eight accumulators: two FMAs a cycle times a latency of four.
+template <class Whole, class Rest>
+static inline __attribute__((always_inline)) float sum_over(size_t n, Whole whole, Rest rest) {
   __m512 s[8];
   for (int j = 0; j < 8; ++j) {
     s[j] = _mm512_setzero_ps();
@@ -88,48 +88,41 @@ static inline __attribute__((always_inline)) float accumulate(size_t n, F f, con
   for (; i + 128 <= n; i += 128) {
 #pragma GCC unroll 8
     for (size_t j = 0; j < 8; ++j) {
-      s[j] = f(s[j], load(inputs + i + 16 * j)...);
+      s[j] = whole(s[j], i + 16 * j);
     }
   }
   for (; i + 16 <= n; i += 16) {
-    s[0] = f(s[0], load(inputs + i)...);
+    s[0] = whole(s[0], i);
   }
   if (i < n) {
-    const __mmask16 mask = mask_of(n - i);
-    s[1] = f(s[1], load(inputs + i, mask)...);
+    s[1] = rest(s[1], i, mask_of(n - i));
   }
   return add_up(s);
+}
+
+// The sum of what f(s, inputs[i]...) adds to s, which must be 0 where the inputs are 0.
+template <class F, class... Inputs>
+static inline __attribute__((always_inline)) float accumulate(size_t n, F f, const Inputs*... inputs) {
+  const auto whole = [&](__m512 s, size_t i) { return f(s, load(inputs + i)...); };
+  const auto rest = [&](__m512 s, size_t i, __mmask16 mask) { return f(s, load(inputs + i, mask)...); };
+  return sum_over(n, whole, rest);
 }
 
 // z[i] = f(inputs[i]...), and the sum of what g(s, z[i]) adds to s; f and g are 0 where the inputs are 0.
 template <class F, class G, class... Inputs>
 static inline __attribute__((always_inline)) float accumulate_to(float* z, size_t n, F f, G g,
                                                                  const Inputs*... inputs) {
-  __m512 s[8];
-  for (int j = 0; j < 8; ++j) {
-    s[j] = _mm512_setzero_ps();
-  }
-  size_t i = 0;
-  for (; i + 128 <= n; i += 128) {
-#pragma GCC unroll 8
-    for (size_t j = 0; j < 8; ++j) {
-      const __m512 v = f(load(inputs + i + 16 * j)...);
-      store(z + i + 16 * j, v);
-      s[j] = g(s[j], v);
-    }
-  }
-  for (; i + 16 <= n; i += 16) {
+  const auto whole = [&](__m512 s, size_t i) {
     const __m512 v = f(load(inputs + i)...);
     store(z + i, v);
-    s[0] = g(s[0], v);
-  }
-  if (i < n) {
-    const __mmask16 mask = mask_of(n - i);
+    return g(s, v);
+  };
+  const auto rest = [&](__m512 s, size_t i, __mmask16 mask) {
     const __m512 v = f(load(inputs + i, mask)...);
     store(z + i, mask, v);
-    s[1] = g(s[1], v);
-  }
-  return add_up(s);
+    return g(s, v);
+  };
+  return sum_over(n, whole, rest);
 }
 
 // exp64 of scalar.h.

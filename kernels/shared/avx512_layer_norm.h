@@ -3,28 +3,15 @@
 #include "kernels/shared/avx512.h"
 
 static inline float sum_of_squares(const float* x, __m512 mean, size_t n) {
-  __m512 s[8];
-  for (int j = 0; j < 8; ++j) {
-    s[j] = _mm512_setzero_ps();
-  }
-  size_t i = 0;
-  for (; i + 128 <= n; i += 128) {
-#pragma GCC unroll 8
-    for (size_t j = 0; j < 8; ++j) {
-      const __m512 d = _mm512_sub_ps(load(x + i + 16 * j), mean);
-      s[j] = _mm512_fmadd_ps(d, d, s[j]);
-    }
-  }
-  for (; i + 16 <= n; i += 16) {
+  const auto whole = [&](__m512 s, size_t i) {
     const __m512 d = _mm512_sub_ps(load(x + i), mean);
-    s[0] = _mm512_fmadd_ps(d, d, s[0]);
-  }
-  if (i < n) {  // lanes that are not there would count as 0 - mean
-    const __mmask16 mask = mask_of(n - i);
+    return _mm512_fmadd_ps(d, d, s);
+  };
+  const auto rest = [&](__m512 s, size_t i, __mmask16 mask) {  // lanes that are not there would count as 0 - mean
     const __m512 d = _mm512_maskz_sub_ps(mask, load(x + i, mask), mean);
-    s[1] = _mm512_fmadd_ps(d, d, s[1]);
-  }
-  return add_up(s);
+    return _mm512_fmadd_ps(d, d, s);
+  };
+  return sum_over(n, whole, rest);
 }
 
 // y[i] = (x[i] - m) / sqrt(v + eps) * w[i] + b[i], of a row whose sum is known.

@@ -73,52 +73,50 @@ static inline __attribute__((always_inline)) void elementwise(T* z, size_t n, F 
   }
 }
 
-// The sum of what f(s, inputs[i]...) adds to s, which must be 0 where the inputs are 0. Four accumulators of four lanes
-// hide the latency of the addition (3-4 cycles) at one addition a cycle.
-template <class F, class... Inputs>
-static inline __attribute__((always_inline)) float accumulate(size_t n, F f, const Inputs*... inputs) {
+// The sum over n elements of what whole(s, i), for the vector from i on, and rest(s, i), for each of the last, which are no vector, add to s.
+// Four accumulators of four lanes hide the latency of the addition (3-4 cycles) at one addition a cycle.
+template <class Whole, class Rest>
+static inline __attribute__((always_inline)) float sum_over(size_t n, Whole whole, Rest rest) {
   __m128 s[4] = {_mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps()};
   size_t i = 0;
   for (; i + 16 <= n; i += 16) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
-      s[j] = f(s[j], load(inputs + i + 4 * j)...);
+      s[j] = whole(s[j], i + 4 * j);
     }
   }
   for (; i + 4 <= n; i += 4) {
-    s[0] = f(s[0], load(inputs + i)...);
+    s[0] = whole(s[0], i);
   }
   for (; i < n; ++i) {
-    s[1] = f(s[1], load_one(inputs + i)...);
+    s[1] = rest(s[1], i);
   }
   return add_up(s);
+}
+
+// The sum of what f(s, inputs[i]...) adds to s, which must be 0 where the inputs are 0.
+template <class F, class... Inputs>
+static inline __attribute__((always_inline)) float accumulate(size_t n, F f, const Inputs*... inputs) {
+  const auto whole = [&](__m128 s, size_t i) { return f(s, load(inputs + i)...); };
+  const auto rest = [&](__m128 s, size_t i) { return f(s, load_one(inputs + i)...); };
+  return sum_over(n, whole, rest);
 }
 
 // z[i] = f(inputs[i]...), and the sum of what g(s, z[i]) adds to s; f and g are 0 where the inputs are 0.
 template <class F, class G, class... Inputs>
 static inline __attribute__((always_inline)) float accumulate_to(float* z, size_t n, F f, G g,
                                                                  const Inputs*... inputs) {
-  __m128 s[4] = {_mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps()};
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-#pragma GCC unroll 4
-    for (size_t j = 0; j < 4; ++j) {
-      const __m128 v = f(load(inputs + i + 4 * j)...);
-      store(z + i + 4 * j, v);
-      s[j] = g(s[j], v);
-    }
-  }
-  for (; i + 4 <= n; i += 4) {
+  const auto whole = [&](__m128 s, size_t i) {
     const __m128 v = f(load(inputs + i)...);
     store(z + i, v);
-    s[0] = g(s[0], v);
-  }
-  for (; i < n; ++i) {
+    return g(s, v);
+  };
+  const auto rest = [&](__m128 s, size_t i) {
     const __m128 v = f(load_one(inputs + i)...);
     store_one(z + i, v);
-    s[1] = g(s[1], v);
-  }
-  return add_up(s);
+    return g(s, v);
+  };
+  return sum_over(n, whole, rest);
 }
 
 // exp64 of scalar.h.

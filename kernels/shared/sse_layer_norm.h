@@ -3,24 +3,15 @@
 #include "kernels/shared/sse.h"
 
 static inline float sum_of_squares(const float* x, __m128 mean, size_t n) {
-  __m128 s[4] = {_mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps()};
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-#pragma GCC unroll 4
-    for (size_t j = 0; j < 4; ++j) {
-      const __m128 d = _mm_sub_ps(load(x + i + 4 * j), mean);
-      s[j] = _mm_add_ps(s[j], _mm_mul_ps(d, d));
-    }
-  }
-  for (; i + 4 <= n; i += 4) {
+  const auto whole = [&](__m128 s, size_t i) {
     const __m128 d = _mm_sub_ps(load(x + i), mean);
-    s[0] = _mm_add_ps(s[0], _mm_mul_ps(d, d));
-  }
-  for (; i < n; ++i) {
-    const __m128 d = _mm_sub_ss(load_one(x + i), mean);  // lanes that are not there would count as 0 - mean
-    s[1] = _mm_add_ps(s[1], _mm_mul_ps(d, d));
-  }
-  return add_up(s);
+    return _mm_add_ps(s, _mm_mul_ps(d, d));
+  };
+  const auto rest = [&](__m128 s, size_t i) {  // lanes that are not there would count as 0 - mean
+    const __m128 d = _mm_sub_ss(load_one(x + i), mean);
+    return _mm_add_ps(s, _mm_mul_ps(d, d));
+  };
+  return sum_over(n, whole, rest);
 }
 
 // y[i] = (x[i] - m) / sqrt(v + eps) * w[i] + b[i], of a row whose sum is known.
