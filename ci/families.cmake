@@ -2,7 +2,10 @@
 # each format of kernels/formats/ of such a layout. Its variants are compiled once for each layout of packed weights (u8, f16: LAYOUT_BITS
 # are the bits of a code, and LAYOUT_<layout> is defined), its C files, the pack and the contract, once for each format; macros rename what
 # they define. A family that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes it, and
-# the macro LAYOUT_<layout> is defined. Adds to what ci/variants.cmake knows of kernels.
+# the macro LAYOUT_<layout> is defined. A family may say what a format's description must have (needs), and what its variants are compiled
+# with beside the flags of their ISA (options). Adds to what ci/variants.cmake knows of kernels.
+#
+# Where there is a kernel of that name already, that of the family is <operation>_<format>_file.
 #
 # A format's own trick lies beside them: kernels/<family>/<format>/<isa>-<nickname>.cpp defines <operation>_<format>_<isa>_<nickname>
 # and, where the family packs, <operation>_<format>_pack_<isa>_<nickname>, for a layout that no other variant has. What such variants
@@ -75,7 +78,9 @@ endfunction()
 function(add_family family)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${kernel_root}/${family}/family.cmake)
   set(layouts "")
-  include(${kernel_root}/${family}/family.cmake)  # operation, layouts
+  set(needs "")
+  set(options "")
+  include(${kernel_root}/${family}/family.cmake)  # operation, layouts, needs, options
   file(GLOB c_files CONFIGURE_DEPENDS ${kernel_root}/${family}/*.c)
   set(parts_${family} "")
   foreach(file ${c_files})
@@ -99,8 +104,18 @@ function(add_family family)
   set(built "")  # layouts or formats
   foreach(format ${formats})
     set(kernel ${operation}_${format})
+    if(kernel IN_LIST kernels)
+      string(APPEND kernel _file)
+    endif()
     set(layout ${layout_of_${format}})
-    if((layouts AND NOT layout IN_LIST layouts) OR NOT kernel MATCHES "^(${ASSAY_KERNELS})$")
+    set(has_all TRUE)
+    foreach(field ${needs})
+      file(STRINGS ${kernel_root}/formats/${format}.h described REGEX "^    \\.${field} = " LIMIT_COUNT 1)
+      if(NOT described)
+        set(has_all FALSE)
+      endif()
+    endforeach()
+    if((layouts AND NOT layout IN_LIST layouts) OR NOT has_all OR NOT kernel MATCHES "^(${ASSAY_KERNELS})$")
       continue()
     endif()
     string(REGEX REPLACE "[^0-9]" "" bits ${layout})
@@ -121,7 +136,7 @@ function(add_family family)
       set(compiled_for ${layout})
       set(defines_of_variants LAYOUT_BITS=${bits} LAYOUT_${layout})
     else()
-      set(compiled_for ${format})
+      string(REGEX REPLACE "^${operation}_" "" compiled_for ${kernel})
       set(defines_of_variants ${defines} ${renames})
     endif()
     foreach(label ${labels})
@@ -139,7 +154,8 @@ function(add_family family)
       if(NOT compiled_for IN_LIST built)
         string(REGEX REPLACE "^auto_v." "scalar" defined ${symbol})
         add_variant_objects(variants_${isa}_${family}_${compiled_for}_${symbol} ${isa} FILES ${file_${label}}
-                            DEFINES ${defines_of_variants} ${family}_${defined}=${family}_${compiled_for}_${symbol})
+                            DEFINES ${defines_of_variants} ${family}_${defined}=${family}_${compiled_for}_${symbol}
+                            OPTIONS ${options})
       endif()
     endforeach()
     list(APPEND built ${compiled_for})

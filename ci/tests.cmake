@@ -74,6 +74,10 @@ add_test(NAME house/runner_arithmetic COMMAND ${CMAKE_SOURCE_DIR}/ci/runner_arit
 set_tests_properties(house/includes house/runner_alone house/runner_arithmetic PROPERTIES LABELS house)
 set_tests_properties(house/runner_alone PROPERTIES PASS_REGULAR_EXPRESSION "^12\n$")
 
+# For ci/peers.sh.
+add_executable(peers_speed EXCLUDE_FROM_ALL ci/peers_speed.cpp)
+target_link_libraries(peers_speed PRIVATE assay_bench assay_runner assay_variants ${CMAKE_DL_LIBS})
+
 # Every variant on every CPU (ci/matrix.py): the static build runs on this one and on emulated ones, and the summary fails if a
 # variant ran on none. Without a CPU's emulator the exit status is 3: skipped, not passed.
 set(emulated_tests "")

@@ -132,15 +132,16 @@ function(precompile_xbyak library)
   target_compile_options(${library} PRIVATE -Wno-array-bounds)
 endfunction()
 
-# add_variant_objects(library isa FILES files... DEFINES definitions...): compiled with the ISA's flags, for assay_variants.
+# add_variant_objects(library isa FILES files... DEFINES definitions... OPTIONS options...): compiled with the ISA's flags and the
+# options, for assay_variants.
 function(add_variant_objects library isa)
-  cmake_parse_arguments(VARIANT "" "" "FILES;DEFINES" ${ARGN})
+  cmake_parse_arguments(VARIANT "" "" "FILES;DEFINES;OPTIONS" ${ARGN})
   if(ASSAY_VARIANTS_FROM AND NOT isa STREQUAL "scalar")
     link_objects_of_another_build(assay_variants ${library} ${VARIANT_FILES})
     return()
   endif()
   add_library(${library} OBJECT ${VARIANT_FILES})
-  target_compile_options(${library} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags_${isa}};${variant_flags}>")
+  target_compile_options(${library} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags_${isa}};${variant_flags};${VARIANT_OPTIONS}>")
   target_compile_definitions(${library} PRIVATE ${VARIANT_DEFINES})
   if(kind_${isa} STREQUAL "generated")
     precompile_xbyak(${library} ${flags_${isa}})

@@ -240,6 +240,12 @@ TEST(ReferenceFormats, Q2_0) {
                  {{1, 1, 0}, {2, 2, 1}, {3, 3, 2}, {63, 63, 0}});
 }
 
+TEST(ReferenceFormats, Pq2_0) {
+  // d = 1; byte 0: weights 0 to 3 have codes 0 to 3; byte 31: weight 127 has code 1.
+  expect_weights("PQ2_0", block_with("PQ2_0", 0, {{1, 0x3c}, {2, 0xe4}, {33, 0x40}}), -1,
+                 {{1, 1, 0}, {2, 2, 1}, {3, 3, 2}, {127, 127, 0}});
+}
+
 TEST(ReferenceFormats, Tq2_0) {
   // d = 1; byte 0: weights 0, 32, 64 and 96 have codes 0 to 3; byte 63: weight 255 has code 1.
   expect_weights("TQ2_0", block_with("TQ2_0", 0, {{65, 0x3c}, {0, 0xe4}, {63, 0x40}}), -1,

@@ -48,7 +48,9 @@ struct BlockSizes {
   float softcap = 0;                 ///< of attention; 0: none
   size_t window = 0;                 ///< positions that a query sees; 0: all
   bool is_parallel = false;          ///< the feed-forward part is of what attention was of
-  CacheType cache = CacheType::f32;  ///< f32 has neither softcap nor window
+  CacheType cache = CacheType::f32;  ///< f32 has neither softcap nor window, nor parts
+  /// Threads share the keys of a long cache by parts of so many, whose results are joined: a power of two.
+  size_t keys_of_part = 1024;
 
   float attention_scale() const;
   /// Radians for a position, of each pair that turns.

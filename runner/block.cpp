@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -21,6 +22,12 @@ size_t row_bytes_of(CacheType type, size_t head_size) {
       return head_size / 32 * 34;
   }
   return 0;
+}
+
+/// Keys of a part: join_attention_f32 joins 64 at most.
+size_t part_of_keys(const BlockSizes& sizes) {
+  return sizes.cache == CacheType::f32 ? sizes.n_ctx
+                                       : std::max(sizes.keys_of_part, std::bit_ceil((sizes.n_ctx + 63) / 64));
 }
 
 const char* attention_of(CacheType type) {
@@ -57,7 +64,7 @@ void Attention::prepare(size_t tokens, size_t past) {
 }
 
 void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const uint8_t* keys, const uint8_t* values,
-                    size_t tokens, size_t past, void* scratch) {
+                    size_t tokens, size_t past, void* scratch, const Part* of) {
   const size_t d = sizes_.head_size;
   if (sizes_.cache == CacheType::f32) {
     for (size_t head = 0; head < group_; ++head) {
@@ -82,7 +89,7 @@ void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const ui
                                .q = q,
                                .k = keys,
                                .v = values,
-                               .stats = nullptr,
+                               .stats = of != nullptr ? of->stats : nullptr,
                                .scratch = scratch,
                                .ldo = ldo,
                                .ldq = ldq,
@@ -93,8 +100,8 @@ void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const ui
                                .d = d,
                                .group = group_,
                                .window = sizes_.window,
-                               .key_begin = 0,
-                               .key_end = past + tokens,
+                               .key_begin = of != nullptr ? of->begin : 0,
+                               .key_end = of != nullptr ? of->end : past + tokens,
                                .scale = scale_,
                                .softcap = sizes_.softcap};
   step_->of_format(&args);
@@ -172,6 +179,9 @@ Block::Block(const TensorSource& source, const std::string& prefix, const BlockS
   if (s.cache != CacheType::f32) {
     const char* const kernel = s.cache == CacheType::f16 ? "convert_f16" : "quantize_q8_0";
     keep_ = dispatch.get<void(void*, const float*, size_t)>(kernel, {d});
+  }
+  if (part_of_keys(s) < s.n_ctx) {
+    join_ = dispatch.get<join_attention_f32_fn>("join_attention_f32", {d, s.n_ctx / part_of_keys(s)});
   }
   if (a.sub_norms) {
     attn_sub_norm_ = norm("attn_sub_norm", wide);
@@ -266,16 +276,78 @@ void Block::keep(size_t tokens, size_t past) {
   }
 }
 
-void Block::attend(size_t tokens, size_t past, ThreadPool& pool) {
+// Tokens from `first` on, of which `past` are before the first.
+void Block::attend_whole(size_t first, size_t tokens, size_t past, ThreadPool& pool) {
   const size_t d = sizes_.head_size;
   const size_t group = sizes_.n_head / sizes_.n_head_kv;
   const size_t of_head = sizes_.n_ctx * attention_->row_bytes();
   pool.reserve_scratch(attention_->scratch_bytes(tokens, past));
   attention_->prepare(tokens, past);
   pool.run(sizes_.n_head_kv, [&](size_t head, unsigned thread) {
-    attention_->run(heads_.data() + head * group * d, sizes_.n_head * d, rows_.data() + head * group * d, width(),
-                    keys_ + head * of_head, values_ + head * of_head, tokens, past, pool.scratch(thread));
+    const size_t at = head * group * d;
+    attention_->run(heads_.data() + first * sizes_.n_head * d + at, sizes_.n_head * d,
+                    rows_.data() + first * width() + at, width(), keys_ + head * of_head, values_ + head * of_head,
+                    tokens, past, pool.scratch(thread));
   });
+}
+
+// The same, where all of them see keys of the same parts: each part of each head is a chunk of work.
+void Block::attend_by_parts(size_t first, size_t tokens, size_t past, ThreadPool& pool) {
+  const size_t d = sizes_.head_size;
+  const size_t wide = sizes_.n_head * d;
+  const size_t group = sizes_.n_head / sizes_.n_head_kv;
+  const size_t of_head = sizes_.n_ctx * attention_->row_bytes();
+  const size_t of_part = part_of_keys(sizes_);
+  const size_t end = past + tokens;
+  const size_t begin = sizes_.window != 0 && past + 1 > sizes_.window ? (past + 1 - sizes_.window) / of_part : 0;
+  const size_t n_parts = (end + of_part - 1) / of_part - begin;
+  parts_.resize(n_parts * tokens * wide);
+  stats_.resize(n_parts * tokens * sizes_.n_head * 2);
+  pool.reserve_scratch(attention_->scratch_bytes(tokens, past));
+  attention_->prepare(tokens, past);
+  const auto stats_of = [&](size_t part, size_t head) {
+    return stats_.data() + (part * sizes_.n_head_kv + head) * tokens * group * 2;
+  };
+  pool.run(sizes_.n_head_kv * n_parts, [&](size_t chunk, unsigned thread) {
+    const size_t head = chunk / n_parts;
+    const size_t part = chunk % n_parts;
+    const size_t key = (begin + part) * of_part;
+    const Attention::Part of = {key, std::min(key + of_part, end), stats_of(part, head)};
+    const size_t at = head * group * d;
+    attention_->run(parts_.data() + part * tokens * wide + at, wide, rows_.data() + first * width() + at, width(),
+                    keys_ + head * of_head, values_ + head * of_head, tokens, past, pool.scratch(thread), &of);
+  });
+  pool.run(tokens, [&](size_t t, unsigned) {
+    for (size_t head = 0; head < sizes_.n_head; ++head) {
+      const size_t at = t * wide + head * d;
+      const join_attention_f32_args args = {
+          .out = heads_.data() + first * wide + at,
+          .parts = parts_.data() + at,
+          .stats = stats_of(0, head / group) + (t * group + head % group) * 2,
+          .ldp = tokens * wide,
+          .lds = sizes_.n_head * tokens * 2,
+          .n_parts = n_parts,
+          .n = d,
+      };
+      join_(&args);
+    }
+  });
+}
+
+void Block::attend(size_t tokens, size_t past, ThreadPool& pool) {
+  // Which parts a token's keys are in follows from its position alone, so that its sums do not depend on the batch that it is in.
+  const size_t of_part = part_of_keys(sizes_);
+  const size_t whole = past < of_part ? std::min(tokens, of_part - past) : 0;
+  if (whole > 0) {
+    attend_whole(0, whole, past, pool);
+  }
+  for (size_t first = whole; first < tokens;) {
+    // Few enough that what the parts give stays in a cache, and up to a round position: none sees a part more than the others.
+    const size_t at_once = std::min<size_t>(of_part, 64);
+    const size_t count = std::min(tokens - first, at_once - (past + first) % at_once);
+    attend_by_parts(first, count, past + first, pool);
+    first += count;
+  }
 }
 
 void Block::activate(size_t tokens) {

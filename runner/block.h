@@ -13,6 +13,7 @@
 #include "kernels/add_rms_norm_f32/kernel.h"
 #include "kernels/attention/kernel.h"
 #include "kernels/attention_f32/kernel.h"
+#include "kernels/join_attention_f32/kernel.h"
 #include "kernels/layer_norm_f32/kernel.h"
 #include "kernels/rms_norm_f32/kernel.h"
 #include "kernels/rope_f32/kernel.h"
@@ -38,12 +39,18 @@ struct TensorSource {
 /// become twice as many.
 class Attention {
  public:
+  struct Part {
+    size_t begin, end;  ///< keys
+    float* stats;       ///< of each token and head of the group two floats, as attention_args has them
+  };
+
   Attention(const BlockSizes& sizes, Dispatch& dispatch);
 
   /// Of one head of keys and values, which lie side by side from `keys` and `values` on: the group of query heads at q, whose tokens are
-  /// ldq floats apart, to out, ldo apart. `past` of the keys are before the first token.
+  /// ldq floats apart, to out, ldo apart. `past` of the keys are before the first token. `of`: of a part of
+  /// the keys alone.
   void run(float* out, size_t ldo, const float* q, size_t ldq, const uint8_t* keys, const uint8_t* values,
-           size_t tokens, size_t past, void* scratch);
+           size_t tokens, size_t past, void* scratch, const Part* of = nullptr);
   /// Looks the variant up, so that threads may run it.
   void prepare(size_t tokens, size_t past);
   /// For one thread.
@@ -116,6 +123,8 @@ class Block {
   };
   size_t width() const { return (sizes_.n_head + 2 * sizes_.n_head_kv) * sizes_.head_size; }
   void attend(size_t tokens, size_t past, ThreadPool& pool);
+  void attend_whole(size_t first, size_t tokens, size_t past, ThreadPool& pool);
+  void attend_by_parts(size_t first, size_t tokens, size_t past, ThreadPool& pool);
   void turn(size_t tokens, size_t past, ThreadPool& pool);
   void keep(size_t tokens, size_t past);
   void feed_forward(float* out, const float* x, size_t tokens, ThreadPool& pool);
@@ -133,11 +142,13 @@ class Block {
   std::vector<double> frequencies_;
   size_t rope_scratch_ = 0;
   Attention* attention_;
+  Bound<join_attention_f32_fn> join_;
   // For each head n_ctx rows, side by side: with all heads' rows mixed, one query of 12 heads of 128 takes 1.3 times as long
   // from L3 (measured on a Xeon of model 207).
   uint8_t *keys_ = nullptr, *values_ = nullptr;
   std::vector<uint32_t> positions_;
   std::vector<float> normed_, rows_, heads_, gates_, wide_, delta_, fed_;
+  std::vector<float> parts_, stats_;  // of attention by parts
 };
 
 }  // namespace assay

@@ -222,6 +222,45 @@ Tensor read_tensor(Cursor& cursor, Extent& extent) {
   return tensor;
 }
 
+/// A number that another format had in former files: they are told by how much room there is between tensors. All tensors of the number
+/// are of the one or the other.
+void settle_former_types(std::vector<Extent>& extents, std::vector<Tensor>& tensors, uint64_t alignment,
+                         uint64_t section) {
+  std::vector<uint64_t> begins = {section};
+  for (const Extent& extent : extents) {
+    begins.push_back(extent.begin);
+  }
+  std::ranges::sort(begins);
+  const auto fills_its_room = [&](const Extent& extent, uint64_t size) {
+    const uint64_t room = *std::ranges::upper_bound(begins, extent.begin) - extent.begin;
+    return size <= room && room - size < alignment;
+  };
+  for (const TensorTypeInfo& former : tensor_types()) {
+    bool all_of_today = true;
+    bool all_of_former = former.format->former_type != 0;
+    for (const Extent& extent : extents) {
+      const Tensor& t = tensors[extent.tensor];
+      if (static_cast<uint32_t>(t.type) != former.format->former_type || extent.begin >= section) {
+        continue;
+      }
+      const uint64_t blocks = t.n_elements / former.block;
+      all_of_today = all_of_today && fills_its_room(extent, extent.size);
+      all_of_former =
+          all_of_former && t.ne[0] % former.block == 0 && fills_its_room(extent, blocks * former.block_bytes);
+    }
+    if (all_of_today || !all_of_former) {
+      continue;
+    }
+    for (Extent& extent : extents) {
+      Tensor& t = tensors[extent.tensor];
+      if (static_cast<uint32_t>(t.type) == former.format->former_type) {
+        t.type = former.type;
+        extent.size = t.n_elements / former.block * former.block_bytes;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 GgufFile::Mapping::Mapping(const std::string& path) {
@@ -342,6 +381,7 @@ void GgufFile::read(std::span<const std::byte> bytes) {
                 fmt::format("ends at byte {}, but the file has {}", begin, bytes.size()));
   }
   const auto section = bytes.subspan(begin);
+  settle_former_types(extents, tensors_, alignment_, section.size());
   for (const Extent& extent : extents) {
     Tensor& tensor = tensors_[extent.tensor];
     const std::string what = "tensor " + quote(tensor.name);

@@ -133,5 +133,25 @@ TEST(GgufTest, SeveralTensors) {
   EXPECT_REJECTED(two("a", 0, 64), "'a': occurs twice");
 }
 
+// 42 was PrismML's number of blocks of 128 weights in 34 bytes before it was ggml's of 64 weights in 18.
+TEST(GgufTest, TypeThatHadAnotherMeaning) {
+  const auto types = [](const Bytes& bytes) {
+    const GgufFile file = parse(bytes);
+    return std::pair(tensor_type_info(file.tensors()[0].type).name, file.tensors()[0].data.size());
+  };
+  using Type = std::pair<std::string, size_t>;
+  const auto two = [](uint64_t rows, uint64_t second, size_t size) {
+    return Raw().header(2, 0).tensor("a", {256, rows}, 42, 0).tensor("b", {256, rows}, 42, second).data(size).bytes;
+  };
+  EXPECT_EQ(types(two(8, 576, 1152)), Type("Q2_0", 576));
+  EXPECT_EQ(types(two(8, 544, 1088)), Type("PQ2_0", 544));
+  EXPECT_EQ(types(two(8, 544, 1116)), Type("PQ2_0", 544)) << "with a remainder of padding";
+  EXPECT_EQ(types(two(1, 96, 192)), Type("Q2_0", 72)) << "where both fit, today's";
+  EXPECT_EQ(types(two(8, 4096, 8192)), Type("Q2_0", 576)) << "where neither does, likewise";
+  EXPECT_REJECTED(Raw().header(2, 0).tensor("a", {64, 32}, 42, 0).tensor("b", {64, 32}, 42, 544).data(1088),
+                  "lies inside tensor 'a'");  // rows that are no blocks of 128
+  EXPECT_EQ(types(Raw().header(1, 0).tensor("a", {128, 2}, 142, 0).data(68).bytes), Type("PQ2_0", 68));
+}
+
 }  // namespace
 }  // namespace assay

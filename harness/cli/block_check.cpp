@@ -58,7 +58,7 @@ Table draw_table(const Cpu& cpu, const BlockCheckOptions& options, Rng& rng) {
     add({"layer_norm_f32", "add_layer_norm_f32"});
   }
   if (a.turn != Turn::none) {
-    add({"rope_f32", "attention_f16", "convert_f16"});
+    add({"rope_f32", "attention_f16", "convert_f16", "join_attention_f32"});
   }
   if (a.sub_norms) {
     add({"scale_f32"});

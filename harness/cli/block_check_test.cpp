@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -24,6 +25,53 @@ TEST(BlockCheck, EveryMixOfVariantsMatchesTheReferenceBlock) {
     EXPECT_EQ(v.samples, 40u);
     EXPECT_GT(v.errors.worst_over_bound, 0.001) << "a bound that far off judges nothing";
   }
+}
+
+/// Rows of x through the block, `at_once` of them at a time.
+std::vector<float> through_block(const RandomBlock& random, std::vector<float> x, size_t at_once, unsigned threads) {
+  Dispatch::Options options;
+  options.force = "*=scalar";
+  Dispatch dispatch(detect_cpu(), options);
+  ThreadPool pool(threads);
+  Attention attention(random.sizes(), dispatch);
+  Block block(random.source(), "", random.sizes(), attention, dispatch);
+  Arena weights(block.weight_bytes(), Arena::Pages::usual, "the weights");
+  Arena cache(block.cache_bytes(), Arena::Pages::usual, "the keys and values");
+  block.load(random.source(), weights, cache, pool);
+  const size_t n = random.sizes().n_embd;
+  for (size_t t = 0; t * n < x.size(); t += at_once) {
+    block.forward(&x[t * n], std::min(at_once, x.size() / n - t), t, pool);
+  }
+  return x;
+}
+
+// Keys are shared among threads by parts, which are the same whoever takes them. Products of several tokens may add in another order
+// than those of one, so batches give about the same.
+TEST(Block, ResultsDependNeitherOnThreadsNorMuchOnTheBatch) {
+  int by_parts = 0;
+  for (const Architecture& architecture : architectures()) {
+    for (uint64_t seed = 0; seed < 8; ++seed) {
+      Rng rng(mix_seed(seed, 77));
+      const RandomBlock random(rng, architecture);
+      const size_t tokens = 50;
+      by_parts += random.sizes().cache != CacheType::f32 && random.sizes().keys_of_part < tokens;
+      std::vector<float> x(tokens * random.sizes().n_embd);
+      std::ranges::generate(x, [&] { return rng.normal(); });
+      const std::vector<float> whole = through_block(random, x, tokens, 1);
+      for (const size_t at_once : {size_t{1}, size_t{7}, tokens}) {
+        const std::vector<float> want = through_block(random, x, at_once, 1);
+        ASSERT_EQ(through_block(random, x, at_once, 2), want) << architecture.name << " " << seed << " " << at_once;
+        double off = 0;
+        double all = 0;
+        for (size_t i = 0; i < want.size(); ++i) {
+          off += std::pow(static_cast<double>(want[i] - whole[i]), 2);
+          all += std::pow(static_cast<double>(whole[i]), 2);
+        }
+        ASSERT_LT(off, 1e-4 * all) << architecture.name << " " << seed << " " << at_once;
+      }
+    }
+  }
+  EXPECT_GT(by_parts, 10);
 }
 
 TEST(BlockCheck, TheWrongVariantIsBlamedAndNoOther) {

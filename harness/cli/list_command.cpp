@@ -2,9 +2,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/cli/commands.h"
@@ -43,6 +47,35 @@ std::vector<std::string> used_isas() {
   return used;
 }
 
+/// Why a kernel has no variant for an ISA; "" where nothing says why.
+std::string why_missing(const Kernel& kernel, const Isa& isa) {
+  const assay_contract& contract = *kernel.contract;
+  if (!isa.only_for.empty() && (contract.weights == nullptr || contract.activations == std::string_view("f32"))) {
+    return fmt::format("what it adds is for {}", isa.only_for);
+  }
+  return contract.left_out != nullptr ? contract.left_out : "";
+}
+
+/// Of each reason the ISAs and kernels without a variant.
+void print_missing() {
+  std::map<std::string, std::pair<std::set<std::string>, std::set<std::string>>> missing;
+  for (const Kernel& kernel : kernels()) {
+    for (const auto& isa : used_isas()) {
+      if (kernel.find(isa) == nullptr) {
+        const std::string why = why_missing(kernel, find_isa(isa));
+        auto& [of_isas, of_kernels] = missing[why.empty() ? "nobody has written it" : why];
+        of_isas.insert(isa);
+        of_kernels.insert(kernel.name);
+      }
+    }
+  }
+  for (const auto& [why, of] : missing) {
+    fmt::print("no variant for {}: {} ({})\n", fmt::join(of.first, ", "), why,
+               of.second.size() > 30 ? fmt::format("{} kernels", of.second.size())
+                                     : fmt::format("{}", fmt::join(of.second, ", ")));
+  }
+}
+
 void print_matrix(const Cpu& cpu) {
   fmt::print("{:<18}", "kernel");
   for (const auto& isa : used_isas()) {
@@ -76,6 +109,7 @@ void print_matrix(const Cpu& cpu) {
       "\nrun: compiled and runnable here; built: compiled, not runnable here; '.': no such variant\n"
       "{} variants compiled, {} runnable here\n",
       compiled, runnable);
+  print_missing();
   for (const auto& isa : used_isas()) {
     const IsaStatus status = isa_status(cpu, isa);
     if (!status.runnable) {

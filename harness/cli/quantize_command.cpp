@@ -5,6 +5,7 @@
 #include <atomic>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -15,8 +16,9 @@
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
+#include "harness/runtime/registry.h"
 #include "harness/runtime/text.h"
-#include "kernels/quantize_q1_0/kernel.h"
+#include "kernels/quantize/kernel.h"
 #include "runner/gguf.h"
 #include "runner/gguf_writer.h"
 #include "runner/linear.h"
@@ -50,6 +52,7 @@ constexpr Mix kMixes[] = {{"f16", "f16", 1},
                           {"q2_k", "q2_k", 10},
                           {"iq4_xs", "iq4_xs", 30},
                           {"q2_0", "q2_0", 41},
+                          {"pq2_0", "pq2_0", 128},
                           {"q1_0", "q1_0", 40},
                           {"tq1_0", "tq1_0", 36},
                           {"tq2_0", "tq2_0", 37}};
@@ -134,6 +137,24 @@ void expect_finite(const std::string& file, const Tensor& t, std::span<const flo
   }
 }
 
+/// Of a row: how many weights are written before a block that the format has no scale for.
+std::function<size_t(uint8_t* to, const float* row)> writer_of_rows(const weight_format& format, size_t n,
+                                                                    Dispatch& dispatch) {
+  if (format.values == nullptr) {  // floats
+    return [&format, n](uint8_t* to, const float* row) {
+      size_t i = 0;
+      while (i < n && format.encode(to + i * format.bytes, row + i) != 0) {
+        ++i;
+      }
+      return i;
+    };
+  }
+  const std::string of_files = fmt::format("quantize_{}_file", format.name);
+  const bool is_of_files = std::ranges::find(kernels(), of_files, &Kernel::name) != kernels().end();
+  const auto kernel = dispatch.get<quantize_fn>(is_of_files ? of_files : fmt::format("quantize_{}", format.name), {n});
+  return [kernel, n](uint8_t* to, const float* row) { return kernel(to, row, n); };
+}
+
 /// Throws InputError for a block that the format has no scale for.
 std::vector<std::byte> convert(const std::string& file, const Tensor& t, std::span<const float> values, TensorType type,
                                Dispatch& dispatch, ThreadPool& pool) {
@@ -141,27 +162,14 @@ std::vector<std::byte> convert(const std::string& file, const Tensor& t, std::sp
   const size_t n = t.ne[0];
   const size_t rows = t.n_elements / n;
   const size_t row_bytes = out.size() / rows;
-  if (type == TensorType::q1_0) {
-    const auto quantize = dispatch.get<quantize_q1_0_fn>("quantize_q1_0", {n});
-    pool.run(rows, [&](size_t row, unsigned) { quantize(out.data() + row * row_bytes, values.data() + row * n, n); });
-    Tensor read_back = t;  // the kernel does not say that a scale overflowed
-    read_back.type = type;
-    read_back.data = out;
-    expect_finite(file, read_back, tensor_floats(read_back, dispatch),
-                  "the weight is too large for this type: use another");
-    return out;
-  }
   const weight_format& format = *tensor_type_info(type).format;
+  const auto write = writer_of_rows(format, n, dispatch);
   std::atomic<size_t> first_bad{values.size()};
   pool.run(rows, [&](size_t row, unsigned) {
-    auto* to = reinterpret_cast<uint8_t*>(out.data()) + row * row_bytes;
-    for (size_t at = row * n; at < (row + 1) * n; at += format.elements, to += format.bytes) {
-      if (format.encode(to, &values[at]) == 0) {
-        size_t least = first_bad;
-        while (at < least && !first_bad.compare_exchange_weak(least, at)) {
-        }
-        return;
-      }
+    const size_t written = write(reinterpret_cast<uint8_t*>(out.data()) + row * row_bytes, &values[row * n]);
+    const size_t bad = row * n + written;
+    size_t least = first_bad;
+    while (written < n && bad < least && !first_bad.compare_exchange_weak(least, bad)) {
     }
   });
   if (first_bad < values.size()) {

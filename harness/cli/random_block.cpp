@@ -54,6 +54,7 @@ void RandomBlock::draw_sizes(Rng& rng, const weight_format* format) {
   }
   const bool plain = sizes_.softcap == 0 && sizes_.window == 0;
   sizes_.cache = a.turn == Turn::none || (plain && rng.below(2) == 0) ? CacheType::f32 : CacheType::f16;
+  sizes_.keys_of_part = size_t{8} << rng.below(4);  // 64: all in one
 }
 
 void RandomBlock::make(Rng& rng, const weight_format* format) {

@@ -28,6 +28,8 @@ struct Isa {
   std::set<std::string> executes;
   bool unmeasured;  ///< the last such ISA that runs is used where nobody measured
   IsaPeak peak;
+  /// What its instructions are for beyond those of its level: other kernels have no variant for it. "": for anything.
+  std::string only_for;
 };
 
 /// Every ISA, the simpler first: ties between variants go to the earlier.

@@ -38,6 +38,8 @@ struct assay_contract {
   const char *weights, *activations;
   /** Of a kernel that takes a range of rows: the range begins at a multiple of this, and ends at one or at the last row. */
   size_t row_step;
+  /** Why no ISA but plain C++ and the compiler's has a variant; NULL: all have one that may. */
+  const char* left_out;
 };
 
 #ifdef __cplusplus

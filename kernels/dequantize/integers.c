@@ -1,6 +1,6 @@
 #include "kernels/dequantize/integers.h"
 
-#include "kernels/dequantize/block.h"
+#include "kernels/shared/format.h"
 
 #ifndef FORMAT_OF_FLOATS
 // As x87.asm has them.

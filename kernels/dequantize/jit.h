@@ -1,6 +1,6 @@
 // The generator of the dequantize family. How many weights or blocks there are is a constant, and a loop at run time.
 #pragma once
-#include "kernels/dequantize/block.h"
+#include "kernels/shared/format.h"
 #include "kernels/dequantize/integers.h"
 #include "kernels/dequantize/kernel.h"
 #include "kernels/shared/jit.h"

@@ -1,4 +1,4 @@
-#include "kernels/dequantize/block.h"
+#include "kernels/shared/format.h"
 #include "kernels/dequantize/kernel.h"
 
 extern "C" dequantize_fn dequantize_scalar;

@@ -12,7 +12,7 @@
 #pragma once
 #include <immintrin.h>
 
-#include "kernels/dequantize/block.h"
+#include "kernels/shared/format.h"
 #include "kernels/dequantize/kernel.h"
 
 namespace {

@@ -18,8 +18,9 @@ enum {
 struct weight_format {
   const char* name;    ///< "q4_0": of matmul_q4_0
   uint32_t gguf_type;  ///< GGUF's number of a tensor's type (enum ggml_type); of what GGUF does not have: only_in_2023
-  size_t elements;     ///< of a block, consecutive weights of a row
-  size_t bytes;        ///< of a block
+  uint32_t former_type;     ///< another number that files have had for it, which means something else today; 0: none
+  size_t elements;          ///< of a block, consecutive weights of a row
+  size_t bytes;             ///< of a block
   const char* activations;  ///< the format of the other factor
   /// Of the packed weights: f32 or f16, the weights as they are (kernels/matmul_float/layout.h), and nothing more is said here;
   /// or u and the bits of a code (kernels/matmul/layout.h).
@@ -165,6 +166,9 @@ static inline int round_half_away(float x) {
 
 /// 1 / d, or 0 where that is no number: then all codes are those of 0.
 static inline float inverse_of(float d) { return d != 0 && is_finite_float(1 / d) ? 1 / d : 0; }
+
+/// What is stored of a scale: a zero of its sign where it has no inverse.
+static inline float kept_scale(float d) { return inverse_of(d) != 0 ? d : 0 * d; }
 
 /// Writes d as fp16. 0: it overflows.
 static inline int write_scale(uint8_t* to, float d) {

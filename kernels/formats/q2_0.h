@@ -23,7 +23,7 @@ static int q2_0_encode(uint8_t* block, const float* x) {
       block[2 + i] |= (uint8_t)((round_half_away(x[4 * i + j] * inverse) + 1) << 2 * j);
     }
   }
-  return write_scale(block, inverse != 0 ? d : 0);
+  return write_scale(block, kept_scale(d));
 }
 
 static const struct weight_format q2_0_format = {

@@ -23,7 +23,7 @@ static int q4_0_encode(uint8_t* block, const float* x) {
     const int high = (int)(x[16 + i] * inverse + 8.5f);
     block[2 + i] = (uint8_t)((low < 15 ? low : 15) | (high < 15 ? high : 15) << 4);
   }
-  return write_scale(block, inverse != 0 ? d : 0);
+  return write_scale(block, kept_scale(d));
 }
 
 static const struct weight_format q4_0_format = {

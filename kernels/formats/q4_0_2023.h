@@ -24,7 +24,7 @@ static int q4_0_2023_encode(uint8_t* block, const float* x) {
     const int high = round_half_away(x[2 * i + 1] * inverse) + 8;
     block[4 + i] = (uint8_t)(low | high << 4);
   }
-  write_u32(block, bits_of_float(inverse != 0 ? d : 0));
+  write_u32(block, bits_of_float(kept_scale(d)));
   return 1;
 }
 

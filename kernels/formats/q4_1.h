@@ -23,7 +23,7 @@ static int q4_1_encode(uint8_t* block, const float* x) {
     const int high = (int)((x[16 + i] - range.least) * inverse + 0.5f);
     block[4 + i] = (uint8_t)((low < 15 ? low : 15) | (high < 15 ? high : 15) << 4);
   }
-  return write_scale(block, inverse != 0 ? d : 0) & write_scale(block + 2, range.least);
+  return write_scale(block, kept_scale(d)) & write_scale(block + 2, range.least);
 }
 
 static const struct weight_format q4_1_format = {

@@ -24,7 +24,7 @@ static int q4_1_2023_encode(uint8_t* block, const float* x) {
     const int high = round_half_away((x[2 * i + 1] - range.least) * inverse);
     block[8 + i] = (uint8_t)((low < 15 ? low : 15) | (high < 15 ? high : 15) << 4);
   }
-  write_u32(block, bits_of_float(inverse != 0 ? d : 0));
+  write_u32(block, bits_of_float(kept_scale(d)));
   write_u32(block + 4, bits_of_float(range.least));
   return 1;
 }

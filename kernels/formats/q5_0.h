@@ -28,7 +28,7 @@ static int q5_0_encode(uint8_t* block, const float* x) {
     high |= (a >> 4) << i | (b >> 4) << (16 + i);
   }
   write_u32(block + 2, high);
-  return write_scale(block, inverse != 0 ? d : 0);
+  return write_scale(block, kept_scale(d));
 }
 
 static const struct weight_format q5_0_format = {

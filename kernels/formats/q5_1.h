@@ -27,7 +27,7 @@ static int q5_1_encode(uint8_t* block, const float* x) {
     high |= (a >> 4 & 1) << i | (b >> 4 & 1) << (16 + i);
   }
   write_u32(block + 4, high);
-  return write_scale(block, inverse != 0 ? d : 0) & write_scale(block + 2, range.least);
+  return write_scale(block, kept_scale(d)) & write_scale(block + 2, range.least);
 }
 
 static const struct weight_format q5_1_format = {

@@ -19,7 +19,7 @@ static int q8_0_encode(uint8_t* block, const float* x) {
   for (size_t i = 0; i < 32; ++i) {
     block[2 + i] = (uint8_t)round_half_away(x[i] * inverse);
   }
-  return write_scale(block, inverse != 0 ? d : 0);
+  return write_scale(block, kept_scale(d));
 }
 
 static const struct weight_format q8_0_format = {

@@ -20,7 +20,7 @@ static int q8_0_2023_encode(uint8_t* block, const float* x) {
   for (size_t i = 0; i < 32; ++i) {
     block[4 + i] = (uint8_t)round_half_away(x[i] * inverse);
   }
-  write_u32(block, bits_of_float(inverse != 0 ? d : 0));
+  write_u32(block, bits_of_float(kept_scale(d)));
   return 1;
 }
 

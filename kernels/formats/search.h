@@ -171,29 +171,51 @@ static inline void improve(const struct search_range* r, const float* x, struct 
   }
 }
 
-/// 0: no fp16 holds the scales.
-static inline int search_block(const struct search_range* r, const float* x, struct search_result* best) {
-  static const float kFactors[] = {1, 0.94f, 1.06f};
-  float s[kMostGroups], m[kMostGroups];
+/// The scale and minimum that make the range of a group that of the values; without minima the largest magnitude becomes the least.
+static inline void plain_group(const struct search_range* r, const float* x, float* s, float* m) {
+  const struct value_range range = range_of(x, r->n);
+  *m = r->has_minima && range.least < 0 ? -range.least : 0;
+  *s = r->has_minima ? (range.most + *m) / (float)r->most : signed_most(x, r->n) / (float)r->least;
+}
+
+/// The integers nearest to the groups' scales and minima where the largest are about the largest integers. 0: no fp16 holds the block's.
+static inline int nearest_integers(const struct search_range* r, const float* s, const float* m, float factor,
+                                   struct search_result* now) {
   float most_s = 0, most_m = 0;
   for (size_t g = 0; g < r->groups; ++g) {
-    search_group(r, x + g * r->n, &s[g], &m[g]);
     most_s = (s[g] < 0 ? -s[g] : s[g]) > (most_s < 0 ? -most_s : most_s) ? s[g] : most_s;
     most_m = m[g] > most_m ? m[g] : most_m;
   }
+  // The scale of the largest magnitude becomes about the integer of the largest magnitude.
+  const int end = r->least_scale < 0 ? r->least_scale : r->most_scale;
+  int fits = 1;
+  now->d = as_half(factor * most_s / (float)end, &fits);
+  now->m = as_half(factor * most_m / (float)r->most_scale, &fits);
+  for (size_t g = 0; g < r->groups && fits; ++g) {
+    now->scales[g] = clamp_int(round_half_away(s[g] * inverse_of(now->d)), r->least_scale, r->most_scale);
+    now->minima[g] = clamp_int(round_half_away(m[g] * inverse_of(now->m)), 0, r->most_scale);
+  }
+  return fits;
+}
+
+/// 0: no fp16 holds the scales.
+static inline int search_block(const struct search_range* r, const float* x, struct search_result* best) {
+  static const float kFactors[] = {1, 0.94f, 1.06f};
+  float s[kMostGroups] = {0}, m[kMostGroups] = {0};
   float least = float_of_bits(0x7f800000);
+  struct search_result now = {0, 0, {0}, {0}};
+  // What is best for each group alone need not be for the block: the plain choice is a start as well.
+  for (size_t g = 0; g < r->groups; ++g) {
+    plain_group(r, x + g * r->n, &s[g], &m[g]);
+  }
+  if (nearest_integers(r, s, m, 1, &now)) {
+    improve(r, x, now, &least, best);
+  }
+  for (size_t g = 0; g < r->groups; ++g) {
+    search_group(r, x + g * r->n, &s[g], &m[g]);
+  }
   for (size_t i = 0; i < sizeof kFactors / sizeof *kFactors; ++i) {
-    // The scale of the largest magnitude becomes about the integer of the largest magnitude.
-    const int end = r->least_scale < 0 ? r->least_scale : r->most_scale;
-    int fits = 1;
-    struct search_result now;
-    now.d = as_half(kFactors[i] * most_s / (float)end, &fits);
-    now.m = as_half(kFactors[i] * most_m / (float)r->most_scale, &fits);
-    for (size_t g = 0; g < r->groups; ++g) {
-      now.scales[g] = clamp_int(round_half_away(s[g] * inverse_of(now.d)), r->least_scale, r->most_scale);
-      now.minima[g] = clamp_int(round_half_away(m[g] * inverse_of(now.m)), 0, r->most_scale);
-    }
-    if (fits) {
+    if (nearest_integers(r, s, m, kFactors[i], &now)) {
       improve(r, x, now, &least, best);
     }
   }

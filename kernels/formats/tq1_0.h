@@ -49,7 +49,7 @@ static int tq1_0_encode(uint8_t* block, const float* x) {
   for (size_t i = 0; i < 4; ++i) {
     block[48 + i] = tq1_0_byte(x + 240 + i, 4, 4, inverse);
   }
-  return write_scale(block + 52, inverse != 0 ? d : 0);
+  return write_scale(block + 52, kept_scale(d));
 }
 
 static const struct weight_format tq1_0_format = {

@@ -22,7 +22,7 @@ static int tq2_0_encode(uint8_t* block, const float* x) {
       block[32 * g + i] = (uint8_t)byte;
     }
   }
-  return write_scale(block + 64, inverse != 0 ? d : 0);
+  return write_scale(block + 64, kept_scale(d));
 }
 
 static const struct weight_format tq2_0_format = {

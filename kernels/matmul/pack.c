@@ -109,21 +109,24 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
 #endif
     memset(panel, 0, panel_bytes(blocks));
     for (size_t r = 0; r < kPanel && p * kPanel + r < rows; ++r) {
-      for (size_t b = 0; b < blocks; ++b, from += format->bytes) {
+      for (size_t b = 0; b < blocks; from += format->bytes) {
         int8_t values[kMostElements];
         uint8_t codes[kMostElements];
         format->values(values, from);
-        for (size_t c = 0; c < kColumns; ++c) {
+        for (size_t c = 0; c < format->elements; ++c) {
 #if LAYOUT_TABLE
           codes[c] = code_of[(uint8_t)values[c]];
 #else
           codes[c] = (uint8_t)(values[c] + kZero);
 #endif
         }
-        put_codes(panel + b * kBlockCodes + kGroup * r, codes);
+        // A block may be several of the layout, which have its scale.
+        for (size_t c = 0; c < format->elements; c += kColumns, ++b) {
+          put_codes(panel + b * kBlockCodes + kGroup * r, codes + c);
 #if !LAYOUT_I8_S
-        put_scales(scales + b * kBlockScales + kScaleBytes * r, from);
+          put_scales(scales + b * kBlockScales + kScaleBytes * r, from);
 #endif
+        }
       }
     }
   }

@@ -1,0 +1,389 @@
+#include "reference/quantize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <iterator>
+#include <limits>
+
+#include "reference/convert_f16.h"
+#include "reference/formats/f16.h"
+#include "reference/formats/iq4_values.h"
+#include "reference/little_endian.h"
+
+namespace reference {
+namespace {
+
+constexpr uint32_t k2023 = 1u << 16;  // what the formats of 2023 alone have on their number
+
+bool all_finite(const float* x, int n) {
+  return std::all_of(x, x + n, [](float v) { return std::isfinite(v); });
+}
+
+/// The first of the largest magnitude; +0 where all are zeros.
+float largest(const float* x, int n) {
+  const float first = *std::max_element(x, x + n, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+  return first != 0 ? first : 0.0f;
+}
+
+/// What weights are multiplied with to find their codes.
+float reciprocal(float d) { return d != 0 && std::isfinite(1 / d) ? 1 / d : 0.0f; }
+
+/// A scale that is a zero in effect is one.
+float kept(float d) { return reciprocal(d) != 0 ? d : std::copysign(0.0f, d); }
+
+bool put_half(uint8_t* to, float x) {
+  const uint16_t bits = convert_f16(x);
+  put(to, bits, 2);
+  return (bits & 0x7c00) != 0x7c00;
+}
+
+void put_float(uint8_t* to, float x) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, &x, 4);
+  put(to, bits, 4);
+}
+
+int at_most(int code, int most) { return std::min(code, most); }
+int cut(float x) { return static_cast<int>(x); }
+int half_away(float x) { return static_cast<int>(std::round(x)); }
+
+/// Of 32 codes the lower four bits: byte j has number j, and j + 16 above it.
+void put_nibbles(uint8_t* to, const int* codes) {
+  for (int j = 0; j < 16; ++j) {
+    to[j] = static_cast<uint8_t>((codes[j] & 15) | (codes[j + 16] & 15) << 4);
+  }
+}
+
+/// The same of two neighbours.
+void put_pairs(uint8_t* to, const int* codes) {
+  for (int j = 0; j < 16; ++j) {
+    to[j] = static_cast<uint8_t>(codes[2 * j] | codes[2 * j + 1] << 4);
+  }
+}
+
+void put_fifth_bits(uint8_t* to, const int* codes) {
+  uint32_t bits = 0;
+  for (int e = 0; e < 32; ++e) {
+    bits |= static_cast<uint32_t>(codes[e] >> 4 & 1) << e;
+  }
+  put(to, bits, 4);
+}
+
+/// The signed value of largest magnitude becomes -half, the codes' least.
+float symmetric_codes(int* codes, const float* x, int half) {
+  const float d = largest(x, 32) / static_cast<float>(-half);
+  for (int e = 0; e < 32; ++e) {
+    codes[e] = at_most(cut(x[e] * reciprocal(d) + (static_cast<float>(half) + 0.5f)), 2 * half - 1);
+  }
+  return kept(d);
+}
+
+bool q4_0(uint8_t* block, const float* x) {
+  int codes[32];
+  if (!all_finite(x, 32)) {
+    return false;
+  }
+  const float d = symmetric_codes(codes, x, 8);
+  put_nibbles(block + 2, codes);
+  return put_half(block, d);
+}
+
+bool q5_0(uint8_t* block, const float* x) {
+  int codes[32];
+  if (!all_finite(x, 32)) {
+    return false;
+  }
+  const float d = symmetric_codes(codes, x, 16);
+  put_fifth_bits(block + 2, codes);
+  put_nibbles(block + 6, codes);
+  return put_half(block, d);
+}
+
+/// The range becomes 0 .. most. False: it overflows.
+bool codes_of_range(int* codes, float& d, float& m, const float* x, int most, bool away) {
+  if (!all_finite(x, 32)) {
+    return false;
+  }
+  m = *std::min_element(x, x + 32);
+  d = (*std::max_element(x, x + 32) - m) / static_cast<float>(most);
+  if (!std::isfinite(d)) {
+    return false;
+  }
+  for (int e = 0; e < 32; ++e) {
+    const float code = (x[e] - m) * reciprocal(d);
+    codes[e] = at_most(away ? half_away(code) : cut(code + 0.5f), most);
+  }
+  d = kept(d);
+  return true;
+}
+
+bool q4_1(uint8_t* block, const float* x) {
+  int codes[32];
+  float d = 0;
+  float m = 0;
+  if (!codes_of_range(codes, d, m, x, 15, false)) {
+    return false;
+  }
+  put_nibbles(block + 4, codes);
+  return put_half(block, d) && put_half(block + 2, m);
+}
+
+bool q5_1(uint8_t* block, const float* x) {
+  int codes[32];
+  float d = 0;
+  float m = 0;
+  if (!codes_of_range(codes, d, m, x, 31, false)) {
+    return false;
+  }
+  put_fifth_bits(block + 4, codes);
+  put_nibbles(block + 8, codes);
+  return put_half(block, d) && put_half(block + 2, m);
+}
+
+/// The largest magnitude becomes `most`.
+float codes_of_magnitude(int* codes, const float* x, int n, int most) {
+  const float d = std::fabs(largest(x, n)) / static_cast<float>(most);
+  for (int e = 0; e < n; ++e) {
+    codes[e] = half_away(x[e] * reciprocal(d));
+  }
+  return kept(d);
+}
+
+bool q8_0(uint8_t* block, const float* x) {
+  int codes[32];
+  if (!all_finite(x, 32)) {
+    return false;
+  }
+  const float d = codes_of_magnitude(codes, x, 32, 127);
+  std::transform(codes, codes + 32, block + 2, [](int code) { return static_cast<uint8_t>(code); });
+  return put_half(block, d);
+}
+
+bool q4_0_2023(uint8_t* block, const float* x) {
+  int codes[32];
+  if (!all_finite(x, 32)) {
+    return false;
+  }
+  put_float(block, codes_of_magnitude(codes, x, 32, 7));
+  std::transform(codes, codes + 32, codes, [](int code) { return code + 8; });
+  put_pairs(block + 4, codes);
+  return true;
+}
+
+bool q4_1_2023(uint8_t* block, const float* x) {
+  int codes[32];
+  float d = 0;
+  float m = 0;
+  if (!codes_of_range(codes, d, m, x, 15, true)) {
+    return false;
+  }
+  put_float(block, d);
+  put_float(block + 4, m);
+  put_pairs(block + 8, codes);
+  return true;
+}
+
+bool q8_0_2023(uint8_t* block, const float* x) {
+  int codes[32];
+  if (!all_finite(x, 32)) {
+    return false;
+  }
+  put_float(block, codes_of_magnitude(codes, x, 32, 127));
+  std::transform(codes, codes + 32, block + 4, [](int code) { return static_cast<uint8_t>(code); });
+  return true;
+}
+
+bool mxfp4(uint8_t* block, const float* x) {
+  constexpr float kValues[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  if (!all_finite(x, 32)) {
+    return false;
+  }
+  const float most = std::fabs(largest(x, 32));
+  const int power = most == 0 ? 0 : std::max(std::ilogb(most) + 125, 0);
+  const float d = std::ldexp(1.0f, power - 128);
+  int codes[32];
+  for (int e = 0; e < 32; ++e) {
+    const auto off = [&](float value) { return std::fabs(value * d - x[e]); };
+    codes[e] = static_cast<int>(
+        std::min_element(kValues, kValues + 16, [&](float a, float b) { return off(a) < off(b); }) - kValues);
+  }
+  block[0] = static_cast<uint8_t>(power);
+  put_nibbles(block + 1, codes);
+  return true;
+}
+
+bool q1_0(uint8_t* block, const float* x) {
+  float sum = 0;
+  std::fill(block + 2, block + 18, uint8_t{0});
+  for (int e = 0; e < 128; ++e) {
+    sum += std::fabs(x[e]);
+    block[2 + e / 8] = static_cast<uint8_t>(block[2 + e / 8] | (x[e] >= 0 ? 1 : 0) << e % 8);
+  }
+  return all_finite(x, 128) && put_half(block, sum / 128);
+}
+
+/// Four codes of two bits in a byte, the first in the lowest ones.
+template <int n>
+bool two_bits(uint8_t* block, const float* x) {
+  int codes[n];
+  if (!all_finite(x, n)) {
+    return false;
+  }
+  const float d = codes_of_magnitude(codes, x, n, 1);
+  for (int i = 0; i < n / 4; ++i) {
+    const int* four = codes + 4 * i;
+    block[2 + i] = static_cast<uint8_t>((four[0] + 1) + 4 * (four[1] + 1) + 16 * (four[2] + 1) + 64 * (four[3] + 1));
+  }
+  return put_half(block, d);
+}
+
+bool tq2_0(uint8_t* block, const float* x) {
+  int codes[256];
+  if (!all_finite(x, 256)) {
+    return false;
+  }
+  const float d = codes_of_magnitude(codes, x, 256, 1);
+  std::fill(block, block + 64, uint8_t{0});
+  for (int e = 0; e < 256; ++e) {
+    uint8_t& byte = block[e / 128 * 32 + e % 32];
+    byte = static_cast<uint8_t>(byte | (codes[e] + 1) << (e % 128 / 32 * 2));
+  }
+  return put_half(block + 64, d);
+}
+
+/// Five trits as the fraction trits / 243 in 256ths, rounded up; the first is the most significant.
+uint8_t trits_byte(const int* codes, int step, int count) {
+  int value = 0;
+  for (int n = 0; n < 5; ++n) {
+    value = 3 * value + (n < count ? codes[n * step] + 1 : 0);
+  }
+  return static_cast<uint8_t>((value * 256 + 242) / 243);
+}
+
+bool tq1_0(uint8_t* block, const float* x) {
+  int codes[256];
+  if (!all_finite(x, 256)) {
+    return false;
+  }
+  const float d = codes_of_magnitude(codes, x, 256, 1);
+  for (int m = 0; m < 32; ++m) {
+    block[m] = trits_byte(codes + m, 32, 5);
+  }
+  for (int m = 0; m < 16; ++m) {
+    block[32 + m] = trits_byte(codes + 160 + m, 16, 5);
+  }
+  for (int m = 0; m < 4; ++m) {
+    block[48 + m] = trits_byte(codes + 240 + m, 4, 4);
+  }
+  return put_half(block + 52, d);
+}
+
+std::vector<double> integers(int least, int most) {
+  std::vector<double> all;
+  for (int i = least; i <= most; ++i) {
+    all.push_back(i);
+  }
+  return all;
+}
+
+double nearest(const std::vector<double>& values, double wanted) {
+  return *std::min_element(values.begin(), values.end(),
+                           [&](double a, double b) { return std::fabs(a - wanted) < std::fabs(b - wanted); });
+}
+
+/// As an fp16 holds it; Inf if it overflows.
+double rounded(double x) {
+  uint8_t bytes[2];
+  put(bytes, half_nearest(std::fabs(x)), 2);
+  return (bytes[1] & 0x7c) == 0x7c ? INFINITY : std::copysign(half_at(bytes), x);
+}
+
+/// 0 / 0 is 0.
+double over(double a, double b) { return b != 0 ? a / b : 0; }
+
+}  // namespace
+
+Quantize* find_quantize(uint32_t type) {
+  switch (type) {
+    case 2:
+      return q4_0;
+    case 3:
+      return q4_1;
+    case 6:
+      return q5_0;
+    case 7:
+      return q5_1;
+    case 8:
+      return q8_0;
+    case 34:
+      return tq1_0;
+    case 35:
+      return tq2_0;
+    case 39:
+      return mxfp4;
+    case 41:
+      return q1_0;
+    case 42:
+      return two_bits<64>;
+    case 142:
+      return two_bits<128>;
+    case k2023 | 2:
+      return q4_0_2023;
+    case k2023 | 3:
+      return q4_1_2023;
+    case k2023 | 8:
+      return q8_0_2023;
+    default:
+      return nullptr;
+  }
+}
+
+const Searched* find_searched(uint32_t type) {
+  static const std::vector<double> kIq4(std::begin(kIq4Values), std::end(kIq4Values));
+  static const std::vector<Searched> all = {{10, 16, 16, integers(0, 3), 15, 15, true},
+                                            {11, 16, 16, integers(-4, 3), -32, 31, false},
+                                            {12, 8, 32, integers(0, 15), 63, 63, true},
+                                            {13, 8, 32, integers(0, 31), 63, 63, true},
+                                            {14, 16, 16, integers(-32, 31), -128, 127, false},
+                                            {20, 1, 32, kIq4, 1, 1, false},
+                                            {23, 8, 32, kIq4, -32, 31, false}};
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Searched& s) { return s.type == type; });
+  return found != all.end() ? &*found : nullptr;
+}
+
+double plain_error(const Searched& format, const float* x) {
+  std::vector<double> scales;
+  std::vector<double> minima;
+  for (size_t g = 0; g < format.groups; ++g) {
+    const float* const of_group = x + g * format.group;
+    const float* const end = of_group + format.group;
+    if (format.has_minima) {
+      minima.push_back(std::max(-static_cast<double>(*std::min_element(of_group, end)), 0.0));
+      scales.push_back((*std::max_element(of_group, end) + minima.back()) / format.values.back());
+    } else {  // the signed value of largest magnitude becomes the least, which has the largest
+      scales.push_back(largest(of_group, static_cast<int>(format.group)) / format.values.front());
+    }
+  }
+  const auto wider = [](double a, double b) { return std::fabs(a) < std::fabs(b); };
+  const double d = rounded(*std::max_element(scales.begin(), scales.end(), wider) / format.scale_end);
+  const double m = format.has_minima ? rounded(*std::max_element(minima.begin(), minima.end()) / format.most_scale) : 0;
+  if (std::isinf(d) || std::isinf(m)) {
+    return INFINITY;
+  }
+  double error = 0;
+  for (size_t i = 0; i < format.groups * format.group; ++i) {
+    const size_t g = i / format.group;
+    // A single scale is d itself.
+    const double least = format.has_minima ? 0 : format.groups == 1 ? 1 : format.scale_end;
+    const double scale = d * std::clamp<double>(std::round(over(scales[g], d)), least, format.most_scale);
+    const double minimum =
+        format.has_minima ? m * std::clamp<double>(std::round(over(minima[g], m)), 0, format.most_scale) : 0;
+    const double off =
+        scale * nearest(format.values, over(x[i] + minimum, scale)) - minimum - static_cast<double>(x[i]);
+    error += off * off;
+  }
+  return error;
+}
+
+}  // namespace reference
