@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Holds the weight formats against llama.cpp's own library, a released npm package. Without npm or a registry it says so and exits with 3.
-# usage: peers.sh     builds the preset `test` first if that is not done
+# usage: peers.sh [speed [FORMATS]]     builds the preset `test` first if that is not done
+#   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each
 set -eu
 cd "$(dirname "$0")/.."
 ci/install.sh npm
@@ -11,5 +12,16 @@ if ! npm install --silent --no-save --force --prefix $folder $package; then
   echo "peers.sh: npm cannot install $package" >&2
   exit 3
 fi
+base=$(find "$PWD/$folder" -name libggml-base.so | head -n 1)
+if [ "${1:-}" = speed ]; then
+  cmake --build --preset test --target peers_speed >&2
+  # Beside each library what we have of no more than its instructions.
+  for pair in haswell=avx2,jit_avx2 alderlake=avx_vnni skylakex=avx512,jit_avx512 icelake=avx512_vnni,jit_avx512_vnni \
+    sapphirerapids=avx512_vnni,jit_avx512_vnni zen4=avx512_vnni,jit_avx512_vnni; do
+    build/test/peers_speed "$(dirname "$base")" "${pair%%=*}" "${pair#*=}" ${2:+"$2"} || [ $? -eq 3 ]
+    echo
+  done
+  exit 0
+fi
 cmake --build --preset test --target assay_tests
-ASSAY_GGML_BASE=$(find "$PWD/$folder" -name libggml-base.so | head -n 1) build/test/assay_tests --gtest_filter='Ggml*'
+ASSAY_GGML_BASE=$base build/test/assay_tests --gtest_filter='Ggml*'

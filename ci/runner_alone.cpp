@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <string>
 
-#include "runner/gpt2.h"
+#include "runner/model.h"
 #include "runner/tokenizer.h"
 
 int main(int argc, char** argv) {
@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   const assay::GgufFile file = assay::GgufFile::open(argv[1]);
   const assay::Tokenizer tokenizer(file);
   assay::Dispatch dispatch(assay::detect_cpu(), assay::Dispatch::Options());
-  assay::Gpt2 model(file, dispatch, 1);
+  assay::Model model(file, dispatch, 1);
   std::string answer;
   for (std::vector<int32_t> tokens = tokenizer.encode_prompt(argv[2]);
        model.past() + tokens.size() < model.sizes().n_ctx;) {

@@ -172,10 +172,16 @@ Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyper
   block.pairs = kind.pairs;
   const size_t rotated = sizes.rotated != 0 ? sizes.rotated : d;
   for (size_t i = 0; i < rotated / 2 && kind.pairs != Pairs::none; ++i) {
-    block.frequencies.push_back(
-        std::pow(sizes.rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(rotated)));
+    const double turned = std::pow(sizes.rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(rotated));
+    block.frequencies.push_back(turned / sizes.rope_factor);
   }
-  block.attention_scale = 1 / std::sqrt(static_cast<double>(d));
+  if (kind.pairs != Pairs::none && tensors.contains("rope_freqs.weight")) {
+    const std::vector<double> factors = weights(tensors, "rope_freqs.weight", {rotated / 2});
+    for (size_t i = 0; i < factors.size(); ++i) {
+      block.frequencies[i] /= factors[i];
+    }
+  }
+  block.attention_scale = sizes.attention_scale != 0 ? sizes.attention_scale : 1 / std::sqrt(static_cast<double>(d));
   block.softcap = sizes.softcap;
   block.window = sizes.window;
   block.activation = kind.activation;
@@ -184,25 +190,31 @@ Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyper
   return block;
 }
 
-Gpt2 gpt2(const RawTensors& tensors, const Hyperparameters& sizes) {
+Model model_of(const RawTensors& tensors, const Hyperparameters& sizes) {
+  const Kind kind = kind_of(sizes.architecture);
   const RawTensor& embedding = find(tensors, "token_embd.weight");
   if (embedding.ne.size() != 2) {
     refuse("token_embd.weight", "its shape is " + text(embedding.ne) + ", not that of a matrix");
   }
-  Gpt2 model;
+  Model model;
   model.n_vocab = embedding.ne[1];
   model.n_ctx = sizes.n_ctx;
   model.n_embd = sizes.n_embd;
   model.token_embd = weights(tensors, "token_embd.weight", {sizes.n_embd, model.n_vocab});
-  model.position_embd = weights(tensors, "position_embd.weight", {sizes.n_embd, sizes.n_ctx});
-  for (size_t i = 0; i < sizes.n_layer; ++i) {
-    model.blocks.push_back(block_of(tensors, "blk." + std::to_string(i) + ".", sizes));
+  model.embedding_scale = sizes.embedding_scale;
+  if (kind.pairs == Pairs::none) {
+    model.position_embd = weights(tensors, "position_embd.weight", {sizes.n_embd, sizes.n_ctx});
   }
-  model.output_norm = norm(tensors, "output_norm", sizes.n_embd, kind_of("gpt2"), sizes.eps);
-  // GPT-2 multiplies with its embedding again at the end (openai/gpt-2, src/model.py: matmul(h_flat, wte)); a file may
-  // hold another matrix for it.
+  for (size_t i = 0; i < sizes.n_layer; ++i) {
+    Hyperparameters of_block = sizes;
+    of_block.window = sizes.alternate_windows && i % 2 != 0 ? 0 : sizes.window;
+    model.blocks.push_back(block_of(tensors, "blk." + std::to_string(i) + ".", of_block));
+  }
+  model.output_norm = norm(tensors, "output_norm", sizes.n_embd, kind, sizes.eps);
+  // Where a file has no other matrix, the embedding is multiplied with again at the end (openai/gpt-2, src/model.py: matmul(h_flat, wte)).
   const std::string output = tensors.contains("output.weight") ? "output" : "token_embd";
   model.output = matrix(tensors, output, model.n_vocab, sizes.n_embd);
+  model.logit_softcap = sizes.logit_softcap;
   return model;
 }
 

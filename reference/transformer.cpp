@@ -202,20 +202,27 @@ void forward(const Block& block, std::vector<double>& x, size_t tokens, KvCache&
   }
 }
 
-std::vector<double> forward(const Gpt2& model, const std::vector<int32_t>& tokens, size_t past,
+std::vector<double> forward(const Model& model, const std::vector<int32_t>& tokens, size_t past,
                             std::vector<KvCache>& caches) {
   const size_t n = model.n_embd;
   std::vector<double> x(tokens.size() * n);
   for (size_t t = 0; t < tokens.size(); ++t) {
     for (size_t i = 0; i < n; ++i) {
-      x[t * n + i] = model.token_embd[static_cast<size_t>(tokens[t]) * n + i] + model.position_embd[(past + t) * n + i];
+      x[t * n + i] = model.token_embd[static_cast<size_t>(tokens[t]) * n + i] * model.embedding_scale;
+      if (!model.position_embd.empty()) {
+        x[t * n + i] += model.position_embd[(past + t) * n + i];
+      }
     }
   }
   caches.resize(model.blocks.size());
   for (size_t b = 0; b < model.blocks.size(); ++b) {
     forward(model.blocks[b], x, tokens.size(), caches[b]);
   }
-  return model.output.apply(model.output_norm.apply(x.data() + (tokens.size() - 1) * n).data());
+  std::vector<double> logits = model.output.apply(model.output_norm.apply(x.data() + (tokens.size() - 1) * n).data());
+  for (double& logit : logits) {
+    logit = model.logit_softcap != 0 ? model.logit_softcap * std::tanh(logit / model.logit_softcap) : logit;
+  }
+  return logits;
 }
 
 }  // namespace reference

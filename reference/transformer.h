@@ -71,17 +71,19 @@ struct KvCache {
 /// Runs `tokens` rows of n_embd doubles through the block in place; the cache grows by `tokens`.
 void forward(const Block& block, std::vector<double>& x, size_t tokens, KvCache& cache);
 
-struct Gpt2 {
+struct Model {
   size_t n_vocab = 0, n_ctx = 0, n_embd = 0;
   std::vector<double> token_embd;     ///< n_vocab rows of n_embd
-  std::vector<double> position_embd;  ///< n_ctx rows of n_embd
+  double embedding_scale = 1;         ///< of those rows
+  std::vector<double> position_embd;  ///< n_ctx rows of n_embd; none where positions turn heads
   std::vector<Block> blocks;
   Norm output_norm;
-  Linear output;  ///< n_vocab x n_embd
+  Linear output;             ///< n_vocab x n_embd
+  double logit_softcap = 0;  ///< as Block::softcap
 };
 
 /// Logits after the last of `tokens`; `caches` (one for each block) hold the earlier ones, `past` of them.
-std::vector<double> forward(const Gpt2& model, const std::vector<int32_t>& tokens, size_t past,
+std::vector<double> forward(const Model& model, const std::vector<int32_t>& tokens, size_t past,
                             std::vector<KvCache>& caches);
 
 /// A tensor as it lies in a model file.
@@ -91,7 +93,7 @@ struct RawTensor {
   std::span<const std::byte> bytes;
 };
 
-/// By name, as GGUF's files of GPT-2 models have them: "token_embd.weight", "blk.0.attn_qkv.weight" and so on.
+/// By name, as GGUF's files have them: "token_embd.weight", "blk.0.attn_qkv.weight" and so on.
 using RawTensors = std::map<std::string, RawTensor>;
 
 /// What the tensors do not say themselves.
@@ -102,16 +104,21 @@ struct Hyperparameters {
   // What GPT-2 has no choice of. 0: n_head; n_embd / n_head; head_size.
   size_t n_head_kv = 0, head_size = 0, rotated = 0;
   double rope_base = 10000;
-  double softcap = 0;
-  size_t window = 0;
+  double rope_factor = 1;      ///< divides all frequencies
+  double attention_scale = 0;  ///< 0: 1 / sqrt(head_size)
+  double softcap = 0, logit_softcap = 0;
+  size_t window = 0;  ///< of every block, or in a model with alternate_windows of the first, the third, ...
+  bool alternate_windows = false;
+  double embedding_scale = 1;
   bool is_parallel = false;
   bool keeps_halves = false;
 };
 
-/// The block whose tensors' names begin with `prefix` ("blk.0."), and a whole model of GPT-2: names mapped, weights decoded and
-/// shapes checked here, by nothing of what is judged. Architectures: gpt2, llama, qwen2, qwen3, gptneox, bitnet, bitnet-b1.58, gemma2.
+/// The block whose tensors' names begin with `prefix` ("blk.0."), and a whole model: names mapped, weights decoded and
+/// shapes checked here, by nothing of what is judged. Where the tensors have "rope_freqs.weight", each frequency is divided by its
+/// number. Architectures: gpt2, llama, qwen2, qwen3, gptneox, bitnet, bitnet-b1.58, gemma2.
 /// Throws std::invalid_argument naming the architecture that is unknown, or the tensor that is missing or does not fit.
 Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyperparameters& sizes);
-Gpt2 gpt2(const RawTensors& tensors, const Hyperparameters& sizes);
+Model model_of(const RawTensors& tensors, const Hyperparameters& sizes);
 
 }  // namespace reference

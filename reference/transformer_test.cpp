@@ -53,7 +53,7 @@ struct TinyModel {
 
 std::string refusal(const RawTensors& raw) {
   try {
-    gpt2(raw, kSizes);
+    model_of(raw, kSizes);
   } catch (const std::invalid_argument& e) {
     return e.what();
   }
@@ -62,7 +62,7 @@ std::string refusal(const RawTensors& raw) {
 
 TEST(ReferenceTransformer, EveryTensorGoesWhereItsNameSays) {
   const TinyModel tiny;
-  const Gpt2 m = gpt2(tiny.raw, kSizes);
+  const Model m = model_of(tiny.raw, kSizes);
   EXPECT_EQ(m.n_vocab, kVocabulary);
   EXPECT_EQ(m.token_embd, tiny.of("token_embd.weight"));
   EXPECT_EQ(m.position_embd, tiny.of("position_embd.weight"));
@@ -106,7 +106,7 @@ TEST(ReferenceTransformer, AnOutputMatrixOfItsOwnIsTaken) {
   TinyModel tiny;
   const std::vector<float> output(kSizes.n_embd * kVocabulary, 7);
   tiny.raw["output.weight"] = {0, {kSizes.n_embd, kVocabulary}, std::as_bytes(std::span(output))};
-  EXPECT_EQ(gpt2(tiny.raw, kSizes).output.w, std::vector<double>(10, 7));
+  EXPECT_EQ(model_of(tiny.raw, kSizes).output.w, std::vector<double>(10, 7));
 }
 
 TEST(ReferenceTransformer, EveryTensorIsNeeded) {

@@ -14,7 +14,7 @@ namespace assay {
 std::span<const Architecture> architectures() {
   static const Architecture all[] = {
       {"gpt2", false, true, Turn::none, Activation::gelu},
-      {"gptneox", false, true, Turn::halves, Activation::gelu_erf},
+      {"gptneox", false, true, Turn::halves, Activation::gelu_erf, false, false, false, false},
       {"llama", true, false, Turn::neighbours, Activation::swiglu},
       {"qwen2", true, false, Turn::halves, Activation::swiglu},
       {"qwen3", true, false, Turn::halves, Activation::swiglu, true},
@@ -54,12 +54,15 @@ const Architecture& find_architecture(std::string_view name) {
   return *found;
 }
 
-float BlockSizes::attention_scale() const { return 1.0f / std::sqrt(static_cast<float>(head_size)); }
+float BlockSizes::attention_scale() const {
+  return scale != 0 ? scale : 1.0f / std::sqrt(static_cast<float>(head_size));
+}
 
 std::vector<double> BlockSizes::frequencies() const {
   std::vector<double> all(architecture->turn == Turn::none ? 0 : rotated / 2);
   for (size_t i = 0; i < all.size(); ++i) {
-    all[i] = std::pow(rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(rotated));
+    const double factor = rope_factors.empty() ? 1 : static_cast<double>(rope_factors[i]);
+    all[i] = std::pow(rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(rotated)) / (rope_factor * factor);
   }
   return all;
 }

@@ -22,6 +22,7 @@ struct Architecture {
   bool head_norms = false;  ///< of each head of queries and keys, before it turns
   bool sub_norms = false;   ///< before the output matrix of attention, and the way down; its matrices may have a scale
   bool post_norms = false;  ///< behind them
+  bool may_tie_output = true;  ///< the embedding may be the output matrix, too
 
   bool is_gated() const { return activation != Activation::gelu && activation != Activation::gelu_erf; }
 };
@@ -45,6 +46,9 @@ struct BlockSizes {
   float eps = 0;
   size_t rotated = 0;  ///< of a head: what turns
   double rope_base = 10000;
+  double rope_factor = 1;            ///< by which all frequencies are divided
+  std::vector<float> rope_factors;   ///< and by which each is, of each pair; none: 1
+  float scale = 0;                   ///< of scores; 0: 1 / sqrt(head_size)
   float softcap = 0;                 ///< of attention; 0: none
   size_t window = 0;                 ///< positions that a query sees; 0: all
   bool is_parallel = false;          ///< the feed-forward part is of what attention was of

@@ -12,7 +12,7 @@
 #include "harness/runtime/testing.h"
 #include "runner/gguf.h"
 #include "runner/gguf_raw.h"
-#include "runner/gpt2.h"
+#include "runner/model.h"
 #include "runner/tokenizer.h"
 
 namespace assay {
@@ -63,7 +63,7 @@ std::string error_of(const Bytes& bytes) {
       ASSERT_EQ(t.data.size(), tensor_bytes(t.type, t.shape()));
     }
     const Tokenizer tokenizer(file);
-    Gpt2Sizes::read(file);
+    ModelSizes::read(file);
   });
 }
 

@@ -12,7 +12,7 @@
 #include "harness/runtime/testing.h"
 #include "runner/gguf_raw.h"
 #include "runner/gguf_writer.h"
-#include "runner/gpt2.h"
+#include "runner/model.h"
 #include "runner/tokenizer.h"
 
 namespace assay {
@@ -131,7 +131,7 @@ class SmallModel {
       const GgufFile file = GgufFile::open(path);
       const Tokenizer tokenizer(file);
       Dispatch dispatch(detect_cpu(), kScalar);
-      Gpt2(file, dispatch, 1);
+      Model(file, dispatch, 1);
     });
   }
 
@@ -231,7 +231,7 @@ TEST(ModelFile, RowsThatPadTheVocabularyAreNoTokens) {
   const std::string path = padded.pad(6).write();
   const GgufFile file = GgufFile::open(path);
   Dispatch dispatch(detect_cpu(), kScalar);
-  Gpt2 model(file, dispatch, 1);
+  Model model(file, dispatch, 1);
   EXPECT_EQ(model.sizes().n_vocab, 258u);
   EXPECT_EQ(model.eval(std::vector<int32_t>{'a', 'b'}).size(), 258u);
   const auto run = run_assay({"run", "-m", path, "-p", "ab", "-n", "8", "--verify", "--temp", "1", "--seed", "3"});

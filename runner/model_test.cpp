@@ -9,7 +9,7 @@
 #include <string>
 
 #include "harness/runtime/error.h"
-#include "runner/gpt2.h"
+#include "runner/model.h"
 #include "runner/tokenizer.h"
 
 namespace assay {
@@ -65,7 +65,7 @@ class Adder {
   GgufFile file_;
   Tokenizer tokenizer_;
   Dispatch dispatch_;
-  Gpt2 model_;
+  Model model_;
 };
 
 void expect_all_right(const std::string& force, const std::string& variant) {
@@ -85,7 +85,7 @@ TEST(Model, FiveAndSeven) { EXPECT_EQ(Adder(kModel, "").answer(5, 7), "12"); }
 TEST(Model, ChoicesDoNotGrowWithTheTokens) {
   const GgufFile file = GgufFile::open(kModel);
   Dispatch dispatch(detect_cpu(), Dispatch::Options{});
-  Gpt2 model(file, dispatch, 1);
+  Model model(file, dispatch, 1);
   const std::vector<int32_t> token = {1};
   std::vector<size_t> lines;
   for (size_t i = 0; i < model.sizes().n_ctx; ++i) {

@@ -30,14 +30,14 @@ std::string written(std::string_view bytes) {
 }
 
 /// Token b is byte b, 256 + i the result of merge i (if it is new), and the last is <|endoftext|>.
-struct Model {
+struct Vocabulary {
   Strings tokens;
   std::vector<int32_t> types;
   Strings merges;
   std::vector<GgufKeyValue> more{{"tokenizer.ggml.model", std::string("gpt2")},
                                  {"tokenizer.ggml.pre", std::string("gpt-2")}};
 
-  explicit Model(const Pairs& pairs = {}) {
+  explicit Vocabulary(const Pairs& pairs = {}) {
     for (int b = 0; b < 256; ++b) {
       tokens.push_back(gpt2_spelling(b));
     }
@@ -52,7 +52,7 @@ struct Model {
     add("<|endoftext|>", 3);
   }
 
-  Model& add(const std::string& token, int32_t type) {
+  Vocabulary& add(const std::string& token, int32_t type) {
     tokens.push_back(token);
     types.push_back(type);
     return *this;
@@ -156,7 +156,7 @@ TEST(Gpt2PiecesTest, InvalidUtf8FormsItsOwnPieces) {
 }
 
 TEST(TokenizerTest, BytesAlone) {
-  const Tokenizer tokenizer = Model().tokenizer();
+  const Tokenizer tokenizer = Vocabulary().tokenizer();
   EXPECT_EQ(tokenizer.size(), 257u);
   EXPECT_EQ(tokenizer.encode(""), std::vector<int32_t>{});
   EXPECT_EQ(tokenizer.encode("Hi \n"), (std::vector<int32_t>{'H', 'i', ' ', '\n'}));
@@ -168,29 +168,29 @@ TEST(TokenizerTest, BytesAlone) {
 
 TEST(TokenizerTest, MergesApplyByRank) {
   const Tokenizer tokenizer =
-      Model(Pairs{{"l", "o"}, {"o", "w"}, {"lo", "w"}, {" ", "low"}, {"e", "r"}, {" low", "er"}}).tokenizer();
+      Vocabulary(Pairs{{"l", "o"}, {"o", "w"}, {"lo", "w"}, {" ", "low"}, {"e", "r"}, {" low", "er"}}).tokenizer();
   EXPECT_EQ(split(tokenizer, "low"), (Strings{"low"}));
   EXPECT_EQ(split(tokenizer, "ow low lower"), (Strings{"ow", " low", " lower"}));
   EXPECT_EQ(split(tokenizer, "lowlower"), (Strings{"low", "low", "er"}));
   EXPECT_EQ(tokenizer.encode("lo"), (std::vector<int32_t>{256}));
-  EXPECT_EQ(split(Model(Pairs{{"b", "c"}, {"a", "b"}}).tokenizer(), "abc"), (Strings{"a", "bc"}));
-  EXPECT_EQ(split(Model(Pairs{{"a", "a"}}).tokenizer(), "aaaaa"), (Strings{"aa", "aa", "a"}));
+  EXPECT_EQ(split(Vocabulary(Pairs{{"b", "c"}, {"a", "b"}}).tokenizer(), "abc"), (Strings{"a", "bc"}));
+  EXPECT_EQ(split(Vocabulary(Pairs{{"a", "a"}}).tokenizer(), "aaaaa"), (Strings{"aa", "aa", "a"}));
 }
 
 TEST(TokenizerTest, MergesStayInsidePieces) {
-  const Tokenizer tokenizer = Model(Pairs{{"a", " "}, {"a", "1"}, {"\n", "b"}, {" ", " "}}).tokenizer();
+  const Tokenizer tokenizer = Vocabulary(Pairs{{"a", " "}, {"a", "1"}, {"\n", "b"}, {" ", " "}}).tokenizer();
   EXPECT_EQ(split(tokenizer, "a a1\nb"), (Strings{"a", " ", "a", "1", "\n", "b"}));
   EXPECT_EQ(split(tokenizer, "a    b"), (Strings{"a", "  ", " ", " ", "b"}));
 }
 
 TEST(TokenizerTest, MultibyteMerges) {
-  const Tokenizer tokenizer = Model(Pairs{{"\xf0", "\x9f"}, {"\xf0\x9f", "\x99"}, {"\xc3", "\xa9"}}).tokenizer();
+  const Tokenizer tokenizer = Vocabulary(Pairs{{"\xf0", "\x9f"}, {"\xf0\x9f", "\x99"}, {"\xc3", "\xa9"}}).tokenizer();
   EXPECT_EQ(split(tokenizer, "🙂é"), (Strings{"\xf0\x9f\x99", "\x82", "é"}));
   EXPECT_EQ(split(tokenizer, "\xf0\x9f\x99"), (Strings{"\xf0\x9f\x99"}));
 }
 
 TEST(TokenizerTest, ControlTokensAreNotText) {
-  Model model;
+  Vocabulary model;
   model.more.push_back({"tokenizer.ggml.eos_token_id", uint32_t{256}});
   const Tokenizer tokenizer = model.tokenizer();
   EXPECT_EQ(tokenizer.eos(), 256);
@@ -198,18 +198,18 @@ TEST(TokenizerTest, ControlTokensAreNotText) {
   const std::string text = "<|endoftext|>";
   EXPECT_EQ(tokenizer.encode(text).size(), text.size());
   EXPECT_EQ(decode(tokenizer, tokenizer.encode(text)), text);
-  EXPECT_EQ(Model().tokenizer().eos(), std::nullopt);
+  EXPECT_EQ(Vocabulary().tokenizer().eos(), std::nullopt);
   EXPECT_THROW(tokenizer.decode_piece(-1), InputError);
   EXPECT_THROW(tokenizer.decode_piece(257), InputError);
 }
 
 TEST(TokenizerTest, UserTokensAreRawText) {
-  const Tokenizer tokenizer = Model().add(" raw\xc4\xa0", 4).tokenizer();
+  const Tokenizer tokenizer = Vocabulary().add(" raw\xc4\xa0", 4).tokenizer();
   EXPECT_EQ(tokenizer.decode_piece(257), " raw\xc4\xa0");
 }
 
 /// A vocabulary trained as BPE is: merges of random known tokens, each with a new result.
-Model random_model(Rng& rng, std::string_view letters, size_t n) {
+Vocabulary random_model(Rng& rng, std::string_view letters, size_t n) {
   Strings known;
   for (const char c : letters) {
     known.emplace_back(1, c);
@@ -224,13 +224,13 @@ Model random_model(Rng& rng, std::string_view letters, size_t n) {
       known.push_back(left + right);
     }
   }
-  return Model(pairs);
+  return Vocabulary(pairs);
 }
 
 TEST(TokenizerTest, AgreesWithTheDefinition) {
   Rng rng(3);
   for (int round = 0; round < 20; ++round) {
-    const Model model = random_model(rng, "abc", 40);
+    const Vocabulary model = random_model(rng, "abc", 40);
     const Tokenizer tokenizer = model.tokenizer();
     for (int i = 0; i < 20; ++i) {
       Strings expected;
@@ -278,7 +278,7 @@ TEST(TokenizerTest, LongTextsTakeLittleTime) {
     pairs.emplace_back(letters, letters);
   }
   pairs.emplace_back(" ", " ");
-  const Tokenizer tokenizer = Model(pairs).tokenizer();
+  const Tokenizer tokenizer = Vocabulary(pairs).tokenizer();
   const size_t n = 1 << 20;
   std::string mixed;
   while (mixed.size() < n) {
@@ -296,10 +296,10 @@ TEST(TokenizerTest, LongTextsTakeLittleTime) {
 }
 
 TEST(TokenizerTest, RejectsOtherTokenizers) {
-  Model model;
+  Vocabulary model;
   model.more[0].value = std::string("llama");
   EXPECT_ERROR(model, "'llama'");
-  model = Model();
+  model = Vocabulary();
   model.more[1].value = std::string("llama-bpe");
   EXPECT_ERROR(model, "'llama-bpe'");
   model.more.pop_back();  // older converters wrote none
@@ -309,19 +309,19 @@ TEST(TokenizerTest, RejectsOtherTokenizers) {
 }
 
 TEST(TokenizerTest, RejectsBadVocabularies) {
-  Model model;
+  Vocabulary model;
   model.tokens['\n'] = "unused";
   EXPECT_ERROR(model, "no token for byte 0x0a");
-  EXPECT_ERROR(Model().add("a", 1), "tokens 97 and 257 are both 'a'");
-  EXPECT_ERROR(Model().add("<|endoftext|>", 1), "tokens 256 and 257");
-  EXPECT_ERROR(Model().add("a b", 1), "token 257, 'a b', is not in GPT-2's alphabet");
-  EXPECT_ERROR(Model().add("日", 1), "is not in GPT-2's alphabet");
-  EXPECT_ERROR(Model().add("\xc4", 1), "is not in GPT-2's alphabet");
-  model = Model();
+  EXPECT_ERROR(Vocabulary().add("a", 1), "tokens 97 and 257 are both 'a'");
+  EXPECT_ERROR(Vocabulary().add("<|endoftext|>", 1), "tokens 256 and 257");
+  EXPECT_ERROR(Vocabulary().add("a b", 1), "token 257, 'a b', is not in GPT-2's alphabet");
+  EXPECT_ERROR(Vocabulary().add("日", 1), "is not in GPT-2's alphabet");
+  EXPECT_ERROR(Vocabulary().add("\xc4", 1), "is not in GPT-2's alphabet");
+  model = Vocabulary();
   model.types.pop_back();
   EXPECT_ERROR(model, "256 entries for 257 tokens");
   for (const int32_t eos : {-2, 257, INT32_MAX}) {
-    model = Model();
+    model = Vocabulary();
     model.more.push_back({"tokenizer.ggml.eos_token_id", eos});
     EXPECT_ERROR(model, fmt::format("eos_token_id is {}", eos));
   }
@@ -329,7 +329,7 @@ TEST(TokenizerTest, RejectsBadVocabularies) {
 
 TEST(TokenizerTest, RejectsBadMerges) {
   const auto merging = [](const std::string& merge) {
-    Model model(Pairs{{"a", "b"}});
+    Vocabulary model(Pairs{{"a", "b"}});
     model.merges.push_back(merge);
     return model;
   };
@@ -342,10 +342,10 @@ TEST(TokenizerTest, RejectsBadMerges) {
   EXPECT_ERROR(merging(" a"), "needs token '', which is unknown");
   EXPECT_ERROR(merging("a b"), "merges 0 and 1 are both 'a b'");
   EXPECT_ERROR(merging("<|endoftext|> a"), "control token");
-  Model model;
+  Vocabulary model;
   model.add("<s>", 3).add("<s", 1).merges = {"<s >"};
   EXPECT_ERROR(model, "control token");
-  model = Model();
+  model = Vocabulary();
   model.add("\xc4\xa0x", 4).merges = {"\xc4\xa0 x"};  // as a user's token, that is no space
   EXPECT_ERROR(model, "does not spell the bytes of its parts");
 }

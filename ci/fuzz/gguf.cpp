@@ -11,7 +11,7 @@
 
 #include "harness/runtime/error.h"
 #include "runner/gguf.h"
-#include "runner/gpt2.h"
+#include "runner/model.h"
 #include "runner/tokenizer.h"
 
 namespace {

@@ -7,8 +7,8 @@
 
 namespace assay {
 
-void evaluate_usual_shapes(Gpt2& model) {
-  const std::vector<int32_t> batch(std::min(model.sizes().n_ctx, Gpt2::kBatch), 0);
+void evaluate_usual_shapes(Model& model) {
+  const std::vector<int32_t> batch(std::min(model.sizes().n_ctx, Model::kBatch), 0);
   model.eval(batch);
   model.reset();
   model.eval(std::span(batch).first(1));
@@ -17,7 +17,7 @@ void evaluate_usual_shapes(Gpt2& model) {
 std::map<std::string, std::vector<Shape>> shapes_of_model(const Cpu& cpu, const std::string& path) {
   Dispatch dispatch(cpu, std::map<std::string, std::string>());
   const GgufFile file = GgufFile::open(path);
-  Gpt2 model(file, dispatch, 0);
+  Model model(file, dispatch, 0);
   const size_t n_ctx = model.sizes().n_ctx;
   evaluate_usual_shapes(model);
   dispatch.get<softmax_f32_fn>("softmax_f32", {model.sizes().n_vocab});
@@ -29,7 +29,9 @@ std::map<std::string, std::vector<Shape>> shapes_of_model(const Cpu& cpu, const 
     if (decision.kernel.starts_with("attention_")) {  // {queries, keys before them, size of a head}
       const size_t queries = decision.shape[0];
       for (const size_t past : {n_ctx / 2, n_ctx - queries}) {
-        of_kernel.push_back({queries, std::min(past, n_ctx - queries), decision.shape[2]});
+        Shape shape = decision.shape;  // what it has behind them stays
+        shape[1] = std::min(past, n_ctx - queries);
+        of_kernel.push_back(shape);
       }
     }
   }

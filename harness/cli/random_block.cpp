@@ -17,11 +17,16 @@ RandomBlock::RandomBlock(Rng& rng, const Architecture& architecture) {
     }
   }
   sizes_.architecture = &architecture;
-  make(rng, rng.below(3) == 0 ? quantized[rng.below(quantized.size())] : nullptr);
+  const weight_format* const format = rng.below(3) == 0 ? quantized[rng.below(quantized.size())] : nullptr;
+  draw_sizes(rng, format);
+  make(rng, format);
 }
+
+RandomBlock::RandomBlock(Rng& rng, const BlockSizes& sizes) : sizes_(sizes) { make(rng, nullptr); }
 
 RandomBlock::RandomBlock(Rng& rng, const Architecture& architecture, const weight_format& format) {
   sizes_.architecture = &architecture;
+  draw_sizes(rng, &format);
   make(rng, &format);
 }
 
@@ -47,6 +52,8 @@ void RandomBlock::draw_sizes(Rng& rng, const weight_format* format) {
   sizes_.n_ff = is_quantized ? unit * (1 + rng.below(4)) : 1 + rng.below(4 * sizes_.n_embd);
   sizes_.rotated = a.fused_qkv && a.turn != Turn::none ? 2 * (1 + rng.below(sizes_.head_size / 2)) : sizes_.head_size;
   sizes_.rope_base = rng.below(2) == 0 ? 1e4 : 5e5;
+  sizes_.rope_factor = rng.below(2) == 0 ? 1 : 4;
+  sizes_.scale = rng.below(4) == 0 ? 0.25f : 0;
   sizes_.is_parallel = std::string_view(a.name) == "gptneox" && rng.below(2) == 0;
   if (a.post_norms) {  // Gemma's
     sizes_.softcap = static_cast<float>(2 + rng.below(50));
@@ -58,7 +65,6 @@ void RandomBlock::draw_sizes(Rng& rng, const weight_format* format) {
 }
 
 void RandomBlock::make(Rng& rng, const weight_format* format) {
-  draw_sizes(rng, format);
   const Architecture& a = *sizes_.architecture;
   const size_t n = sizes_.n_embd;
   const size_t ff = sizes_.n_ff;
@@ -127,6 +133,8 @@ reference::Hyperparameters RandomBlock::hyperparameters() const {
           .head_size = s.head_size,
           .rotated = s.rotated,
           .rope_base = s.rope_base,
+          .rope_factor = s.rope_factor,
+          .attention_scale = static_cast<double>(s.scale),
           .softcap = static_cast<double>(s.softcap),
           .window = s.window,
           .is_parallel = s.is_parallel,

@@ -17,6 +17,8 @@ class RandomBlock {
   RandomBlock(Rng& rng, const Architecture& architecture);
   /// With matrices of this format among them.
   RandomBlock(Rng& rng, const Architecture& architecture, const weight_format& format);
+  /// Of these sizes, with none quantized.
+  RandomBlock(Rng& rng, const BlockSizes& sizes);
   RandomBlock(const RandomBlock&) = delete;  // tensors point into the data
   RandomBlock& operator=(const RandomBlock&) = delete;
 
@@ -29,11 +31,12 @@ class RandomBlock {
   reference::RawTensors raw_tensors() const;
   reference::Hyperparameters hyperparameters() const;
 
+  const std::map<std::string, Tensor>& tensors() const { return tensors_; }
   /// Names of its matrices.
   std::vector<std::string> matrices() const;
 
  private:
-  void make(Rng& rng, const weight_format* format);
+  void make(Rng& rng, const weight_format* format);  // of sizes_
   void draw_sizes(Rng& rng, const weight_format* format);
   std::vector<std::byte>& bytes_of(const std::string& name, TensorType type, std::vector<uint64_t> ne);
   void floats(const std::string& name, TensorType type, std::vector<uint64_t> ne, Rng& rng, float mean,

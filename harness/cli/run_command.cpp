@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
 #include "kernels/softmax_f32/kernel.h"
-#include "runner/gpt2.h"
+#include "runner/model.h"
 #include "runner/sampler.h"
 #include "runner/tokenizer.h"
 
@@ -29,6 +30,7 @@ struct RunArguments {
   std::optional<int64_t> n;
   SamplerOptions sampling;
   unsigned threads = 0;
+  ContextOptions context;
   std::string force, profile, logits;
   bool verify = false, list_choices = false, quiet = false;
 };
@@ -63,7 +65,7 @@ int run(const RunArguments& a) {
   };
   const GgufFile file = GgufFile::open(a.model);
   const Tokenizer tokenizer(file);
-  Gpt2 model(file, dispatch, a.threads);
+  Model model(file, dispatch, a.threads, a.context);
   const auto load_time = lap();
   const size_t n_ctx = model.sizes().n_ctx;
   const auto softmax = dispatch.get<softmax_f32_fn>("softmax_f32", {model.sizes().n_vocab});
@@ -87,20 +89,23 @@ int run(const RunArguments& a) {
   const std::vector<int32_t> prompt = tokenizer.encode_prompt(*a.prompt);
   if (prompt.size() >= n_ctx) {
     throw InputError(fmt::format(
-        "the prompt has {} tokens, the model's context {}: it leaves no room for an answer; shorten the prompt",
-        prompt.size(), n_ctx));
+        "the prompt has {} tokens, the context {}: it leaves no room for an answer; shorten the prompt{}",
+        prompt.size(), n_ctx, n_ctx < model.sizes().n_ctx_trained ? ", or take a larger context with -c" : ""));
   }
   const size_t room = n_ctx - prompt.size();
   if (a.n && static_cast<size_t>(*a.n) > room) {
-    throw InputError(
-        fmt::format("-n {} after a prompt of {} tokens exceeds the model's context of {}: use at most -n {}", *a.n,
-                    prompt.size(), n_ctx, room));
+    throw InputError(fmt::format("-n {} after a prompt of {} tokens exceeds the context of {}: use at most -n {}", *a.n,
+                                 prompt.size(), n_ctx, room));
   }
   const size_t n = a.n ? static_cast<size_t>(*a.n) : std::min<size_t>(room, 256);
 
   std::optional<Verification> verification;
   if (a.verify) {
-    verification.emplace(file);
+    const CacheType cache = model.sizes().block.cache;
+    if (cache == CacheType::q8_0) {
+      throw InputError("--verify knows no cache in q8_0: leave out the one or the other");
+    }
+    verification.emplace(file, cache == CacheType::f16);
   }
   lap();
   std::string steps;  // of --logits: the bytes of each step's floats
@@ -163,7 +168,7 @@ int run(const RunArguments& a) {
 
 void add_run_command(CLI::App& app, int& status) {
   auto a = std::make_shared<RunArguments>();
-  auto* command = app.add_subcommand("run", "continue a prompt with a GPT-2 model, through the chosen variants");
+  auto* command = app.add_subcommand("run", "continue a prompt with a model, through the chosen variants");
   command->add_option("-m,--model", a->model, "GGUF file (default: the shipped model that adds numbers)");
   command->add_option("-p,--prompt", a->prompt, "the text to continue");
   command->add_option("-n", a->n, "tokens to generate at most (default: 256, or what fits the context)")
@@ -174,6 +179,12 @@ void add_run_command(CLI::App& app, int& status) {
   command->add_option("--top-p", a->sampling.top_p, "only the most probable tokens that reach p together")
       ->capture_default_str();
   command->add_option("--seed", a->sampling.seed, "of the sampling")->capture_default_str();
+  command
+      ->add_option("-c,--ctx-size", a->context.n_ctx, "positions of the context (default: the model's, 4096 at most)")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 20));
+  command->add_option("--cache-type", a->context.cache, "how keys and values are kept (default: f16; of GPT-2 f32)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, CacheType>{
+          {"f32", CacheType::f32}, {"f16", CacheType::f16}, {"q8_0", CacheType::q8_0}}));
   command->add_option("-t,--threads", a->threads, "0: one for each CPU of the affinity, no more than the CPU quota")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

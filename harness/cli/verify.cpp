@@ -13,23 +13,55 @@ namespace assay {
 namespace {
 
 /// Read here and not taken from the runner, so that a key that it mistakes for another is found, too.
-reference::Hyperparameters hyperparameters(const GgufFile& file) {
-  return {"gpt2",
-          file.u32("gpt2.context_length"),
-          file.u32("gpt2.embedding_length"),
-          file.u32("gpt2.attention.head_count"),
-          file.u32("gpt2.feed_forward_length"),
-          file.u32("gpt2.block_count"),
-          static_cast<double>(file.f32("gpt2.attention.layer_norm_epsilon"))};
+reference::Hyperparameters hyperparameters(const GgufFile& file, bool keeps_halves) {
+  const std::string a = file.string("general.architecture");
+  const auto u32 = [&](const char* key) { return file.u32(a + key); };
+  const auto find_u32 = [&](const char* key) { return file.find_u32(a + key).value_or(0); };
+  const auto find_f32 = [&](const char* key, float otherwise) {
+    return static_cast<double>(file.find_f32(a + key).value_or(otherwise));
+  };
+  const bool is_gemma2 = a == "gemma2";
+  const bool has_layer_norm = a == "gpt2" || a == "gptneox";
+  reference::Hyperparameters h;
+  h.architecture = a;
+  h.n_ctx = u32(".context_length");
+  h.n_embd = u32(".embedding_length");
+  h.n_head = u32(".attention.head_count");
+  h.n_ff = u32(".feed_forward_length");
+  h.n_layer = u32(".block_count");
+  h.eps = static_cast<double>(
+      file.f32(a + (has_layer_norm ? ".attention.layer_norm_epsilon" : ".attention.layer_norm_rms_epsilon")));
+  h.n_head_kv = find_u32(".attention.head_count_kv");
+  h.head_size = find_u32(".attention.key_length");
+  h.rotated = find_u32(".rope.dimension_count");
+  h.rope_base = find_f32(".rope.freq_base", 10000);
+  const std::string* const scaling = file.find_string(a + ".rope.scaling.type");
+  if (scaling == nullptr || *scaling != "none") {
+    h.rope_factor = find_f32(".rope.scaling.factor", file.find_f32(a + ".rope.scale_linear").value_or(1));
+  }
+  h.attention_scale = find_f32(".attention.scale", 0);
+  h.is_parallel = file.find_boolean(a + ".use_parallel_residual").value_or(false);
+  h.keeps_halves = keeps_halves;
+  if (is_gemma2) {  // llama.cpp's src/models/gemma2.cpp
+    h.softcap = find_f32(".attn_logit_softcapping", 50);
+    h.logit_softcap = find_f32(".final_logit_softcapping", 30);
+    h.window = file.find_u32(a + ".attention.sliding_window").value_or(4096);
+    h.alternate_windows = true;
+    h.embedding_scale = std::sqrt(static_cast<double>(h.n_embd));
+    if (h.n_layer == 46) {  // the one of 27B
+      h.attention_scale = 1 / std::sqrt(static_cast<double>(h.n_embd) / static_cast<double>(h.n_head));
+    }
+  }
+  return h;
 }
 
-reference::Gpt2 reference_model(const GgufFile& file) {
+reference::Model reference_model(const GgufFile& file, bool keeps_halves) {
   reference::RawTensors tensors;
   for (const Tensor& tensor : file.tensors()) {
     tensors[tensor.name] = raw_tensor(tensor);
   }
   try {
-    return reference::gpt2(tensors, hyperparameters(file));
+    return reference::model_of(tensors, hyperparameters(file, keeps_halves));
   } catch (const std::invalid_argument& e) {
     throw InputError(fmt::format("{}: {}; run without --verify, or convert the model again", file.path(), e.what()));
   }
@@ -41,11 +73,11 @@ size_t vocabulary(const GgufFile& file) {
   return tokens == nullptr ? std::numeric_limits<size_t>::max() : tokens->size();
 }
 
-double bound_over_largest(const reference::Gpt2& model) {
+double bound_over_largest(const reference::Model& model, bool keeps_halves) {
   const double of_floats = 8 * std::sqrt(static_cast<double>(model.n_embd)) * 0x1p-24;
   const bool rounds = model.output.rounds_activations() ||
                       std::ranges::any_of(model.blocks, [](const auto& block) { return block.rounds_activations(); });
-  const double of_rounding = rounds ? 0x1p-6 : 0;
+  const double of_rounding = (rounds ? 0x1p-6 : 0) + (keeps_halves ? 0x1p-10 : 0);
   return static_cast<double>(model.blocks.size() + 1) * (of_floats + of_rounding);
 }
 
@@ -64,10 +96,10 @@ reference::RawTensor raw_tensor(const Tensor& tensor) {
   return {static_cast<uint32_t>(tensor.type), {tensor.shape().begin(), tensor.shape().end()}, tensor.data};
 }
 
-Verification::Verification(const GgufFile& file)
-    : model_(reference_model(file)),
+Verification::Verification(const GgufFile& file, bool keeps_halves)
+    : model_(reference_model(file, keeps_halves)),
       vocabulary_(assay::vocabulary(file)),
-      bound_over_largest_(assay::bound_over_largest(model_)) {}
+      bound_over_largest_(assay::bound_over_largest(model_, keeps_halves)) {}
 
 void Verification::compare(std::span<const int32_t> tokens, std::span<const float> logits) {
   auto want = reference::forward(model_, {tokens.begin(), tokens.end()}, past_, caches_);

@@ -17,8 +17,9 @@ reference::RawTensor raw_tensor(const Tensor& tensor);
 /// runner, which finds keys and tensors by name, but neither the sizes, nor the mapping of names, nor a decoder.
 class Verification {
  public:
-  /// Throws InputError naming the file if the reference cannot make a GPT-2 of it.
-  explicit Verification(const GgufFile& file);
+  /// Throws InputError naming the file if the reference cannot make a model of it. `keeps_halves`: keys and values are kept in F16, else in
+  /// F32.
+  explicit Verification(const GgufFile& file, bool keeps_halves = false);
 
   /// The same tokens through the reference: `logits` are what the runner says after the last of them.
   void compare(std::span<const int32_t> tokens, std::span<const float> logits);
@@ -26,8 +27,8 @@ class Verification {
   /// Whether in every step the most probable token agreed, and every logit was within the bound.
   ///
   /// The bound is calibrated, not derived: with M = the largest |logit| of the step,
-  /// (n_layer + 1) * (8 sqrt(n_embd) * 2^-24 + 2^-6 if activations are rounded to Q8_0) * M, since a difference in the last bit
-  /// can move such an activation to the next of 127 steps. The shipped model, its F16 and its Q1_0 form reach 0.04 of it on
+  /// (n_layer + 1) * (8 sqrt(n_embd) * 2^-24 + 2^-6 if activations are rounded to Q8_0 + 2^-10 if keys and values are to F16) * M, since a
+  /// difference in the last bit can move such an activation to the next of 127 steps, and a key to the next of 2^11. The shipped model, its F16 and its Q1_0 form reach 0.04 of it on
   /// scalar, x87, SSE and AVX2 variants; the most probable token alone is a poor judge: with attn_norm and ffn_norm of a block
   /// exchanged it is the same in all steps, and the logits are 4,000 bounds off.
   bool passed() const { return agreed_ == steps_ && worst_over_bound_ <= 1; }
@@ -40,7 +41,7 @@ class Verification {
   size_t agreed() const { return agreed_; }
 
  private:
-  reference::Gpt2 model_;
+  reference::Model model_;
   size_t vocabulary_;
   std::vector<reference::KvCache> caches_;
   double bound_over_largest_;

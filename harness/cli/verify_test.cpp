@@ -13,8 +13,8 @@
 #include "harness/runtime/rng.h"
 #include "harness/runtime/testing.h"
 #include "reference/formats.h"
-#include "runner/gpt2.h"
 #include "runner/linear.h"
+#include "runner/model.h"
 #include "runner/tokenizer.h"
 
 namespace assay {
@@ -66,7 +66,7 @@ Verification verified(const GgufFile& seen, const GgufFile& truth) {
   options.force = "*=scalar";
   Dispatch dispatch(detect_cpu(), options);
   const Tokenizer tokenizer(truth);
-  Gpt2 model(seen, dispatch, 1);
+  Model model(seen, dispatch, 1);
   Verification verification(truth);
   std::vector<int32_t> tokens = tokenizer.encode("42+58=");
   for (int step = 0; step < 4; ++step) {
@@ -169,7 +169,7 @@ TEST(Verify, WrongLogitsAreCaughtWhereTheMostProbableTokenAgrees) {
   Dispatch::Options options;
   options.force = "*=scalar";
   Dispatch dispatch(detect_cpu(), options);
-  Gpt2 model(file, dispatch, 1);
+  Model model(file, dispatch, 1);
   const auto tokens = tokenizer.encode("5+7=");
   const auto logits = model.eval(tokens);
   const std::vector<float> right(logits.begin(), logits.end());

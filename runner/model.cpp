@@ -1,4 +1,4 @@
-#include "runner/gpt2.h"
+#include "runner/model.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -41,19 +41,25 @@ const GgufFile& fits_memory(const GgufFile& file) {
 
 }  // namespace
 
-Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
+Model::Model(const GgufFile& file, Dispatch& dispatch, unsigned threads, const ContextOptions& options)
     : file_(&fits_memory(file)),
-      sizes_(Gpt2Sizes::read(file)),
+      sizes_(ModelSizes::read(file, options)),
       pool_(threads),
       token_embd_(&file.tensor("token_embd.weight")),
-      position_embd_(&file.tensor("position_embd.weight")),
+      position_embd_(sizes_.block.architecture->turn == Turn::none ? &file.tensor("position_embd.weight") : nullptr),
       token_row_(token_embd_->type, token_embd_->ne[0], dispatch),
-      position_row_(position_embd_->type, position_embd_->ne[0], dispatch),
-      attention_(sizes_.block(), dispatch) {
-  const Gpt2Sizes& s = sizes_;
-  expect_matrix(file.path(), *token_embd_, token_embd_->ne[1], s.n_embd);
-  expect_matrix(file.path(), *position_embd_, s.n_ctx, s.n_embd);
-  std::set<std::string_view> used = {token_embd_->name, position_embd_->name, "output.weight"};
+      attention_(sizes_.block, dispatch) {
+  const ModelSizes& s = sizes_;
+  const size_t n = s.block.n_embd;
+  expect_matrix(file.path(), *token_embd_, token_embd_->ne[1], n);
+  std::set<std::string_view> used = {token_embd_->name, "output.weight"};
+  if (position_embd_ != nullptr) {
+    expect_matrix(file.path(), *position_embd_, s.n_ctx_trained, n);
+    position_row_.emplace(position_embd_->type, position_embd_->ne[0], dispatch);
+    used.insert(position_embd_->name);
+  } else {
+    used.insert("rope_freqs.weight");
+  }
   const TensorSource source = {file.path(),
                                [&](const std::string& name) -> const Tensor& {
                                  const Tensor& tensor = file.tensor(name);
@@ -68,21 +74,29 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
                                  return tensor;
                                },
                                [&](std::span<const std::byte> bytes) { file.release(bytes); }};
-  output_norm_ = Norm(source, "output_norm", s.n_embd, s.block(), dispatch);
-  for (size_t i = 0; i < s.n_layer; ++i) {
-    blocks_.push_back(std::make_unique<Block>(source, fmt::format("blk.{}.", i), s.block(), attention_, dispatch));
+  output_norm_ = Norm(source, "output_norm", n, s.block, dispatch);
+  if (s.window != 0) {
+    attention_in_window_.emplace(s.block_of(0), dispatch);
   }
-  // GPT-2 ties the output matrix to the embedding; a file may still hold its own.
+  for (size_t i = 0; i < s.n_layer; ++i) {
+    const BlockSizes sizes = s.block_of(i);
+    Attention& attention = sizes.window != 0 ? *attention_in_window_ : attention_;
+    blocks_.push_back(std::make_unique<Block>(source, fmt::format("blk.{}.", i), sizes, attention, dispatch));
+  }
+  // Many models tie the output matrix to the embedding; a file may still hold its own.
   const Tensor* output = file.find_tensor("output.weight");
+  if (output == nullptr && !s.block.architecture->may_tie_output) {
+    output = &file.tensor("output.weight");  // says that it is missing
+  }
   output = output != nullptr ? output : token_embd_;
   output_rows_ = output->ne[1];
-  output_ = std::make_unique<Linear>(file.path(), *output, nullptr, output_rows_, s.n_embd, dispatch);
+  output_ = std::make_unique<Linear>(file.path(), *output, nullptr, output_rows_, n, dispatch);
   for (const Tensor& tensor : file.tensors()) {
     if (!used.contains(tensor.name)) {
       throw InputError(
-          fmt::format("{}: tensor {} belongs to no GPT-2 of {} blocks: without it the answers would be "
+          fmt::format("{}: tensor {} belongs to no {} of {} blocks: without it the answers would be "
                       "wrong; give another model",
-                      file.path(), quote(tensor.name), s.n_layer));
+                      file.path(), quote(tensor.name), s.block.architecture->name, s.n_layer));
     }
   }
   size_t weight_bytes = output_->packed_bytes();
@@ -97,32 +111,49 @@ Gpt2::Gpt2(const GgufFile& file, Dispatch& dispatch, unsigned threads)
     block->load(source, *weights_, *cache_, pool_);
   }
   output_->pack(*weights_, pool_, source.release);
-  add_ = dispatch.get<add_f32_fn>("add_f32", {s.n_embd});
-  position_.resize(s.n_embd);
-  normed_.resize(s.n_embd);
+  if (position_embd_ != nullptr) {
+    add_ = dispatch.get<add_f32_fn>("add_f32", {n});
+  }
+  if (s.embedding_scale != 1) {
+    scale_ = dispatch.get<scale_f32_fn>("scale_f32", {n});
+  }
+  if (s.logit_softcap != 0) {
+    softcap_ = dispatch.get<softcap_f32_fn>("softcap_f32", {output_rows_});
+  }
+  position_.resize(n);
+  normed_.resize(n);
   logits_.resize(output_rows_);
 }
 
-std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
-  if (tokens.empty() || tokens.size() > sizes_.n_ctx - past_) {
-    throw InputError(fmt::format("{} tokens after {} do not fit the model's context of {}: shorten the prompt or -n",
-                                 tokens.size(), past_, sizes_.n_ctx));
+void Model::embed(float* x, int32_t token, size_t position) {
+  if (token < 0 || static_cast<size_t>(token) >= sizes_.n_vocab) {
+    throw InputError(
+        fmt::format("{}: the tokenizer gives token {}, but the model's vocabulary has {}: the file is inconsistent",
+                    file_->path(), token, sizes_.n_vocab));
   }
-  const size_t n = sizes_.n_embd;
+  const size_t n = sizes_.block.n_embd;
+  token_row_(x, *token_embd_, static_cast<size_t>(token));
+  if (sizes_.embedding_scale != 1) {
+    scale_(x, x, sizes_.embedding_scale, n);
+  }
+  if (position_embd_ != nullptr) {
+    (*position_row_)(position_.data(), *position_embd_, position);
+    add_(x, x, position_.data(), n);
+  }
+}
+
+std::span<const float> Model::eval(std::span<const int32_t> tokens) {
+  if (tokens.empty() || tokens.size() > sizes_.n_ctx - past_) {
+    throw InputError(fmt::format("{} tokens after {} do not fit the context of {}: shorten the prompt or -n{}",
+                                 tokens.size(), past_, sizes_.n_ctx,
+                                 sizes_.n_ctx < sizes_.n_ctx_trained ? ", or take a larger one with -c" : ""));
+  }
+  const size_t n = sizes_.block.n_embd;
   for (size_t begin = 0; begin < tokens.size();) {
     const size_t batch = batch_of(tokens.size() - begin, kBatch);
     x_.resize(batch * n);
     for (size_t t = 0; t < batch; ++t) {
-      const int32_t token = tokens[begin + t];
-      if (token < 0 || static_cast<size_t>(token) >= sizes_.n_vocab) {
-        throw InputError(
-            fmt::format("{}: the tokenizer gives token {}, but the model's vocabulary has {}: the file is inconsistent",
-                        file_->path(), token, sizes_.n_vocab));
-      }
-      float* const x = x_.data() + t * n;
-      token_row_(x, *token_embd_, static_cast<size_t>(token));
-      position_row_(position_.data(), *position_embd_, past_ + t);
-      add_(x, x, position_.data(), n);
+      embed(x_.data() + t * n, tokens[begin + t], past_ + t);
     }
     for (auto& block : blocks_) {
       block->forward(x_.data(), batch, past_, pool_);
@@ -134,6 +165,9 @@ std::span<const float> Gpt2::eval(std::span<const int32_t> tokens) {
     }
   }
   output_->run(logits_.data(), output_rows_, normed_.data(), 1, pool_);
+  if (sizes_.logit_softcap != 0) {
+    softcap_(logits_.data(), logits_.data(), sizes_.logit_softcap, output_rows_);
+  }
   return std::span<const float>(logits_).first(sizes_.n_vocab);
 }
 

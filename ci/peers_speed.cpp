@@ -1,0 +1,353 @@
+// Products of assay's runner beside those of llama.cpp, in one process and on one thread: ci/peers.sh runs it. Nothing of llama.cpp is
+// built or included: what is declared here is the C interface of its released libraries.
+//
+// usage: peers_speed FOLDER CPU ISAS [FORMATS]
+//   FOLDER   of libggml-base.so and libggml-cpu-<CPU>.so
+//   CPU      "haswell", "icelake", ...: the libraries are built for one each
+//   ISAS     of ours, separated by commas: the fastest of them is shown
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "harness/bench/peak.h"
+#include "harness/check/blocks.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/formats.h"
+#include "harness/runtime/registry.h"
+#include "runner/linear.h"
+
+using namespace assay;
+
+namespace {
+
+struct ggml_context;
+struct ggml_tensor;
+struct ggml_cgraph;
+struct ggml_buffer;
+struct ggml_buffer_type;
+struct ggml_backend;
+struct ggml_device;
+struct ggml_reg;
+struct ggml_init_params {
+  size_t mem_size;
+  void* mem_buffer;
+  bool no_alloc;
+};
+
+/// llama.cpp's library for one CPU.
+class Ggml {
+ public:
+  Ggml(const std::string& folder, const std::string& cpu)
+      : base_(open(folder + "/libggml-base.so")), of_cpu_(open(folder + "/libggml-cpu-" + cpu + ".so")) {
+    if (find<int()>(of_cpu_, "ggml_backend_score")() == 0) {
+      throw MachineError(fmt::format("llama.cpp's library for {} does not run on this CPU", cpu));
+    }
+    auto* const reg = find<ggml_reg*()>(of_cpu_, "ggml_backend_cpu_reg")();
+    device_ = find<ggml_device*(ggml_reg*, size_t)>(base_, "ggml_backend_reg_dev_get")(reg, 0);
+    backend_ = find<ggml_backend*()>(of_cpu_, "ggml_backend_cpu_init")();
+    find<void(ggml_backend*, int)>(of_cpu_, "ggml_backend_cpu_set_n_threads")(backend_, 1);
+    buffer_types_.push_back(find<ggml_buffer_type*(ggml_device*)>(base_, "ggml_backend_dev_buffer_type")(device_));
+    // Those that lay weights out anew.
+    auto* const extra = reinterpret_cast<ggml_buffer_type** (*)(ggml_device*)>(find<void*(ggml_reg*, const char*)>(
+        base_, "ggml_backend_reg_get_proc_address")(reg, "ggml_backend_dev_get_extra_bufts"));
+    for (ggml_buffer_type** type = extra != nullptr ? extra(device_) : nullptr; type != nullptr && *type != nullptr;
+         ++type) {
+      buffer_types_.push_back(*type);
+    }
+  }
+
+  template <class F>
+  F* base(const char* name) const {
+    return find<F>(base_, name);
+  }
+  ggml_backend* backend() const { return backend_; }
+  ggml_device* device() const { return device_; }
+  const std::vector<ggml_buffer_type*>& buffer_types() const { return buffer_types_; }
+
+ private:
+  static void* open(const std::string& path) {
+    void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) {
+      throw InputError(fmt::format("{}: {}", path, dlerror()));
+    }
+    return library;
+  }
+  template <class F>
+  static F* find(void* library, const char* name) {
+    auto* function = reinterpret_cast<F*>(dlsym(library, name));
+    if (function == nullptr) {
+      throw InputError(fmt::format("llama.cpp's library has no {}", name));
+    }
+    return function;
+  }
+
+  void *base_, *of_cpu_;
+  ggml_device* device_;
+  ggml_backend* backend_;
+  std::vector<ggml_buffer_type*> buffer_types_;
+};
+
+/// One product of theirs: weights in a buffer of a type.
+class TheirProduct {
+ public:
+  /// Whether the buffer's layout serves the product is_supported says.
+  TheirProduct(const Ggml& ggml, ggml_buffer_type* type, const weight_format& format, const std::vector<std::byte>& w,
+               const std::vector<float>& x, size_t rows, size_t cols, size_t tokens)
+      : ggml_(&ggml), y_(rows * tokens) {
+    const ggml_init_params params = {size_t{1} << 20, nullptr, true};
+    auto* const init = ggml.base<ggml_context*(ggml_init_params)>("ggml_init");
+    auto* const matrix = ggml.base<ggml_tensor*(ggml_context*, int, int64_t, int64_t)>("ggml_new_tensor_2d");
+    auto* const allocate =
+        ggml.base<ggml_buffer*(ggml_context*, ggml_buffer_type*)>("ggml_backend_alloc_ctx_tensors_from_buft");
+    auto* const set = ggml.base<void(ggml_tensor*, const void*, size_t, size_t)>("ggml_backend_tensor_set");
+    contexts_[0] = init(params);
+    contexts_[1] = init(params);
+    auto* const weights = matrix(contexts_[0], static_cast<int>(format.gguf_type), static_cast<int64_t>(cols),
+                                 static_cast<int64_t>(rows));
+    buffers_[0] = allocate(contexts_[0], type);
+    auto* const activations = matrix(contexts_[1], 0, static_cast<int64_t>(cols), static_cast<int64_t>(tokens));
+    product_ = ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, ggml_tensor*)>("ggml_mul_mat")(contexts_[1], weights,
+                                                                                                  activations);
+    is_supported_ = buffers_[0] != nullptr && ggml.base<bool(ggml_device*, const ggml_tensor*)>(
+                                                  "ggml_backend_dev_supports_op")(ggml.device(), product_);
+    if (!is_supported_) {
+      return;
+    }
+    buffers_[1] = allocate(contexts_[1], ggml.buffer_types()[0]);
+    graph_ = ggml.base<ggml_cgraph*(ggml_context*)>("ggml_new_graph")(contexts_[1]);
+    ggml.base<void(ggml_cgraph*, ggml_tensor*)>("ggml_build_forward_expand")(graph_, product_);
+    set(weights, w.data(), 0, w.size());
+    set(activations, x.data(), 0, x.size() * sizeof(float));
+  }
+  TheirProduct(const TheirProduct&) = delete;
+  ~TheirProduct() {
+    for (ggml_buffer* buffer : buffers_) {
+      if (buffer != nullptr) {
+        ggml_->base<void(ggml_buffer*)>("ggml_backend_buffer_free")(buffer);
+      }
+    }
+    for (ggml_context* context : contexts_) {
+      ggml_->base<void(ggml_context*)>("ggml_free")(context);
+    }
+  }
+
+  bool is_supported() const { return is_supported_; }
+  void run() {
+    if (ggml_->base<int(ggml_backend*, ggml_cgraph*)>("ggml_backend_graph_compute")(ggml_->backend(), graph_) != 0) {
+      throw InputError("llama.cpp's library cannot compute the product");
+    }
+  }
+  const std::vector<float>& result() {
+    ggml_->base<void(const ggml_tensor*, void*, size_t, size_t)>("ggml_backend_tensor_get")(product_, y_.data(), 0,
+                                                                                            y_.size() * sizeof(float));
+    return y_;
+  }
+
+ private:
+  const Ggml* ggml_;
+  ggml_context* contexts_[2] = {};
+  ggml_buffer* buffers_[2] = {};
+  ggml_tensor* product_ = nullptr;
+  ggml_cgraph* graph_ = nullptr;
+  bool is_supported_ = false;
+  std::vector<float> y_;
+};
+
+/// One of ours, as the runner runs it: the quantizer and the product, forced to an ISA.
+class OurProduct {
+ public:
+  OurProduct(const Cpu& cpu, const Tensor& w, const std::string& isa, const std::string& vectors,
+             const std::vector<float>& x, size_t rows, size_t cols, size_t tokens, ThreadPool& pool)
+      : isa_(isa), x_(&x), rows_(rows), tokens_(tokens), y_(rows * tokens), pool_(&pool) {
+    const std::map<std::string, std::string> table = {
+        {fmt::format("matmul_{}", tensor_type_info(w.type).format->name), isa},
+        {"quantize_q8_0", vectors},
+        {"quantize_q8_k", vectors}};
+    dispatch_ = std::make_unique<Dispatch>(cpu, table);
+    linear_ = std::make_unique<Linear>("weights", w, nullptr, rows, cols, *dispatch_);
+    arena_ = std::make_unique<Arena>(linear_->packed_bytes(), Arena::Pages::huge, "the weights");
+    const auto begin = std::chrono::steady_clock::now();
+    linear_->pack(*arena_, pool, [](std::span<const std::byte>) {});
+    pack_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  const std::string& isa() const { return isa_; }
+  void run() { linear_->run(y_.data(), rows_, x_->data(), tokens_, *pool_); }
+  const std::vector<float>& result() const { return y_; }
+  size_t packed_bytes() const { return linear_->packed_bytes(); }
+  double pack_seconds() const { return pack_seconds_; }
+
+ private:
+  std::string isa_;
+  const std::vector<float>* x_;
+  size_t rows_, tokens_;
+  std::vector<float> y_;
+  ThreadPool* pool_;
+  std::unique_ptr<Dispatch> dispatch_;
+  std::unique_ptr<Linear> linear_;
+  std::unique_ptr<Arena> arena_;
+  double pack_seconds_ = 0;
+};
+
+double seconds_of(const std::function<void()>& run) {
+  const auto begin = std::chrono::steady_clock::now();
+  run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double median(std::vector<double> v) {
+  std::ranges::nth_element(v, v.begin() + static_cast<long>(v.size() / 2));
+  return v[v.size() / 2];
+}
+
+/// The root of the mean squared difference, over that of the values.
+double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double off = 0;
+  double all = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    off += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    all += std::pow(static_cast<double>(a[i]), 2);
+  }
+  return std::sqrt(off / all);
+}
+
+struct Work {
+  const char* name;
+  size_t rows, cols, tokens;
+};
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) {
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+void compare(const Ggml& ggml, const Cpu& cpu, const Peak& peak, const weight_format& format, const Work& work,
+             const std::vector<std::string>& isas, ThreadPool& pool) {
+  Rng rng(1);
+  const size_t blocks = work.rows * work.cols / format.elements;
+  std::vector<std::byte> w(blocks * format.bytes);
+  fill_blocks({reinterpret_cast<uint8_t*>(w.data()), w.size()}, format, InputClass::normal, rng);
+  std::vector<float> x(work.cols * work.tokens);
+  std::ranges::generate(x, [&] { return rng.normal(); });
+  Tensor tensor{};
+  tensor.name = "w";
+  tensor.type = static_cast<TensorType>(format.gguf_type);
+  tensor.n_dims = 2;
+  tensor.ne = {work.cols, work.rows, 1, 1};
+  tensor.n_elements = work.rows * work.cols;
+  tensor.data = w;
+
+  std::vector<std::unique_ptr<TheirProduct>> theirs;
+  for (ggml_buffer_type* type : ggml.buffer_types()) {
+    theirs.push_back(std::make_unique<TheirProduct>(ggml, type, format, w, x, work.rows, work.cols, work.tokens));
+    if (!theirs.back()->is_supported()) {
+      theirs.pop_back();
+    }
+  }
+  const Kernel& kernel = find_kernel(fmt::format("matmul_{}", format.name));
+  std::vector<std::unique_ptr<OurProduct>> ours;
+  for (const std::string& isa : isas) {
+    if (kernel.find(isa) != nullptr && isa_status(cpu, isa).runnable) {
+      const bool wide = find_isa(isa).level == "v4";
+      ours.push_back(std::make_unique<OurProduct>(cpu, tensor, isa, wide ? "avx512" : "avx2", x, work.rows, work.cols,
+                                                  work.tokens, pool));
+    }
+  }
+  if (theirs.empty() || ours.empty()) {
+    fmt::print("| {} | {} | not to be had |\n", format.name, work.name);
+    return;
+  }
+  // Each once before, and for what comes of it.
+  double off = 0;
+  for (const auto& one : ours) {
+    one->run();
+  }
+  for (const auto& one : theirs) {
+    one->run();
+    off = std::max(off, difference(ours[0]->result(), one->result()));
+  }
+  // In turn, until two seconds are over.
+  std::vector<std::vector<double>> our_times(ours.size());
+  std::vector<std::vector<double>> their_times(theirs.size());
+  for (double all = 0; all < 2 || our_times[0].size() < 5;) {
+    for (size_t i = 0; i < ours.size(); ++i) {
+      all += our_times[i].emplace_back(seconds_of([&] { ours[i]->run(); }));
+    }
+    for (size_t i = 0; i < theirs.size(); ++i) {
+      all += their_times[i].emplace_back(seconds_of([&] { theirs[i]->run(); }));
+    }
+  }
+  size_t best = 0;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    best = median(our_times[i]) < median(our_times[best]) ? i : best;
+  }
+  double our_time = median(our_times[best]);
+  double their_time = INFINITY;
+  for (const auto& times : their_times) {
+    their_time = std::min(their_time, median(times));
+  }
+  const double ops = 2.0 * static_cast<double>(work.rows * work.cols * work.tokens);
+  const double read = static_cast<double>(w.size());
+  const double gigabytes = read / our_time / 1e9;
+  fmt::print(
+      "| {} | {} | {} | {:.3f} | {:.3f} | {:.2f} | {:.0f} | {:.0f}% | {:.1f} | {:.0f}% | {:+.1f}% | {:.1f} | {:.1e} "
+      "|\n",
+      format.name, work.name, ours[best]->isa(), 1e3 * our_time, 1e3 * their_time, their_time / our_time,
+      ops / our_time / 1e9, 100 * ops / our_time / peak.int8.per_second, gigabytes,
+      100 * read / our_time / peak.level_of(read, cpu.caches).read,
+      100 * (static_cast<double>(ours[best]->packed_bytes()) / read - 1), read / ours[best]->pack_seconds() / 1e9, off);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    std::fputs("usage: peers_speed FOLDER CPU ISAS [FORMATS]\n", stderr);
+    return 2;
+  }
+  try {
+    const Cpu cpu = detect_cpu();
+    const Ggml ggml(argv[1], argv[2]);
+    const Peak peak = measure_peak(cpu);
+    ThreadPool pool(1);
+    fmt::print("{}; llama.cpp's library for {}; int8 peak {:.0f} G operations/s by {}, memory {:.1f} GB/s\n\n",
+               cpu.brand, argv[2], peak.int8.per_second / 1e9, peak.int8.instruction, peak.levels.back().read / 1e9);
+    fmt::print(
+        "| format | work | ours | ms | theirs, ms | theirs/ours | GOP/s | of peak | GB/s | of bandwidth | packed | "
+        "packing, GB/s | difference |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    const std::string formats =
+        argc > 4 ? argv[4]
+                 : "q8_0,q4_0,q4_1,q5_0,q5_1,iq4_nl,mxfp4,q2_k,q3_k,q4_k,q5_k,q6_k,iq4_xs,tq1_0,tq2_0,q1_0,q2_0";
+    for (const std::string& name : split(formats)) {
+      const weight_format& format = find_format(name);
+      const size_t big = (size_t{192} << 20) / (4096 / format.elements * format.bytes) / 64 * 64;
+      for (const Work& work : {Work{"prefill 4096", 4096, 4096, 128}, Work{"prefill 11008", 11008, 4096, 128},
+                               Work{"decode 4096", 4096, 4096, 1}, Work{"decode, memory", big, 4096, 1}}) {
+        compare(ggml, cpu, peak, format, work, split(argv[3]), pool);
+      }
+    }
+  } catch (const MachineError& e) {
+    fmt::print(stderr, "peers_speed: {}\n", e.what());
+    return 3;
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "peers_speed: {}\n", e.what());
+    return 2;
+  }
+  return 0;
+}
