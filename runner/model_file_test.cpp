@@ -264,7 +264,7 @@ TEST(ModelFile, OtherGraphsAreRefused) {
   expect_says(SmallModel().set("gpt2.expert_count", uint32_t{8}).refusal(), "expert_count is 8");
   expect_says(SmallModel().set("gpt2.use_parallel_residual", true).refusal(), "use_parallel_residual is true");
   expect_says(SmallModel().add("blk.0.attn_q_norm.weight", {kEmbd}, 1).refusal(), "tensor 'blk.0.attn_q_norm.weight'");
-  expect_says(SmallModel().add("blk.1.ffn_up.bias", {kFf}, 1).refusal(), "belongs to no GPT-2 of 1 blocks");
+  expect_says(SmallModel().add("blk.1.ffn_up.bias", {kFf}, 1).refusal(), "belongs to no gpt2 of 1 blocks");
 }
 
 TEST(ModelFile, VersionTwoIsReadAndOthersAreNamed) {

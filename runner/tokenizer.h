@@ -1,38 +1,31 @@
 #pragma once
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "runner/gguf.h"
+#include "runner/text_encoder.h"
 
 namespace assay {
 
-/// The pieces that GPT-2 encodes one by one: contractions, words, numbers, other characters and
-/// white space, the former four with the space before them. The pieces are views of `text` and
-/// cover it. Any bytes are taken: those that are not UTF-8 form pieces of their own.
-std::vector<std::string_view> gpt2_pieces(std::string_view text);
-
-/// GPT-2's byte-level byte-pair encoding (Radford et al. 2019, section 2.2) with the vocabulary and
-/// the merges of a model file. Every string of bytes can be encoded, and decodes to the same bytes.
-/// Special tokens such as <|endoftext|> are not recognised in text. Methods may run concurrently.
+/// Text to tokens and back, as a model file says: byte pairs (tokenizer.ggml.model gpt2) or sentence pieces (llama). Methods may run
+/// concurrently.
 class Tokenizer {
  public:
-  /// Reads `tokenizer.ggml.{model,pre,tokens,token_type,merges,add_bos_token,add_eos_token}` and every
-  /// `tokenizer.ggml.*_token_id`. Throws InputError for a tokenizer that is not GPT-2's, a vocabulary with duplicates or
-  /// without a token for each byte, merges that repeat or that name unknown or control tokens, no merges where
-  /// there are longer tokens, and IDs outside the vocabulary.
+  /// Reads `tokenizer.ggml.{model,pre,tokens,token_type,scores,merges,add_bos_token,add_eos_token,add_space_prefix}` and every
+  /// `tokenizer.ggml.*_token_id`. Throws InputError for another tokenizer, what BytePairs and SentencePieces refuse, and IDs outside the
+  /// vocabulary.
   explicit Tokenizer(const GgufFile& file);
 
-  /// Token IDs of `text`; the time is O(n log n) in its bytes.
+  /// Token IDs of `text`, in which special tokens are text like any other.
   std::vector<int32_t> encode(std::string_view text) const;
 
-  /// What the model is to continue: `text`, after the token that begins a text and before the one that ends it where the
-  /// file says that they are added.
+  /// What the model is to continue: `text`, in which what is written as a special token is that token, after the token that begins a
+  /// text and before the one that ends it where the file says that they are added.
   std::vector<int32_t> encode_prompt(std::string_view text) const;
 
   /// The bytes of a token, not always whole characters; none for a control token. Throws InputError
@@ -44,30 +37,28 @@ class Tokenizer {
   /// Whether the model says with this token that it is done: by that one, or by one that ends a turn or a message.
   bool ends(int32_t id) const { return ends_.contains(id); }
 
-  size_t size() const { return pieces_.size(); }
+  size_t size() const { return encoder_->pieces().size(); }
 
  private:
-  struct Merge {
-    uint64_t pair;  ///< left token << 32 | right token
-    int32_t rank;   ///< lower merges first
-    int32_t result;
-  };
-  struct Scratch;
-  using TokenIds = std::unordered_map<std::string_view, int32_t>;
+  void read_special_tokens(const GgufFile& file, const TokenTable& table, bool is_sentence_pieces, bool begins_texts);
 
-  void read_special_tokens(const GgufFile& file);
-  void read_tokens(const GgufFile& file);
-  void refuse_longer_tokens(const GgufFile& file) const;
-  void read_merges(const GgufFile& file, const TokenIds& ids);
-  const Merge* find_merge(int32_t left, int32_t right) const;
-  void encode_piece(std::string_view piece, Scratch& scratch, std::vector<int32_t>& ids) const;
-
-  std::vector<std::string> pieces_;  ///< by token: its bytes, none for a control token or an empty one
-  std::array<int32_t, 256> byte_ids_{};
-  std::vector<Merge> merges_;  ///< in the order of `pair`
+  std::unique_ptr<TextEncoder> encoder_;
+  std::vector<std::pair<std::string, int32_t>> special_;  ///< what a text may have of them, the longer first
   std::optional<int32_t> eos_;
   std::set<int32_t> ends_;
   std::optional<int32_t> before_, after_;  ///< what a prompt stands between
+};
+
+/// Text that comes piece by piece, for a terminal: whole characters.
+class TextStream {
+ public:
+  /// What can be shown once `piece` is there; an unfinished character at the end waits.
+  std::string add(std::string_view piece);
+  /// What is left: U+FFFD for a character that nothing finished.
+  std::string finish();
+
+ private:
+  std::string kept_;
 };
 
 }  // namespace assay

@@ -6,13 +6,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/rng.h"
 #include "runner/gguf_raw.h"
 #include "runner/gguf_writer.h"
+#include "runner/pieces.h"
 
 namespace assay {
 namespace {
@@ -98,7 +101,7 @@ Strings split(const Tokenizer& tokenizer, std::string_view text) {
 }
 
 Strings pieces(std::string_view text) {
-  const auto views = gpt2_pieces(text);
+  const auto views = split_into_pieces(*find_pre_tokenizer("gpt-2"), text);
   return {views.begin(), views.end()};
 }
 
@@ -153,6 +156,178 @@ TEST(Gpt2PiecesTest, InvalidUtf8FormsItsOwnPieces) {
     EXPECT_EQ(pieces("a" + bad + "b"), (Strings{"a", bad, "b"}));
     EXPECT_EQ(pieces(bad), (Strings{bad}));
   }
+}
+
+Strings pieces_of(std::string_view pre, std::string_view text) {
+  const auto views = split_into_pieces(*find_pre_tokenizer(pre), text);
+  return {views.begin(), views.end()};
+}
+
+// By hand, from the models' own patterns.
+TEST(Pieces, OfOtherPreTokenizers) {
+  EXPECT_EQ(pieces_of("llama-bpe", "I'LL pay 12345 (won)"),
+            (Strings{"I", "'LL", " pay", " ", "123", "45", " (", "won", ")"}));
+  EXPECT_EQ(pieces_of("llama-bpe", "a\n \n  b!\n\nc"), (Strings{"a", "\n \n", " ", " b", "!\n\n", "c"}));
+  EXPECT_EQ(pieces_of("llama-bpe", "안녕 하세요.x"), (Strings{"안녕", " 하세요", ".x"}));
+  EXPECT_EQ(pieces_of("llama-bpe", "\tx  \t y  "), (Strings{"\tx", "  \t", " y", "  "}));
+  EXPECT_EQ(pieces_of("qwen2", "12 x34"), (Strings{"1", "2", " x", "3", "4"}));
+  EXPECT_EQ(pieces_of("smollm", "a 12b"), (Strings{"a", " ", "1", "2", "b"}));
+  EXPECT_EQ(pieces_of("default", "a==b 12345"), (Strings{"a", "==", "b", " ", "123", "45"}));
+  EXPECT_EQ(find_pre_tokenizer("nothing"), nullptr);
+  for (const std::string_view pre : pre_tokenizer_names()) {
+    for (const char* blanks : {" ", "\n", " \n", "\r\n\t"}) {  // in linear time
+      std::string text;
+      while (text.size() < 300'000) {
+        text += blanks;
+      }
+      size_t bytes = 0;
+      for (const std::string& piece : pieces_of(pre, text + "x")) {
+        bytes += piece.size();
+      }
+      EXPECT_EQ(bytes, text.size() + 1) << pre;
+    }
+  }
+}
+
+/// A vocabulary of sentence pieces: <unk>, <s>, </s>, the bytes, then these with their scores.
+Tokenizer sentence_pieces(const std::vector<std::pair<std::string, float>>& tokens,
+                          const std::vector<GgufKeyValue>& more = {}) {
+  Strings texts = {"<unk>", "<s>", "</s>"};
+  std::vector<int32_t> types = {2, 3, 3};
+  std::vector<float> scores(3, 0.0f);
+  for (int b = 0; b < 256; ++b) {
+    texts.push_back(fmt::format("<0x{:02X}>", b));
+    types.push_back(6);
+    scores.push_back(0);
+  }
+  for (const auto& [text, score] : tokens) {
+    texts.push_back(text);
+    types.push_back(text.starts_with("[") ? 4 : 1);
+    scores.push_back(score);
+  }
+  auto metadata = more;
+  metadata.push_back({"tokenizer.ggml.model", std::string("llama")});
+  metadata.push_back({"tokenizer.ggml.tokens", GgufArray(texts)});
+  metadata.push_back({"tokenizer.ggml.token_type", GgufArray(types)});
+  metadata.push_back({"tokenizer.ggml.scores", GgufArray(scores)});
+  const auto path = std::filesystem::path(testing::TempDir()) / fmt::format("pieces_test_{}.gguf", getpid());
+  write_gguf(path.string(), metadata, {}, {});
+  const GgufFile file = GgufFile::open(path.string());
+  std::filesystem::remove(path);
+  return Tokenizer(file);
+}
+
+Strings prompt_of(const Tokenizer& tokenizer, std::string_view text) {
+  Strings parts;
+  for (const int32_t id : tokenizer.encode_prompt(text)) {
+    parts.push_back(id < 3 ? fmt::format("#{}", id) : tokenizer.decode_piece(id));
+  }
+  return parts;
+}
+
+TEST(SentencePiecesTest, TheHighestScoreIsJoinedFirst) {
+  const std::vector<std::pair<std::string, float>> tokens = {{"\u2581", -5}, {"a", -6},   {"b", -7},       {"ab", -1},
+                                                             {"ba", -2},     {"aba", -3}, {"\u2581a", -4}, {"[X]", 0}};
+  const Tokenizer t = sentence_pieces(tokens);
+  EXPECT_EQ(prompt_of(t, "ab"), (Strings{"#1", " ", "ab"})) << "a blank before, and the token that begins a text";
+  EXPECT_EQ(prompt_of(t, "aba"), (Strings{"#1", " ", "aba"}));
+  EXPECT_EQ(prompt_of(t, "bab"), (Strings{"#1", " ", "b", "ab"})) << "ab before ba";
+  EXPECT_EQ(prompt_of(t, "aa"), (Strings{"#1", " a", "a"})) << "of equals the leftmost";
+  EXPECT_EQ(prompt_of(t, "a  a"), (Strings{"#1", " a", " ", " a"}));
+  EXPECT_EQ(prompt_of(t, "é"), (Strings{"#1", " ", "\xc3", "\xa9"})) << "bytes of what is no token";
+  EXPECT_EQ(prompt_of(t, "b\xff"), (Strings{"#1", " ", "b", "\xff"}));
+  EXPECT_EQ(prompt_of(t, "a</s>a[X]b"), (Strings{"#1", " a", "#2", " a", "[X]", " ", "b"}));
+  EXPECT_EQ(prompt_of(t, ""), (Strings{"#1"}));
+  EXPECT_TRUE(t.ends(2));
+  EXPECT_EQ(t.eos(), 2);
+  const Tokenizer plain = sentence_pieces(tokens, {{"tokenizer.ggml.add_space_prefix", false},
+                                                   {"tokenizer.ggml.add_bos_token", false},
+                                                   {"tokenizer.ggml.add_eos_token", true}});
+  EXPECT_EQ(prompt_of(plain, "ab"), (Strings{"ab", "#2"}));
+}
+
+// Again and again the best pair, wherever it stands.
+TEST(SentencePiecesTest, AgreesWithTheDefinition) {
+  Rng rng(5);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::pair<std::string, float>> tokens = {{"a", -100}, {"b", -100}, {"c", -100}};
+    std::set<std::string> seen = {"a", "b", "c"};
+    while (tokens.size() < 40) {
+      const std::string text = tokens[rng.below(tokens.size())].first + tokens[rng.below(tokens.size())].first;
+      if (text.size() < 8 && seen.insert(text).second) {
+        tokens.emplace_back(text, -static_cast<float>(rng.below(20)));
+      }
+    }
+    const std::map<std::string, float> scores(tokens.begin(), tokens.end());
+    const Tokenizer t = sentence_pieces(tokens, {{"tokenizer.ggml.add_space_prefix", false}});
+    for (int i = 0; i < 20; ++i) {
+      std::string text;
+      Strings expected;
+      for (uint64_t n = 1 + rng.below(40); n > 0; --n) {
+        text += "abc"[rng.below(3)];
+        expected.emplace_back(1, text.back());
+      }
+      for (;;) {
+        size_t best = expected.size();
+        float most = -INFINITY;
+        for (size_t j = 0; j + 1 < expected.size(); ++j) {
+          const auto found = scores.find(expected[j] + expected[j + 1]);
+          if (found != scores.end() && found->second > most) {
+            most = found->second;
+            best = j;
+          }
+        }
+        if (best == expected.size()) {
+          break;
+        }
+        expected[best] += expected[best + 1];
+        expected.erase(expected.begin() + static_cast<ptrdiff_t>(best) + 1);
+      }
+      EXPECT_EQ(split(t, text), expected) << text;
+    }
+  }
+}
+
+TEST(SentencePiecesTest, MegabytesTakeLinearTime) {
+  const Tokenizer t = sentence_pieces({{"\u2581", -1}, {"a", -2}, {"aa", -3}, {"aaaa", -4}, {"\u2581\u2581", -2}});
+  for (const std::string& text : {std::string(1 << 20, 'a'), std::string(1 << 20, ' '), std::string(1 << 20, '\xff')}) {
+    std::string back;
+    for (const int32_t id : t.encode(text)) {
+      back += t.decode_piece(id);
+    }
+    EXPECT_EQ(back, " " + text);
+  }
+}
+
+TEST(TokenizerTest, SpecialTokensOfAPrompt) {
+  const Tokenizer t = Vocabulary().add("<|im_start|>", 3).add("<|im_end|>", 3).add("[INST]", 4).tokenizer();
+  EXPECT_EQ(t.encode_prompt("a<|im_start|>b<|endoftext|>"), (std::vector<int32_t>{'a', 257, 'b', 256}));
+  EXPECT_EQ(t.encode_prompt("<|im_end|>[INST]"), (std::vector<int32_t>{258, 259}));
+  EXPECT_EQ(t.encode("<|im_end|>").size(), 10u) << "and of a text none";
+  EXPECT_TRUE(t.ends(258)) << "a token of that name ends an answer, whatever the file says";
+  EXPECT_FALSE(t.ends(257));
+}
+
+TEST(TokenizerTest, PiecesThatAreTokensNeedNoMerges) {
+  Vocabulary v(Pairs{{"a", "b"}});
+  v.add("xyz", 1).more[1].value = std::string("llama-bpe");
+  const Tokenizer t = v.tokenizer();
+  EXPECT_EQ(split(t, "xyz"), (Strings{"xyz"}));
+  EXPECT_EQ(split(t, "xyza"), (Strings{"x", "y", "z", "a"}));
+  v.more[1].value = std::string("qwen2");
+  EXPECT_EQ(split(v.tokenizer(), "xyz"), (Strings{"x", "y", "z"}));
+}
+
+TEST(TextStreamTest, GivesWholeCharacters) {
+  TextStream stream;
+  EXPECT_EQ(stream.add("a\xec"), "a");
+  EXPECT_EQ(stream.add("\x95"), "");
+  EXPECT_EQ(stream.add("\x88!"), "안!");
+  EXPECT_EQ(stream.add("\xf0\x9f\x99"), "");
+  EXPECT_EQ(stream.add("\x82\xc3"), "🙂");
+  EXPECT_EQ(stream.finish(), "\ufffd");
+  EXPECT_EQ(stream.finish(), "");
+  EXPECT_EQ(stream.add("\xff\x80\x80\x80"), "\xff\x80\x80\x80") << "what can become no character does not wait";
 }
 
 TEST(TokenizerTest, BytesAlone) {
@@ -297,11 +472,11 @@ TEST(TokenizerTest, LongTextsTakeLittleTime) {
 
 TEST(TokenizerTest, RejectsOtherTokenizers) {
   Vocabulary model;
-  model.more[0].value = std::string("llama");
-  EXPECT_ERROR(model, "'llama'");
+  model.more[0].value = std::string("rwkv");
+  EXPECT_ERROR(model, "'rwkv'");
   model = Vocabulary();
-  model.more[1].value = std::string("llama-bpe");
-  EXPECT_ERROR(model, "'llama-bpe'");
+  model.more[1].value = std::string("tekken");
+  EXPECT_ERROR(model, "'tekken'; known are gpt-2, ");
   model.more.pop_back();  // older converters wrote none
   EXPECT_EQ(model.error(), "");
   model.more.clear();

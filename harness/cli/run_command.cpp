@@ -121,6 +121,11 @@ int run(const RunArguments& a) {
     verification->compare(prompt, logits);
     lap();
   }
+  TextStream stream;
+  const auto print = [](const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  };
   size_t generated = 0;
   std::chrono::steady_clock::duration generation_time{};
   while (generated < n) {
@@ -129,9 +134,7 @@ int run(const RunArguments& a) {
     if (tokenizer.ends(token)) {
       break;
     }
-    const std::string& piece = tokenizer.decode_piece(token);
-    std::fwrite(piece.data(), 1, piece.size(), stdout);
-    std::fflush(stdout);
+    print(stream.add(tokenizer.decode_piece(token)));
     if (generated == n) {
       break;
     }
@@ -144,8 +147,7 @@ int run(const RunArguments& a) {
       lap();
     }
   }
-  fmt::print("\n");
-  std::fflush(stdout);  // both streams may go to one file: each says its part before the other does
+  print(stream.finish() + "\n");  // both streams may go to one file: each says its part before the other does
   if (!a.quiet) {
     fmt::print(stderr, "load: {:.2f} s; prompt: {} tokens, {:.1f} tokens/s; generation: {} tokens, {:.1f} tokens/s\n",
                std::chrono::duration<double>(load_time).count(), prompt.size(), rate(prompt.size(), prompt_time),
