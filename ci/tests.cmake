@@ -31,7 +31,7 @@ add_test(NAME exhaustive/vectors COMMAND assay check --exhaustive --variant "aut
 add_test(NAME exhaustive/share WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
          COMMAND sh -c "$<TARGET_FILE:assay> check --exhaustive --variant scalar,x87 --stride 64 \\
                         --seed 0x$(git rev-parse --short=7 HEAD || echo 1)")
-set_tests_properties(exhaustive/vectors exhaustive/share PROPERTIES LABELS "check;slow" SKIP_RETURN_CODE 3 TIMEOUT 1500)
+set_tests_properties(exhaustive/vectors exhaustive/share PROPERTIES LABELS "check;slow" SKIP_RETURN_CODE 3 TIMEOUT 3000)
 # Lengths over 2^31 bytes: one kernel on one ISA, and what is planted for it. `assay check --large` tries them all.
 add_test(NAME large/dot_f32/avx2 COMMAND assay check --large --kernel dot_f32 --variant avx2)
 add_test(NAME selftest/large COMMAND assay_selftest selftest --large --seeds 1)

@@ -51,7 +51,11 @@ std::vector<double> weights(const RawTensors& tensors, const std::string& name, 
   if (ne[0] % format.elements != 0 || tensor.bytes.size() != blocks * format.bytes) {
     refuse(name, std::to_string(tensor.bytes.size()) + " bytes are not " + text(ne) + " weights of " + format.name);
   }
-  return decode(format, reinterpret_cast<const uint8_t*>(tensor.bytes.data()), blocks);
+  std::vector<double> all = decode(format, reinterpret_cast<const uint8_t*>(tensor.bytes.data()), blocks);
+  for (double& weight : all) {
+    weight *= tensor.scale;
+  }
+  return all;
 }
 
 /// What a block has of each architecture: llama.cpp's src/llama-arch.cpp and the builders of its graphs, as files of its converter go into

@@ -91,6 +91,7 @@ struct RawTensor {
   uint32_t type;             ///< GGUF's number; see reference/formats.h
   std::vector<uint64_t> ne;  ///< elements in each dimension, ne[0]: of a row
   std::span<const std::byte> bytes;
+  double scale = 1;  ///< of a type whose tensors have one: of all weights
 };
 
 /// By name, as GGUF's files have them: "token_embd.weight", "blk.0.attn_qkv.weight" and so on.

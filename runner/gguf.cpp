@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
 
@@ -216,7 +217,7 @@ Tensor read_tensor(Cursor& cursor, Extent& extent) {
   } catch (const InputError& e) {
     cursor.fail(shape_at, what, e.what());
   }
-  tensor.n_elements = extent.size / info->block_bytes * info->block;
+  tensor.n_elements = (extent.size - info->tail_bytes) / info->block_bytes * info->block;
   extent.info_at = cursor.offset();
   extent.begin = cursor.number<uint64_t>(what);
   return tensor;
@@ -224,8 +225,9 @@ Tensor read_tensor(Cursor& cursor, Extent& extent) {
 
 /// A number that another format had in former files: they are told by how much room there is between tensors. All tensors of the number
 /// are of the one or the other.
-void settle_former_types(std::vector<Extent>& extents, std::vector<Tensor>& tensors, uint64_t alignment,
-                         uint64_t section) {
+/// Returns one that is neither; nullptr: there is none.
+const Extent* settle_former_types(std::vector<Extent>& extents, std::vector<Tensor>& tensors, uint64_t alignment,
+                                  uint64_t section) {
   std::vector<uint64_t> begins = {section};
   for (const Extent& extent : extents) {
     begins.push_back(extent.begin);
@@ -235,6 +237,13 @@ void settle_former_types(std::vector<Extent>& extents, std::vector<Tensor>& tens
     const uint64_t room = *std::ranges::upper_bound(begins, extent.begin) - extent.begin;
     return size <= room && room - size < alignment;
   };
+  // I2_S has the number of a former arrangement of IQ4_NL, which takes twice as much.
+  for (const Extent& extent : extents) {
+    const Tensor& t = tensors[extent.tensor];
+    if (tensor_type_info(t.type).tail_bytes != 0 && extent.begin < section && !fills_its_room(extent, extent.size)) {
+      return &extent;
+    }
+  }
   for (const TensorTypeInfo& former : tensor_types()) {
     bool all_of_today = true;
     bool all_of_former = former.format->former_type != 0;
@@ -259,6 +268,7 @@ void settle_former_types(std::vector<Extent>& extents, std::vector<Tensor>& tens
       }
     }
   }
+  return nullptr;
 }
 
 }  // namespace
@@ -381,7 +391,13 @@ void GgufFile::read(std::span<const std::byte> bytes) {
                 fmt::format("ends at byte {}, but the file has {}", begin, bytes.size()));
   }
   const auto section = bytes.subspan(begin);
-  settle_former_types(extents, tensors_, alignment_, section.size());
+  if (const Extent* const strange = settle_former_types(extents, tensors_, alignment_, section.size())) {
+    const Tensor& t = tensors_[strange->tensor];
+    cursor.fail(strange->info_at, "tensor " + quote(t.name),
+                fmt::format("is of type {}, of which it would have {} bytes, and the file has another room for it",
+                            static_cast<uint32_t>(t.type), strange->size),
+                kUnusable);
+  }
   for (const Extent& extent : extents) {
     Tensor& tensor = tensors_[extent.tensor];
     const std::string what = "tensor " + quote(tensor.name);
@@ -394,7 +410,12 @@ void GgufFile::read(std::span<const std::byte> bytes) {
                   fmt::format("its {} bytes at data offset {} are not inside the {} of the file", extent.size,
                               extent.begin, section.size()));
     }
-    tensor.data = section.subspan(extent.begin, extent.size);
+    const uint64_t tail = tensor_type_info(tensor.type).tail_bytes;
+    tensor.data = section.subspan(extent.begin, extent.size - tail);
+    tensor.tail = section.subspan(extent.begin + extent.size - tail, tail);
+    if (!std::isfinite(tensor.scale())) {
+      cursor.fail(begin + extent.begin + extent.size - tail, what, fmt::format("its scale is {}", tensor.scale()));
+    }
   }
   std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
   for (size_t i = 1; i < extents.size(); ++i) {

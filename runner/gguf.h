@@ -47,6 +47,7 @@ struct TensorTypeInfo {
   std::string name;  ///< as people write it: "Q8_0"
   uint32_t block;
   uint32_t block_bytes;
+  uint32_t tail_bytes;  ///< behind all blocks of a tensor: a float, its scale, and padding; 0: it has none
   const weight_format* format;
 };
 
@@ -59,7 +60,7 @@ const TensorTypeInfo* find_tensor_type(uint32_t number);
 /// Layout of a known type.
 const TensorTypeInfo& tensor_type_info(TensorType type);
 
-/// Bytes of a tensor of shape `ne` (ne[0]: elements of a row). Throws InputError, without the
+/// Bytes of a tensor of shape `ne` (ne[0]: elements of a row) in a file. Throws InputError, without the
 /// place, for 0 or over 4 dimensions, an empty one, a row that is not whole blocks, or 2^63 bytes
 /// and more.
 uint64_t tensor_bytes(TensorType type, std::span<const uint64_t> ne);
@@ -84,11 +85,14 @@ struct GgufKeyValue {
 struct Tensor {
   std::string name;
   TensorType type;
-  uint32_t n_dims;             ///< 1..4
-  std::array<uint64_t, 4> ne;  ///< elements in each dimension, ne[0] innermost; 1 past n_dims
-  uint64_t n_elements;         ///< the product of ne
-  std::span<const std::byte> data;
+  uint32_t n_dims;                  ///< 1..4
+  std::array<uint64_t, 4> ne;       ///< elements in each dimension, ne[0] innermost; 1 past n_dims
+  uint64_t n_elements;              ///< the product of ne
+  std::span<const std::byte> data;  ///< its blocks
+  std::span<const std::byte> tail;  ///< and what is behind them
 
+  /// Of all its weights: what the tail says, or 1.
+  float scale() const;
   std::span<const uint64_t> shape() const { return {ne.data(), n_dims}; }
 };
 

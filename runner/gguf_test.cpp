@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
+
 #include "harness/runtime/error.h"
 #include "runner/gguf_raw.h"
 
@@ -133,6 +136,26 @@ TEST(GgufTest, SeveralTensors) {
   EXPECT_REJECTED(two("a", 0, 64), "'a': occurs twice");
 }
 
+// 36 is BitNet's I2_S: two bits a weight, and 32 bytes behind them of which the first four are the scale of all. It was a former
+// arrangement of IQ4_NL, of 18 bytes for 32 weights.
+TEST(GgufTest, ScaleOfATensor) {
+  const auto one = [](size_t size, float scale) {
+    Raw raw = Raw().header(2, 0).tensor("a", {128, 4}, 36, 0).tensor("b", {8}, 0, (size + 31) / 32 * 32).data(size);
+    const size_t at = raw.bytes.size() - size;
+    std::memcpy(&raw.bytes[at + 128], &scale, sizeof scale);
+    return raw.data(32);
+  };
+  const Raw right = one(160, 0.75f);
+  const GgufFile file = parse(right.bytes);
+  EXPECT_EQ(file.tensors()[0].data.size(), 128u);
+  EXPECT_EQ(file.tensors()[0].tail.size(), 32u);
+  EXPECT_EQ(file.tensors()[0].n_elements, 512u);
+  EXPECT_EQ(file.tensors()[0].scale(), 0.75f);
+  EXPECT_EQ(file.tensors()[1].scale(), 1.0f);
+  EXPECT_REJECTED(one(160, NAN), "its scale is nan");
+  EXPECT_REJECTED(one(288, 1.0f), "of type 36, of which it would have 160 bytes");
+}
+
 // 42 was PrismML's number of blocks of 128 weights in 34 bytes before it was ggml's of 64 weights in 18.
 TEST(GgufTest, TypeThatHadAnotherMeaning) {
   const auto types = [](const Bytes& bytes) {
@@ -148,7 +171,7 @@ TEST(GgufTest, TypeThatHadAnotherMeaning) {
   EXPECT_EQ(types(two(8, 544, 1116)), Type("PQ2_0", 544)) << "with a remainder of padding";
   EXPECT_EQ(types(two(1, 96, 192)), Type("Q2_0", 72)) << "where both fit, today's";
   EXPECT_EQ(types(two(8, 4096, 8192)), Type("Q2_0", 576)) << "where neither does, likewise";
-  EXPECT_REJECTED(Raw().header(2, 0).tensor("a", {64, 32}, 42, 0).tensor("b", {64, 32}, 42, 544).data(1088),
+  EXPECT_REJECTED(Raw().header(2, 0).tensor("a", {64, 32}, 42, 0).tensor("b", {64, 32}, 42, 544).data(1200),
                   "lies inside tensor 'a'");  // rows that are no blocks of 128
   EXPECT_EQ(types(Raw().header(1, 0).tensor("a", {128, 2}, 142, 0).data(68).bytes), Type("PQ2_0", 68));
 }

@@ -3,23 +3,36 @@
 #include <algorithm>
 #include <bit>
 #include <cctype>
+#include <cstring>
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "runner/gguf.h"
 
 namespace assay {
+namespace {
+
+constexpr uint32_t kTailOfScale = 32;  // as BitNet's converter writes it
+
+}  // namespace
+
+float Tensor::scale() const {
+  float scale = 1;
+  if (!tail.empty()) {
+    std::memcpy(&scale, tail.data(), sizeof scale);
+  }
+  return scale;
+}
+
 std::span<const TensorTypeInfo> tensor_types() {
   static const std::vector<TensorTypeInfo> all = [] {
     std::vector<TensorTypeInfo> list;
     for (const weight_format* format : weight_formats()) {
-      if (has_scale_of_tensor(format)) {
-        continue;  // nothing reads that scale yet
-      }
       std::string name = format->name;
       std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
       list.push_back({static_cast<TensorType>(format->gguf_type), std::move(name),
-                      static_cast<uint32_t>(format->elements), static_cast<uint32_t>(format->bytes), format});
+                      static_cast<uint32_t>(format->elements), static_cast<uint32_t>(format->bytes),
+                      has_scale_of_tensor(format) ? kTailOfScale : 0, format});
     }
     std::ranges::sort(list, {}, &TensorTypeInfo::type);
     return list;
@@ -62,7 +75,7 @@ uint64_t tensor_bytes(TensorType type, std::span<const uint64_t> ne) {
   if (overflow || bytes / info.block_bytes > INT64_MAX / std::max(info.block, info.block_bytes)) {
     throw InputError(fmt::format("the size of its dimensions {} overflows", fmt::join(ne, " x ")));
   }
-  return bytes;
+  return bytes + info.tail_bytes;
 }
 
 uint32_t gguf_alignment(const GgufValue* general_alignment) {

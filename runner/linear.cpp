@@ -39,7 +39,12 @@ Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, siz
     times_scale_ = dispatch.get<scale_f32_fn>("scale_f32", {rows});
   }
   const std::string_view activations = kernel_->contract->activations;
-  if (activations != "f32") {
+  if (activations == "i8_s") {
+    token_bytes_ = 8 + cols;
+    has_scale_ = true;
+    w_scale_ = w.scale();
+    quantize_with_scale_ = dispatch.get<quantize_i8_s_fn>("quantize_i8_s", {cols});
+  } else if (activations != "f32") {
     token_bytes_ = activations == "q8_k" ? cols / 256 * 292 : cols / 32 * 34;
     quantize_ = dispatch.get<quantize_q8_0_fn>(fmt::format("quantize_{}", activations), {cols});
   }
@@ -81,7 +86,12 @@ const void* Linear::activations(const float* x, size_t tokens) {
   }
   quantized_.resize(tokens * token_bytes_);
   for (size_t t = 0; t < tokens; ++t) {
-    quantize_(quantized_.data() + t * token_bytes_, x + t * cols_, cols_);
+    uint8_t* const to = quantized_.data() + t * token_bytes_;
+    if (has_scale_) {
+      quantize_with_scale_(to, x + t * cols_, cols_, w_scale_);
+    } else {
+      quantize_(to, x + t * cols_, cols_);
+    }
   }
   return quantized_.data();
 }

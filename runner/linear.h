@@ -8,6 +8,7 @@
 
 #include "harness/runtime/dispatch.h"
 #include "kernels/matmul/kernel.h"
+#include "kernels/quantize_i8_s/kernel.h"
 #include "kernels/quantize_q8_0/kernel.h"
 #include "kernels/scale_f32/kernel.h"
 #include "runner/thread_pool.h"
@@ -61,8 +62,11 @@ class Linear {
   std::map<size_t, Step> steps_;  // by tokens
 
   // Where the kernel multiplies with quantized activations.
-  size_t token_bytes_ = 0;            // of a token; 0: it is multiplied as it is
-  Bound<quantize_q8_0_fn> quantize_;  // or quantize_q8_k, which is called alike
+  bool has_scale_ = false;  // one of all weights
+  float w_scale_ = 1;
+  size_t token_bytes_ = 0;                       // of a token; 0: it is multiplied as it is
+  Bound<quantize_q8_0_fn> quantize_;             // or quantize_q8_k, which is called alike
+  Bound<quantize_i8_s_fn> quantize_with_scale_;  // of weights that have no other
   std::vector<uint8_t> quantized_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 
@@ -30,13 +31,26 @@ struct Matrix {
       for (float& v : x) {
         v = rng.normal();
       }
-      format.encode(reinterpret_cast<uint8_t*>(&bytes[at]), x.data());
+      if (format.encode != nullptr) {
+        format.encode(reinterpret_cast<uint8_t*>(&bytes[at]), x.data());
+        continue;
+      }
+      for (size_t i = 0; i < format.bytes; ++i) {  // codes of two bits
+        bytes[at + i] =
+            static_cast<std::byte>(rng.below(3) | rng.below(3) << 2 | rng.below(3) << 4 | rng.below(3) << 6);
+      }
     }
-    tensor = {"w", static_cast<TensorType>(format.gguf_type), 2, {kCols, kRows, 1, 1}, kRows * kCols, bytes};
+    tensor = {"w", static_cast<TensorType>(format.gguf_type), 2, {kCols, kRows, 1, 1}, kRows * kCols, bytes, {}};
+    if (has_scale_of_tensor(&format)) {
+      const float scale = 0.375f;
+      tail.resize(32);
+      std::memcpy(tail.data(), &scale, sizeof scale);
+      tensor.tail = tail;
+    }
   }
   Matrix(const Matrix&) = delete;
 
-  std::vector<std::byte> bytes;
+  std::vector<std::byte> bytes, tail;
   Tensor tensor;
 };
 
@@ -76,8 +90,9 @@ TEST(Linear, EveryFormatIsTheProductThatTheReferenceHas) {
           double want = 0;
           double size = 0;
           for (size_t c = 0; c < kCols; ++c) {
-            want += weights[r * kCols + c] * static_cast<double>(x[t * kCols + c]);
-            size += std::fabs(weights[r * kCols + c] * static_cast<double>(x[t * kCols + c]));
+            const double weight = weights[r * kCols + c] * static_cast<double>(w.tensor.scale());
+            want += weight * static_cast<double>(x[t * kCols + c]);
+            size += std::fabs(weight * static_cast<double>(x[t * kCols + c]));
           }
           // Activations of 8 bits are off by up to a 254th of their block's largest.
           const double bound = std::string(format->activations) == "f32" ? 1e-4 * size : 0.03 * size;

@@ -26,7 +26,7 @@ void may_reject(F f) {
 
 void use(const assay::GgufFile& file) {
   for (const auto& tensor : file.tensors()) {
-    if (tensor.data.size() != assay::tensor_bytes(tensor.type, tensor.shape()) ||
+    if (tensor.data.size() + tensor.tail.size() != assay::tensor_bytes(tensor.type, tensor.shape()) ||
         file.find_tensor(tensor.name) != &tensor) {
       std::abort();
     }

@@ -47,7 +47,8 @@ struct Sample {
 };
 
 Table draw_table(const Cpu& cpu, const BlockCheckOptions& options, Rng& rng) {
-  std::vector<std::string> of_block = {"add_f32", "attention_f32", "quantize_q8_0", "quantize_q8_k"};
+  std::vector<std::string> of_block = {"add_f32",       "attention_f32", "quantize_q8_0",
+                                       "quantize_q8_k", "quantize_i8_s", "scale_f32"};
   const Architecture& a = find_architecture(options.architecture);
   const auto add = [&](std::initializer_list<const char*> kernels) {
     of_block.insert(of_block.end(), kernels.begin(), kernels.end());
@@ -59,9 +60,6 @@ Table draw_table(const Cpu& cpu, const BlockCheckOptions& options, Rng& rng) {
   }
   if (a.turn != Turn::none) {
     add({"rope_f32", "attention_f16", "convert_f16", "join_attention_f32"});
-  }
-  if (a.sub_norms) {
-    add({"scale_f32"});
   }
   add({kernel_of(a.activation)});
   for (const TensorTypeInfo& type : tensor_types()) {

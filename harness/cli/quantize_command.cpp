@@ -223,6 +223,7 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
     expect_finite(in, t, values, "re-convert the model");
     if (infos[i].type == t.type) {
       writer.write(t.data);
+      writer.write(t.tail);
       continue;
     }
     writer.write(convert(in, t, values, infos[i].type, dispatch, pool));

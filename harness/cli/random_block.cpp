@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string_view>
 
 #include "harness/cli/verify.h"
@@ -169,7 +170,9 @@ std::vector<std::byte>& RandomBlock::bytes_of(const std::string& name, TensorTyp
   t.ne = {1, 1, 1, 1};
   std::ranges::copy(ne, t.ne.begin());
   t.n_elements = t.ne[0] * t.ne[1];
-  t.data = bytes;
+  const size_t tail = tensor_type_info(type).tail_bytes;
+  t.data = std::span(bytes).first(bytes.size() - tail);
+  t.tail = std::span(bytes).last(tail);
   return bytes;
 }
 
@@ -178,6 +181,13 @@ void RandomBlock::floats(const std::string& name, TensorType type, std::vector<u
   // What these bytes mean is for both readers to say; here they only have to be plausible weights.
   const TensorTypeInfo& info = tensor_type_info(type);
   auto& bytes = bytes_of(name, type, std::move(ne));
+  if (info.format->encode == nullptr) {  // codes of two bits, and a scale behind them
+    for (auto& byte : bytes) {
+      byte = static_cast<std::byte>(rng.below(3) | rng.below(3) << 2 | rng.below(3) << 4 | rng.below(3) << 6);
+    }
+    std::memcpy(&bytes[bytes.size() - info.tail_bytes], &deviation, sizeof deviation);
+    return;
+  }
   std::vector<float> values(info.block);
   // Large blocks take a search to write: from the second dozen on they repeat earlier ones, in random order.
   constexpr size_t kLarge = 256;

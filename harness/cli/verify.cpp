@@ -93,7 +93,10 @@ double error_of(double got, double want) {
 }  // namespace
 
 reference::RawTensor raw_tensor(const Tensor& tensor) {
-  return {static_cast<uint32_t>(tensor.type), {tensor.shape().begin(), tensor.shape().end()}, tensor.data};
+  return {static_cast<uint32_t>(tensor.type),
+          {tensor.shape().begin(), tensor.shape().end()},
+          tensor.data,
+          static_cast<double>(tensor.scale())};
 }
 
 Verification::Verification(const GgufFile& file, bool keeps_halves)

@@ -216,7 +216,7 @@ TEST(Verify, TheRunnersFormatsAreTheReferences) {
 void expect_same_weights(TensorType type, std::span<const std::byte> bytes) {
   const reference::Format& format = *reference::find_format(static_cast<uint32_t>(type));
   const size_t blocks = bytes.size() / format.bytes;
-  Tensor t{"all", type, 1, {blocks * format.elements, 1, 1, 1}, blocks * format.elements, bytes};
+  Tensor t{"all", type, 1, {blocks * format.elements, 1, 1, 1}, blocks * format.elements, bytes, {}};
   Dispatch dispatch(detect_cpu(), Dispatch::Options{});
   const std::vector<float> got = tensor_floats(t, dispatch);
   const auto want = reference::decode(format, reinterpret_cast<const uint8_t*>(bytes.data()), blocks);
