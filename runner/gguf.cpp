@@ -164,13 +164,21 @@ GgufKeyValue read_key_value(Cursor& cursor) {
   return entry;
 }
 
-/// Large models are split over several files, each a GGUF file of its own with the keys that llama.cpp's gguf-split writes.
-void refuse_part_of_a_model(const GgufFile& file, uint64_t n_tensors) {
-  constexpr const char* kMerge = "merge the parts first, with `llama-gguf-split --merge FIRST_PART OUT`";
-  if (const uint64_t parts = file.find_u64("split.count").value_or(1); parts > 1) {
-    throw InputError(fmt::format("{}: is part {} of {} of a split model, by its split.no and split.count; {}",
-                                 file.path(), file.find_u64("split.no").value_or(0) + 1, parts, kMerge));
-  }
+/// Large models are split over several files, each a GGUF file of its own with the keys that llama.cpp's gguf-split writes: NAME-00001-of-00003.gguf
+/// and so on.
+constexpr const char* kMerge = "merge the parts first, with `llama-gguf-split --merge FIRST_PART OUT`";
+
+uint64_t parts_of(const GgufFile& file) { return file.find_u64("split.count").value_or(1); }
+
+std::string part_suffix(uint64_t number, uint64_t parts) { return fmt::format("-{:05}-of-{:05}.gguf", number, parts); }
+
+[[noreturn]] void refuse_part(const GgufFile& file, const std::string& why) {
+  throw InputError(fmt::format("{}: is part {} of {} of a split model, by its split.no and split.count; {}",
+                               file.path(), file.find_u64("split.no").value_or(0) + 1, parts_of(file), why));
+}
+
+void expect_all_tensors(const GgufFile& file) {
+  const uint64_t n_tensors = file.tensors().size();
   if (const uint64_t all = file.find_u64("split.tensors.count").value_or(n_tensors); all != n_tensors) {
     throw InputError(fmt::format("{}: holds {} tensors of a model that has {}, by its split.tensors.count; {}",
                                  file.path(), n_tensors, all, kMerge));
@@ -319,7 +327,7 @@ GgufFile::Mapping::~Mapping() {
   }
 }
 
-GgufFile GgufFile::open(const std::string& path) {
+GgufFile GgufFile::open_alone(const std::string& path) {
   GgufFile file;
   file.path_ = path;
   file.mapping_ = Mapping(path);
@@ -327,10 +335,52 @@ GgufFile GgufFile::open(const std::string& path) {
   return file;
 }
 
+GgufFile GgufFile::open(const std::string& path) {
+  GgufFile file = open_alone(path);
+  file.add_parts();
+  expect_all_tensors(file);
+  return file;
+}
+
+void GgufFile::add_parts() {
+  const uint64_t parts = parts_of(*this);
+  if (parts <= 1) {
+    return;
+  }
+  const std::string suffix = part_suffix(1, parts);
+  if (find_u64("split.no").value_or(0) != 0) {
+    refuse_part(*this, fmt::format("give the first, NAME{}", suffix));
+  }
+  if (!path_.ends_with(suffix)) {
+    refuse_part(*this, fmt::format("its name does not end in {}, so the others are not found: rename them, or {}",
+                                   suffix, kMerge));
+  }
+  const std::string stem = path_.substr(0, path_.size() - suffix.size());
+  for (uint64_t number = 2; number <= parts; ++number) {
+    GgufFile part = open_alone(stem + part_suffix(number, parts));
+    if (parts_of(part) != parts || part.find_u64("split.no").value_or(0) + 1 != number) {
+      refuse_part(part, fmt::format("by its name it is part {} of {}: it belongs to another model; download it again",
+                                    number, parts));
+    }
+    for (Tensor& tensor : part.tensors_) {
+      if (!tensor_index_.emplace(tensor.name, tensors_.size()).second) {
+        throw InputError(
+            fmt::format("{}: tensor {} is in an earlier part, too; {}", part.path_, quote(tensor.name), kDamaged));
+      }
+      tensors_.push_back(std::move(tensor));
+    }
+    parts_.push_back(std::move(part.mapping_));
+  }
+}
+
 GgufFile GgufFile::parse(std::string name, std::span<const std::byte> bytes) {
   GgufFile file;
   file.path_ = std::move(name);
   file.read(bytes);
+  if (parts_of(file) > 1) {
+    refuse_part(file, kMerge);
+  }
+  expect_all_tensors(file);
   return file;
 }
 
@@ -368,8 +418,6 @@ void GgufFile::read(std::span<const std::byte> bytes) {
       }
     }
   }
-
-  refuse_part_of_a_model(*this, n_tensors);
 
   std::vector<Extent> extents(n_tensors);
   tensors_.reserve(n_tensors);

@@ -105,7 +105,8 @@ struct Tensor {
 /// truncated meanwhile: that is a SIGBUS in any program that maps files.
 class GgufFile {
  public:
-  /// Maps and checks the file.
+  /// Maps and checks the file, and where it is the first of a split model (NAME-00001-of-00003.gguf) the others, too: their tensors follow
+  /// its own.
   static GgufFile open(const std::string& path);
 
   /// The same checks on bytes in memory, which the caller keeps alive and which begin at an 8-byte
@@ -171,7 +172,9 @@ class GgufFile {
   };
 
   GgufFile() = default;
+  static GgufFile open_alone(const std::string& path);
   void read(std::span<const std::byte> bytes);
+  void add_parts();
   [[noreturn]] void missing_key(std::string_view key) const;
   [[noreturn]] void wrong_value(std::string_view key, std::string_view wanted) const;
 
@@ -184,6 +187,7 @@ class GgufFile {
 
   std::string path_;
   Mapping mapping_;
+  std::vector<Mapping> parts_;  ///< the others, of a split model
   uint32_t alignment_ = kGgufDefaultAlignment;
   std::vector<GgufKeyValue> metadata_;
   std::vector<Tensor> tensors_;

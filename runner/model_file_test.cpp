@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <map>
 
 #include "harness/runtime/rng.h"
@@ -246,6 +247,60 @@ TEST(ModelFile, OtherNumbersOfRowsAreRefused) {
   EXPECT_EQ(SmallModel().set("gpt2.vocab_size", uint32_t{258}).refusal(), "");
   EXPECT_EQ(SmallModel().pad(6).set("gpt2.vocab_size", uint32_t{264}).refusal(), "");
   expect_says(SmallModel().set("gpt2.vocab_size", uint32_t{50'257}).refusal(), "gpt2.vocab_size is 50257");
+}
+
+/// The model in parts: its tensors in turn.
+std::vector<std::string> write_parts(const GgufFile& whole, const TemporaryFolder& folder, size_t parts) {
+  std::vector<std::string> paths;
+  for (size_t part = 0; part < parts; ++part) {
+    std::vector<GgufKeyValue> metadata = part == 0 ? whole.metadata() : std::vector<GgufKeyValue>();
+    metadata.push_back({"split.no", static_cast<uint16_t>(part)});
+    metadata.push_back({"split.count", static_cast<uint16_t>(parts)});
+    metadata.push_back({"split.tensors.count", static_cast<int32_t>(whole.tensors().size())});
+    std::vector<GgufTensorInfo> infos;
+    std::vector<std::span<const std::byte>> data;
+    for (size_t i = part; i < whole.tensors().size(); i += parts) {
+      const Tensor& t = whole.tensors()[i];
+      infos.push_back({t.name, t.type, {t.shape().begin(), t.shape().end()}});
+      data.push_back(t.data);
+    }
+    paths.push_back(folder.path(fmt::format("m-{:05}-of-{:05}.gguf", part + 1, parts)));
+    write_gguf(paths.back(), metadata, infos, data);
+  }
+  return paths;
+}
+
+TEST(ModelFile, ASplitModelIsReadFromItsFirstPart) {
+  const SmallModel small;
+  const std::string path = small.write();
+  const GgufFile whole = GgufFile::open(path);
+  const TemporaryFolder folder;
+  const std::vector<std::string> paths = write_parts(whole, folder, 3);
+  std::vector<std::vector<float>> logits;
+  for (const std::string& one : {path, paths[0]}) {
+    const GgufFile file = GgufFile::open(one);
+    EXPECT_EQ(file.tensors().size(), whole.tensors().size());
+    Dispatch dispatch(detect_cpu(), kScalar);
+    Model model(file, dispatch, 1);
+    const auto last = model.eval(std::vector<int32_t>{'a', 'b'});
+    logits.emplace_back(last.begin(), last.end());
+  }
+  EXPECT_EQ(logits[0], logits[1]);
+  const std::string joined = folder.path("joined.gguf");
+  EXPECT_EQ(run_assay({"quantize", paths[0], joined, "--type", "f16"}).status, 0);
+  EXPECT_EQ(GgufFile::open(joined).tensors().size(), whole.tensors().size()) << "one file again";
+
+  const auto refusal = [](const std::string& of) { return input_error([&] { GgufFile::open(of); }); };
+  expect_clear(refusal(paths[1]), "is part 2 of 3 of a split model, by its split.no and split.count; give the first");
+  const std::string second = read_all(paths[1]);
+  std::filesystem::copy_file(paths[2], paths[1], std::filesystem::copy_options::overwrite_existing);
+  expect_clear(refusal(paths[0]), "by its name it is part 2 of 3");
+  std::filesystem::remove(paths[1]);
+  expect_clear(refusal(paths[0]), "m-00002-of-00003.gguf: cannot open");
+  write_all(paths[1], second.substr(0, second.size() / 2));
+  EXPECT_NE(refusal(paths[0]), "");
+  write_all(paths[1], second);
+  EXPECT_EQ(refusal(paths[0]), "");
 }
 
 TEST(ModelFile, PartsOfAModelAreRefused) {

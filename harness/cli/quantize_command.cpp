@@ -197,6 +197,8 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
       value = mix.file_type;
     }
   }
+  std::erase_if(metadata,
+                [](const GgufKeyValue& entry) { return entry.key.starts_with("split."); });  // it is one file now
   int blocks = 0;
   for (const Tensor& t : file.tensors()) {
     blocks = std::max(blocks, block_of(t.name) + 1);
