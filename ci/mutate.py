@@ -42,6 +42,17 @@ CHECK_SECONDS = 300
 SAMPLE_SECONDS = 10  # of the check: a loop without end is found by it
 
 
+# What quantize_<format> alone runs of kernels/formats/: generators keep it in their objects, as a format's description names it.
+ENCODERS = re.compile(r"\b(\w+_encode|tq1_0_byte|signed_most|are_finite|is_finite_float|round_half_away|inverse_of|kept_scale|write_scale|"
+                      r"range_of|float_to_half|write_nibbles|write_planes_of_two_bits)\(")
+
+
+def is_for_encoders(path, block):
+    """Whether nothing else runs this function (its numbered lines) of a header of kernels/formats/."""
+    head = next((line for _, line in block if line.startswith("static")), "")
+    return path.endswith("formats/search.h") or (path.startswith("kernels/formats/") and bool(ENCODERS.search(head)))
+
+
 def is_shared(path):
     """Whether it holds functions of which a variant needs some: most edits would be none."""
     return path.startswith(("kernels/shared/", "kernels/formats/")) and "jit" not in path and path.endswith(".h")
@@ -114,7 +125,7 @@ class Build:
         return {name: objects for name, objects in variants.items() if name in runnable}
 
     def live(self, variant, path, cache={}):
-        """The lines of a shared header but for functions that the variant has not, as its line numbers for debuggers tell."""
+        """The lines of a shared header but for functions that the variant has not, as its line numbers for debuggers tell, or does not run."""
         key = (variant, path)
         if key not in cache:
             outputs = [thing.output for thing in self.variants[variant] if path in thing.files]
@@ -124,9 +135,11 @@ class Build:
             cache[key], block = set(), []
             for number, line in enumerate(edits_of(path)[0].split("\n"), 1):
                 block.append((number, line))
-                if line.startswith("}"):
+                if line.startswith("}") or (line.startswith("static") and line.endswith("}")):
                     no_function = not any(") {" in text for _, text in block)
-                    if no_function or not told or not coded.isdisjoint(n for n, _ in block):
+                    if is_for_encoders(path, block) and not variant.startswith("quantize_"):
+                        pass
+                    elif no_function or not told or not coded.isdisjoint(n for n, _ in block):
                         cache[key].update(n for n, _ in block)
                     block = []
         return cache[key]

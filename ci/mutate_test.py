@@ -3,6 +3,7 @@ import pathlib
 import unittest
 import unittest.mock
 
+import mutate
 import mutation_report
 import mutations
 
@@ -37,6 +38,19 @@ def made(path, text):
 
 
 class MutationsTest(unittest.TestCase):
+    def test_only_quantizers_run_what_encodes(self):
+        def block(*lines):
+            return list(enumerate(lines, 1))
+
+        encoder = block("// ggml's rule.", "static int q5_0_encode(uint8_t* block, const float* x) {", "}")
+        helper = block("static inline int are_finite(const float* x, size_t n) {", "}")
+        decoder = block("static void q5_0_values(int8_t* values, const uint8_t* block) {", "  f(are_finite(x));", "}")
+        self.assertTrue(mutate.is_for_encoders("kernels/formats/q5_0.h", encoder))
+        self.assertTrue(mutate.is_for_encoders("kernels/formats/format.h", helper))
+        self.assertTrue(mutate.is_for_encoders("kernels/formats/search.h", decoder))
+        self.assertFalse(mutate.is_for_encoders("kernels/formats/q5_0.h", decoder))
+        self.assertFalse(mutate.is_for_encoders("kernels/shared/format.h", helper))
+
     def assert_made(self, edits, operator, old, new):
         self.assertIn((operator, old, new), edits)
 
