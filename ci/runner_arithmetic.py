@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-MAY_COMPUTE = {"sampler.cpp.o", "architecture.cpp.o"}
+MAY_COMPUTE = {"sampler.cpp.o", "architecture.cpp.o", "model_sizes.cpp.o"}
 # SSE, AVX and AVX-512 by what they do and the type that they end in; x87 by name.
 OPERATION = "add|sub|mul|div|sqrt|rsqrt|rcp|max|min|hadd|hsub|dp|round|addsub|reduce|scalef|fn?m(?:add|sub)[0-9]{3}|fmaddsub[0-9]{3}"
 COMPUTES = re.compile(

@@ -122,8 +122,14 @@ std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string&
     const std::string pattern(item.substr(0, equals));
     const std::string label(item.substr(equals + 1));
     bool matched = false;
+    const Kernel* passed =
+        nullptr;  // of those that have no such variant by design, where a glob is not about them alone
     for (const auto& kernel : kernels()) {
       if (!glob_match(pattern, kernel.name)) {
+        continue;
+      }
+      if (kernel.contract->left_out != nullptr && kernel.find(label) == nullptr) {
+        passed = &kernel;
         continue;
       }
       const Variant& variant = find_variant(kernel.name + "/" + label);
@@ -133,7 +139,9 @@ std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string&
       forced[kernel.name] = label;
       matched = true;
     }
-    if (!matched) {
+    if (!matched && passed != nullptr) {
+      find_variant(passed->name + "/" + label);  // throws with the list of those that it has
+    } else if (!matched) {
       find_kernel(pattern);  // throws with the list of names
     }
   }

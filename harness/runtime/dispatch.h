@@ -60,7 +60,8 @@ struct Decision {
   std::string why;
 };
 
-/// kernel -> variant of "kernel=variant,...", kernels may be globs, the later wins. Throws InputError for an unknown kernel or
+/// kernel -> variant of "kernel=variant,...", kernels may be globs, the later wins. A glob passes over kernels that have no such variant by
+/// design (assay_contract::left_out). Throws InputError for an unknown kernel or
 /// variant, MachineError for one that this CPU cannot run; `origin` is what its message names.
 std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string& force, const std::string& origin);
 

@@ -193,6 +193,10 @@ TEST_F(ProfileTest, UnknownNamesInForceAreErrors) {
   EXPECT_THROW(dispatch("dot_f32"), InputError);
   EXPECT_THROW(dispatch("dot_f64=scalar"), InputError);
   EXPECT_THROW(dispatch("dot_f32=avx3"), InputError);
+  EXPECT_THROW(dispatch("*=avx3"), InputError);
+  EXPECT_THROW(dispatch("quantize_q4_k=x87"), InputError);
+  EXPECT_THROW(dispatch("quantize_q4_*=x87"), InputError);
+  EXPECT_NO_THROW(dispatch("quantize_q*=x87")) << "quantize_q8_0, of activations, has one";
 }
 
 TEST_F(ProfileTest, BadFilesAreErrors) {
