@@ -45,7 +45,7 @@ void use(const assay::GgufFile& file) {
     may_reject([&] { file.i32s(entry.key); });
     may_reject([&] { file.f32s(entry.key); });
   }
-  may_reject([&] { assay::Gpt2Sizes::read(file); });
+  may_reject([&] { assay::ModelSizes::read(file); });
   may_reject([&] {
     const assay::Tokenizer tokenizer(file);
     // Text of many kinds comes back as it was, whatever the vocabulary.
