@@ -48,7 +48,8 @@ void use(const assay::GgufFile& file) {
   may_reject([&] { assay::ModelSizes::read(file); });
   may_reject([&] {
     const assay::Tokenizer tokenizer(file);
-    // Text of many kinds comes back as it was, whatever the vocabulary.
+    const bool keeps_bytes = file.string("tokenizer.ggml.model") == "gpt2";
+    // Text of many kinds comes back as it was, whatever the vocabulary; sentence pieces may know no token for some of it.
     std::string all;
     for (int b = 0; b < 256; ++b) {
       all += static_cast<char>(b);
@@ -59,7 +60,7 @@ void use(const assay::GgufFile& file) {
       for (const int32_t id : tokenizer.encode(text)) {
         back += tokenizer.decode_piece(id);
       }
-      if (back != text) {
+      if (keeps_bytes && back != text) {
         std::abort();
       }
     }
