@@ -104,7 +104,8 @@ void SentencePieces::append_bytes(std::string_view symbol, std::vector<int32_t>&
 }
 
 void SentencePieces::encode(std::string_view part, bool begins, std::vector<int32_t>& ids) const {
-  const std::string text = replaced(adds_space_ && begins ? " " + std::string(part) : std::string(part), " ", kBlank);
+  std::string text(adds_space_ && begins ? kBlank : "");
+  text += replaced(part, " ", kBlank);
   // A symbol is known by its first byte: its length, and where the one before it begins.
   std::vector<size_t> length(text.size());
   std::vector<size_t> previous(text.size());
