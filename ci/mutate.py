@@ -43,7 +43,7 @@ SAMPLE_SECONDS = 10  # of the check: a loop without end is found by it
 
 
 # What quantize_<format> alone runs of kernels/formats/: generators keep it in their objects, as a format's description names it.
-ENCODERS = re.compile(r"\b(\w+_encode|tq1_0_byte|signed_most|are_finite|is_finite_float|round_half_away|inverse_of|kept_scale|write_scale|"
+ENCODERS = re.compile(r"\b(\w+_encode|encode_two_bits|tq1_0_byte|signed_most|are_finite|is_finite_float|round_half_away|inverse_of|kept_scale|write_scale|"
                       r"range_of|float_to_half|write_nibbles|write_planes_of_two_bits)\(")
 
 
@@ -137,9 +137,8 @@ class Build:
                 block.append((number, line))
                 if line.startswith("}") or (line.startswith("static") and line.endswith("}")):
                     no_function = not any(") {" in text for _, text in block)
-                    if is_for_encoders(path, block) and not variant.startswith("quantize_"):
-                        pass
-                    elif no_function or not told or not coded.isdisjoint(n for n, _ in block):
+                    runs = variant.startswith("quantize_") or not is_for_encoders(path, block)
+                    if runs and (no_function or not told or not coded.isdisjoint(n for n, _ in block)):
                         cache[key].update(n for n, _ in block)
                     block = []
         return cache[key]

@@ -1,10 +1,9 @@
 #include "reference/quantize.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <iterator>
-#include <limits>
 
 #include "reference/convert_f16.h"
 #include "reference/formats/f16.h"
@@ -15,10 +14,6 @@ namespace reference {
 namespace {
 
 constexpr uint32_t k2023 = 1u << 16;  // what the formats of 2023 alone have on their number
-
-bool all_finite(const float* x, int n) {
-  return std::all_of(x, x + n, [](float v) { return std::isfinite(v); });
-}
 
 /// The first of the largest magnitude; +0 where all are zeros.
 float largest(const float* x, int n) {
@@ -38,11 +33,7 @@ bool put_half(uint8_t* to, float x) {
   return (bits & 0x7c00) != 0x7c00;
 }
 
-void put_float(uint8_t* to, float x) {
-  uint32_t bits = 0;
-  std::memcpy(&bits, &x, 4);
-  put(to, bits, 4);
-}
+void put_float(uint8_t* to, float x) { put(to, std::bit_cast<uint32_t>(x), 4); }
 
 int at_most(int code, int most) { return std::min(code, most); }
 int cut(float x) { return static_cast<int>(x); }
@@ -81,9 +72,6 @@ float symmetric_codes(int* codes, const float* x, int half) {
 
 bool q4_0(uint8_t* block, const float* x) {
   int codes[32];
-  if (!all_finite(x, 32)) {
-    return false;
-  }
   const float d = symmetric_codes(codes, x, 8);
   put_nibbles(block + 2, codes);
   return put_half(block, d);
@@ -91,9 +79,6 @@ bool q4_0(uint8_t* block, const float* x) {
 
 bool q5_0(uint8_t* block, const float* x) {
   int codes[32];
-  if (!all_finite(x, 32)) {
-    return false;
-  }
   const float d = symmetric_codes(codes, x, 16);
   put_fifth_bits(block + 2, codes);
   put_nibbles(block + 6, codes);
@@ -102,9 +87,6 @@ bool q5_0(uint8_t* block, const float* x) {
 
 /// The range becomes 0 .. most. False: it overflows.
 bool codes_of_range(int* codes, float& d, float& m, const float* x, int most, bool away) {
-  if (!all_finite(x, 32)) {
-    return false;
-  }
   m = *std::min_element(x, x + 32);
   d = (*std::max_element(x, x + 32) - m) / static_cast<float>(most);
   if (!std::isfinite(d)) {
@@ -152,9 +134,6 @@ float codes_of_magnitude(int* codes, const float* x, int n, int most) {
 
 bool q8_0(uint8_t* block, const float* x) {
   int codes[32];
-  if (!all_finite(x, 32)) {
-    return false;
-  }
   const float d = codes_of_magnitude(codes, x, 32, 127);
   std::transform(codes, codes + 32, block + 2, [](int code) { return static_cast<uint8_t>(code); });
   return put_half(block, d);
@@ -162,9 +141,6 @@ bool q8_0(uint8_t* block, const float* x) {
 
 bool q4_0_2023(uint8_t* block, const float* x) {
   int codes[32];
-  if (!all_finite(x, 32)) {
-    return false;
-  }
   put_float(block, codes_of_magnitude(codes, x, 32, 7));
   std::transform(codes, codes + 32, codes, [](int code) { return code + 8; });
   put_pairs(block + 4, codes);
@@ -186,9 +162,6 @@ bool q4_1_2023(uint8_t* block, const float* x) {
 
 bool q8_0_2023(uint8_t* block, const float* x) {
   int codes[32];
-  if (!all_finite(x, 32)) {
-    return false;
-  }
   put_float(block, codes_of_magnitude(codes, x, 32, 127));
   std::transform(codes, codes + 32, block + 4, [](int code) { return static_cast<uint8_t>(code); });
   return true;
@@ -196,9 +169,6 @@ bool q8_0_2023(uint8_t* block, const float* x) {
 
 bool mxfp4(uint8_t* block, const float* x) {
   constexpr float kValues[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-  if (!all_finite(x, 32)) {
-    return false;
-  }
   const float most = std::fabs(largest(x, 32));
   const int power = most == 0 ? 0 : std::max(std::ilogb(most) + 125, 0);
   const float d = std::ldexp(1.0f, power - 128);
@@ -220,16 +190,13 @@ bool q1_0(uint8_t* block, const float* x) {
     sum += std::fabs(x[e]);
     block[2 + e / 8] = static_cast<uint8_t>(block[2 + e / 8] | (x[e] >= 0 ? 1 : 0) << e % 8);
   }
-  return all_finite(x, 128) && put_half(block, sum / 128);
+  return put_half(block, sum / 128);
 }
 
 /// Four codes of two bits in a byte, the first in the lowest ones.
 template <int n>
 bool two_bits(uint8_t* block, const float* x) {
   int codes[n];
-  if (!all_finite(x, n)) {
-    return false;
-  }
   const float d = codes_of_magnitude(codes, x, n, 1);
   for (int i = 0; i < n / 4; ++i) {
     const int* four = codes + 4 * i;
@@ -240,9 +207,6 @@ bool two_bits(uint8_t* block, const float* x) {
 
 bool tq2_0(uint8_t* block, const float* x) {
   int codes[256];
-  if (!all_finite(x, 256)) {
-    return false;
-  }
   const float d = codes_of_magnitude(codes, x, 256, 1);
   std::fill(block, block + 64, uint8_t{0});
   for (int e = 0; e < 256; ++e) {
@@ -263,9 +227,6 @@ uint8_t trits_byte(const int* codes, int step, int count) {
 
 bool tq1_0(uint8_t* block, const float* x) {
   int codes[256];
-  if (!all_finite(x, 256)) {
-    return false;
-  }
   const float d = codes_of_magnitude(codes, x, 256, 1);
   for (int m = 0; m < 32; ++m) {
     block[m] = trits_byte(codes + m, 32, 5);

@@ -5,7 +5,7 @@
 
 namespace reference {
 
-/// A block of a format with a rule, as the contract of quantize_<format> has it. False: the format cannot hold x.
+/// A block of a format with a rule, as the contract of quantize_<format> has it. x is finite. False: the format cannot hold it.
 using Quantize = bool(uint8_t* block, const float* x);
 
 /// By GGUF's number of the format; nullptr: it has no rule, or its weights are floats.
@@ -25,7 +25,7 @@ struct Searched {
 /// nullptr: its scales are not searched.
 const Searched* find_searched(uint32_t type);
 
-/// The sum of squared errors of the plain choice (quantize_fn's contract); Inf where an fp16 overflows.
+/// The sum of squared errors of the plain choice (quantize_fn's contract) of x, which is finite; Inf where an fp16 overflows.
 double plain_error(const Searched& format, const float* x);
 
 }  // namespace reference

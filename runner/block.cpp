@@ -276,8 +276,7 @@ void Block::keep(size_t tokens, size_t past) {
   }
 }
 
-// Tokens from `first` on, of which `past` are before the first.
-void Block::attend_whole(size_t first, size_t tokens, size_t past, ThreadPool& pool) {
+void Block::attend_whole(size_t tokens, size_t past, ThreadPool& pool) {
   const size_t d = sizes_.head_size;
   const size_t group = sizes_.n_head / sizes_.n_head_kv;
   const size_t of_head = sizes_.n_ctx * attention_->row_bytes();
@@ -285,13 +284,12 @@ void Block::attend_whole(size_t first, size_t tokens, size_t past, ThreadPool& p
   attention_->prepare(tokens, past);
   pool.run(sizes_.n_head_kv, [&](size_t head, unsigned thread) {
     const size_t at = head * group * d;
-    attention_->run(heads_.data() + first * sizes_.n_head * d + at, sizes_.n_head * d,
-                    rows_.data() + first * width() + at, width(), keys_ + head * of_head, values_ + head * of_head,
-                    tokens, past, pool.scratch(thread));
+    attention_->run(heads_.data() + at, sizes_.n_head * d, rows_.data() + at, width(), keys_ + head * of_head,
+                    values_ + head * of_head, tokens, past, pool.scratch(thread));
   });
 }
 
-// The same, where all of them see keys of the same parts: each part of each head is a chunk of work.
+// The same of the tokens from `first` on, before which are `past`, where all of them see keys of the same parts: each part of each head is a chunk of work.
 void Block::attend_by_parts(size_t first, size_t tokens, size_t past, ThreadPool& pool) {
   const size_t d = sizes_.head_size;
   const size_t wide = sizes_.n_head * d;
@@ -339,7 +337,7 @@ void Block::attend(size_t tokens, size_t past, ThreadPool& pool) {
   const size_t of_part = part_of_keys(sizes_);
   const size_t whole = past < of_part ? std::min(tokens, of_part - past) : 0;
   if (whole > 0) {
-    attend_whole(0, whole, past, pool);
+    attend_whole(whole, past, pool);
   }
   for (size_t first = whole; first < tokens;) {
     // Few enough that what the parts give stays in a cache, and up to a round position: none sees a part more than the others.

@@ -123,7 +123,7 @@ class Block {
   };
   size_t width() const { return (sizes_.n_head + 2 * sizes_.n_head_kv) * sizes_.head_size; }
   void attend(size_t tokens, size_t past, ThreadPool& pool);
-  void attend_whole(size_t first, size_t tokens, size_t past, ThreadPool& pool);
+  void attend_whole(size_t tokens, size_t past, ThreadPool& pool);
   void attend_by_parts(size_t first, size_t tokens, size_t past, ThreadPool& pool);
   void turn(size_t tokens, size_t past, ThreadPool& pool);
   void keep(size_t tokens, size_t past);

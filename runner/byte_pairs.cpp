@@ -13,8 +13,6 @@
 namespace assay {
 namespace {
 
-constexpr const char* kReconvertBytePairs = "re-convert the model";
-
 /// GPT-2 writes a byte as a printable character: itself where Latin-1 has one, and the others, in
 /// order, as U+0100 and on (bytes_to_unicode of its encoder.py).
 struct ByteAlphabet {
@@ -91,7 +89,7 @@ void BytePairs::read_tokens(const TokenTable& table) {
     }
     if (!bytes) {
       throw InputError(fmt::format("{}: token {}, {}, is not in GPT-2's alphabet of bytes; {}", table.file, i,
-                                   quote(text), kReconvertBytePairs));
+                                   quote(text), kReconvert));
     }
     if (bytes->size() == 1 && type != TokenType::user_defined) {
       byte_ids_[static_cast<unsigned char>(bytes->front())] = id;
@@ -100,8 +98,8 @@ void BytePairs::read_tokens(const TokenTable& table) {
   }
   for (size_t b = 0; b < byte_ids_.size(); ++b) {
     if (byte_ids_[b] < 0) {
-      throw InputError(fmt::format("{}: tokenizer.ggml.tokens has no token for byte 0x{:02x}; {}", table.file, b,
-                                   kReconvertBytePairs));
+      throw InputError(
+          fmt::format("{}: tokenizer.ggml.tokens has no token for byte 0x{:02x}; {}", table.file, b, kReconvert));
     }
   }
 }
@@ -113,13 +111,13 @@ void BytePairs::refuse_longer_tokens(const TokenTable& table) const {
       throw InputError(
           fmt::format("{}: there are no merges in tokenizer.ggml.merges, but token {}, {}, is longer than "
                       "a byte: the text would be split into bytes; {}",
-                      table.file, i, quote(pieces_[i]), kReconvertBytePairs));
+                      table.file, i, quote(pieces_[i]), kReconvert));
     }
   }
 }
 
 void BytePairs::read_merges(const GgufFile& file, const TokenTable& table) {
-  const TokenIds ids = table.index();
+  const auto ids = table.index();
   // A writer may leave out an empty array: then each byte is a token.
   const auto* merges = file.find_strings("tokenizer.ggml.merges");
   if (merges == nullptr || merges->empty()) {
@@ -130,8 +128,7 @@ void BytePairs::read_merges(const GgufFile& file, const TokenTable& table) {
   for (size_t rank = 0; rank < merges->size(); ++rank) {
     const std::string_view text = (*merges)[rank];
     const auto fail = [&](std::string_view problem) {
-      throw InputError(
-          fmt::format("{}: merge {}, {}, {}; {}", file.path(), rank, quote(text), problem, kReconvertBytePairs));
+      throw InputError(fmt::format("{}: merge {}, {}, {}; {}", file.path(), rank, quote(text), problem, kReconvert));
     };
     const auto id_of = [&](std::string_view token) {
       const auto it = ids.find(token);
@@ -163,7 +160,7 @@ void BytePairs::read_merges(const GgufFile& file, const TokenTable& table) {
   if (repeated != merges_.end()) {
     throw InputError(fmt::format("{}: merges {} and {} are both {}; {}", file.path(), repeated->rank,
                                  (repeated + 1)->rank, quote((*merges)[static_cast<size_t>(repeated->rank)]),
-                                 kReconvertBytePairs));
+                                 kReconvert));
   }
 }
 
@@ -245,7 +242,7 @@ void BytePairs::encode(std::string_view text, bool /*begins*/, std::vector<int32
   Scratch scratch;
   for (const std::string_view piece : split_into_pieces(*pre_, text)) {
     if (!whole_.empty()) {
-      if (const auto found = whole_.find(std::string(piece)); found != whole_.end()) {
+      if (const auto found = whole_.find(piece); found != whole_.end()) {
         ids.push_back(found->second);
         continue;
       }

@@ -30,7 +30,6 @@ class BytePairs : public TextEncoder {
     int32_t result;
   };
   struct Scratch;
-  using TokenIds = std::unordered_map<std::string_view, int32_t>;
 
   void read_tokens(const TokenTable& table);
   void refuse_longer_tokens(const TokenTable& table) const;
@@ -42,8 +41,7 @@ class BytePairs : public TextEncoder {
   std::vector<std::string> pieces_;  ///< by token
   std::array<int32_t, 256> byte_ids_{};
   std::vector<Merge> merges_;  ///< in the order of `pair`
-  std::unordered_map<std::string, int32_t>
-      whole_;  ///< pieces that are tokens; empty unless merges are ignored for them
+  TokenIds whole_;             ///< pieces that are tokens; empty unless merges are ignored for them
 };
 
 }  // namespace assay

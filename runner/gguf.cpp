@@ -231,52 +231,56 @@ Tensor read_tensor(Cursor& cursor, Extent& extent) {
   return tensor;
 }
 
+/// How much room there is for each tensor: up to the next one, or to the end of the section.
+class Rooms {
+ public:
+  Rooms(const std::vector<Extent>& extents, uint64_t section, uint64_t alignment) : alignment_(alignment) {
+    begins_.push_back(section);
+    for (const Extent& extent : extents) {
+      begins_.push_back(extent.begin);
+    }
+    std::ranges::sort(begins_);
+  }
+  /// A tensor of `size` bytes that begins there leaves no more than padding. One that begins behind the section, which is refused, does.
+  bool are_filled(uint64_t begin, uint64_t size) const {
+    const auto next = std::ranges::upper_bound(begins_, begin);
+    const uint64_t room = next == begins_.end() ? size : *next - begin;
+    return size <= room && room - size < alignment_;
+  }
+
+ private:
+  std::vector<uint64_t> begins_;
+  uint64_t alignment_;
+};
+
 /// A number that another format had in former files: they are told by how much room there is between tensors. All tensors of the number
 /// are of the one or the other.
-/// Returns one that is neither; nullptr: there is none.
-const Extent* settle_former_types(std::vector<Extent>& extents, std::vector<Tensor>& tensors, uint64_t alignment,
-                                  uint64_t section) {
-  std::vector<uint64_t> begins = {section};
-  for (const Extent& extent : extents) {
-    begins.push_back(extent.begin);
-  }
-  std::ranges::sort(begins);
-  const auto fills_its_room = [&](const Extent& extent, uint64_t size) {
-    const uint64_t room = *std::ranges::upper_bound(begins, extent.begin) - extent.begin;
-    return size <= room && room - size < alignment;
-  };
-  // I2_S has the number of a former arrangement of IQ4_NL, which takes twice as much.
-  for (const Extent& extent : extents) {
-    const Tensor& t = tensors[extent.tensor];
-    if (tensor_type_info(t.type).tail_bytes != 0 && extent.begin < section && !fills_its_room(extent, extent.size)) {
-      return &extent;
-    }
-  }
+void settle_former_types(std::vector<Extent>& extents, std::vector<Tensor>& tensors, const Rooms& rooms) {
   for (const TensorTypeInfo& former : tensor_types()) {
-    bool all_of_today = true;
-    bool all_of_former = former.format->former_type != 0;
-    for (const Extent& extent : extents) {
-      const Tensor& t = tensors[extent.tensor];
-      if (static_cast<uint32_t>(t.type) != former.format->former_type || extent.begin >= section) {
-        continue;
-      }
-      const uint64_t blocks = t.n_elements / former.block;
-      all_of_today = all_of_today && fills_its_room(extent, extent.size);
-      all_of_former =
-          all_of_former && t.ne[0] % former.block == 0 && fills_its_room(extent, blocks * former.block_bytes);
-    }
-    if (all_of_today || !all_of_former) {
+    if (former.format->former_type == 0) {
       continue;
     }
+    std::vector<Extent*> of_number;
     for (Extent& extent : extents) {
-      Tensor& t = tensors[extent.tensor];
-      if (static_cast<uint32_t>(t.type) == former.format->former_type) {
-        t.type = former.type;
-        extent.size = t.n_elements / former.block * former.block_bytes;
+      if (static_cast<uint32_t>(tensors[extent.tensor].type) == former.format->former_type) {
+        of_number.push_back(&extent);
+      }
+    }
+    const auto former_size = [&](const Extent* e) {
+      return tensors[e->tensor].n_elements / former.block * former.block_bytes;
+    };
+    const bool all_of_today =
+        std::ranges::all_of(of_number, [&](const Extent* e) { return rooms.are_filled(e->begin, e->size); });
+    const bool all_of_former = std::ranges::all_of(of_number, [&](const Extent* e) {
+      return tensors[e->tensor].ne[0] % former.block == 0 && rooms.are_filled(e->begin, former_size(e));
+    });
+    for (Extent* extent : of_number) {
+      if (!all_of_today && all_of_former) {
+        extent->size = former_size(extent);
+        tensors[extent->tensor].type = former.type;
       }
     }
   }
-  return nullptr;
 }
 
 }  // namespace
@@ -439,13 +443,8 @@ void GgufFile::read(std::span<const std::byte> bytes) {
                 fmt::format("ends at byte {}, but the file has {}", begin, bytes.size()));
   }
   const auto section = bytes.subspan(begin);
-  if (const Extent* const strange = settle_former_types(extents, tensors_, alignment_, section.size())) {
-    const Tensor& t = tensors_[strange->tensor];
-    cursor.fail(strange->info_at, "tensor " + quote(t.name),
-                fmt::format("is of type {}, of which it would have {} bytes, and the file has another room for it",
-                            static_cast<uint32_t>(t.type), strange->size),
-                kUnusable);
-  }
+  const Rooms rooms(extents, section.size(), alignment_);
+  settle_former_types(extents, tensors_, rooms);
   for (const Extent& extent : extents) {
     Tensor& tensor = tensors_[extent.tensor];
     const std::string what = "tensor " + quote(tensor.name);
@@ -459,6 +458,13 @@ void GgufFile::read(std::span<const std::byte> bytes) {
                               extent.begin, section.size()));
     }
     const uint64_t tail = tensor_type_info(tensor.type).tail_bytes;
+    // I2_S has the number of a former arrangement of IQ4_NL, which takes twice as much.
+    if (tail != 0 && !rooms.are_filled(extent.begin, extent.size)) {
+      cursor.fail(extent.info_at, what,
+                  fmt::format("is of type {}, of which it would have {} bytes, and the file has another room for it",
+                              static_cast<uint32_t>(tensor.type), extent.size),
+                  kUnusable);
+    }
     tensor.data = section.subspan(extent.begin, extent.size - tail);
     tensor.tail = section.subspan(extent.begin + extent.size - tail, tail);
     if (!std::isfinite(tensor.scale())) {

@@ -41,8 +41,7 @@ Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, siz
   const std::string_view activations = kernel_->contract->activations;
   if (activations == "i8_s") {
     token_bytes_ = 8 + cols;
-    has_scale_ = true;
-    w_scale_ = w.scale();
+    scale_of_weights_ = w.scale();
     quantize_with_scale_ = dispatch.get<quantize_i8_s_fn>("quantize_i8_s", {cols});
   } else if (activations != "f32") {
     token_bytes_ = activations == "q8_k" ? cols / 256 * 292 : cols / 32 * 34;
@@ -87,8 +86,8 @@ const void* Linear::activations(const float* x, size_t tokens) {
   quantized_.resize(tokens * token_bytes_);
   for (size_t t = 0; t < tokens; ++t) {
     uint8_t* const to = quantized_.data() + t * token_bytes_;
-    if (has_scale_) {
-      quantize_with_scale_(to, x + t * cols_, cols_, w_scale_);
+    if (scale_of_weights_) {
+      quantize_with_scale_(to, x + t * cols_, cols_, *scale_of_weights_);
     } else {
       quantize_(to, x + t * cols_, cols_);
     }

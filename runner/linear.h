@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,11 +63,10 @@ class Linear {
   std::map<size_t, Step> steps_;  // by tokens
 
   // Where the kernel multiplies with quantized activations.
-  bool has_scale_ = false;  // one of all weights
-  float w_scale_ = 1;
-  size_t token_bytes_ = 0;                       // of a token; 0: it is multiplied as it is
-  Bound<quantize_q8_0_fn> quantize_;             // or quantize_q8_k, which is called alike
-  Bound<quantize_i8_s_fn> quantize_with_scale_;  // of weights that have no other
+  size_t token_bytes_ = 0;                 // of a token; 0: it is multiplied as it is
+  Bound<quantize_q8_0_fn> quantize_;       // or quantize_q8_k, which is called alike
+  std::optional<float> scale_of_weights_;  // where all have one, and no other
+  Bound<quantize_i8_s_fn> quantize_with_scale_;
   std::vector<uint8_t> quantized_;
 };
 

@@ -84,10 +84,8 @@ Model::Model(const GgufFile& file, Dispatch& dispatch, unsigned threads, const C
     blocks_.push_back(std::make_unique<Block>(source, fmt::format("blk.{}.", i), sizes, attention, dispatch));
   }
   // Many models tie the output matrix to the embedding; a file may still hold its own.
-  const Tensor* output = file.find_tensor("output.weight");
-  if (output == nullptr && !s.block.architecture->may_tie_output) {
-    output = &file.tensor("output.weight");  // says that it is missing
-  }
+  const Tensor* output =
+      s.block.architecture->may_tie_output ? file.find_tensor("output.weight") : &file.tensor("output.weight");
   output = output != nullptr ? output : token_embd_;
   output_rows_ = output->ne[1];
   output_ = std::make_unique<Linear>(file.path(), *output, nullptr, output_rows_, n, dispatch);

@@ -40,10 +40,7 @@ class Keys {
   }
   size_t size(std::string_view key) {
     const auto found = find_size(key);
-    if (!found) {
-      (void)file_->u32(name(key));  // says that it is missing
-    }
-    return checked(key, *found);
+    return checked(key, found ? *found : file_->u32(name(key)));  // which says that it is missing
   }
   size_t size_or(std::string_view key, size_t otherwise) {
     const auto found = find_size(key);

@@ -90,7 +90,7 @@ void SentencePieces::append_bytes(std::string_view symbol, std::vector<int32_t>&
   for (const char c : symbol) {
     int32_t id = byte_ids_[static_cast<unsigned char>(c)];
     if (id < 0) {
-      const auto alone = ids_.find(std::string(1, c));
+      const auto alone = ids_.find(std::string_view(&c, 1));
       id = alone != ids_.end() ? alone->second : unknown_.value_or(-1);
     }
     if (id < 0) {
@@ -117,7 +117,7 @@ void SentencePieces::encode(std::string_view part, bool begins, std::vector<int3
       return;
     }
     const size_t bytes = length[left] + length[right];
-    if (const auto found = ids_.find(text.substr(left, bytes)); found != ids_.end()) {
+    if (const auto found = ids_.find(std::string_view(text).substr(left, bytes)); found != ids_.end()) {
       candidates.push({scores_[static_cast<size_t>(found->second)], left, bytes, found->second});
     }
   };
@@ -127,7 +127,7 @@ void SentencePieces::encode(std::string_view part, bool begins, std::vector<int3
     length[at] = std::max<size_t>(first_character(rest).length, 1);
     previous[at] = before;
     before = at;
-    if (const auto found = ids_.find(std::string(rest.substr(0, length[at]))); found != ids_.end()) {
+    if (const auto found = ids_.find(rest.substr(0, length[at])); found != ids_.end()) {
       token[at] = found->second;
     }
   }

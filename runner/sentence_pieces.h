@@ -29,7 +29,7 @@ class SentencePieces : public TextEncoder {
   bool adds_space_;
   std::vector<std::string> pieces_;  ///< by token
   std::vector<float> scores_;
-  std::unordered_map<std::string, int32_t> ids_;
+  TokenIds ids_;
   std::array<int32_t, 256> byte_ids_{};
   std::optional<int32_t> unknown_;
 };

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/text.h"
@@ -12,8 +11,6 @@
 
 namespace assay {
 namespace {
-
-constexpr const char* kReconvert = "re-convert the model";
 
 /// Texts of tokens that end an answer, which files do not always say: llama.cpp's list.
 constexpr std::string_view kEnds[] = {
@@ -37,6 +34,27 @@ std::optional<int32_t> special_token(const GgufFile& file, const std::string& ke
         fmt::format("{}: {} is {}, but there are {} tokens; {}", file.path(), key, id, n_tokens, kReconvert));
   }
   return static_cast<int32_t>(id);
+}
+
+std::string key_of(const std::string& name) { return fmt::format("tokenizer.ggml.{}_token_id", name); }
+
+/// What the file says of each, by its key.
+SpecialIds special_ids(const GgufFile& file) {
+  const size_t n_tokens = file.strings("tokenizer.ggml.tokens").size();
+  SpecialIds ids;
+  for (const auto& [key, value] : file.metadata()) {
+    if (key.starts_with("tokenizer.ggml.") && key.ends_with("_token_id")) {
+      if (const auto id = special_token(file, key, n_tokens)) {
+        ids[key] = *id;
+      }
+    }
+  }
+  return ids;
+}
+
+std::optional<int32_t> find_id(const SpecialIds& ids, const std::string& name) {
+  const auto found = ids.find(key_of(name));
+  return found == ids.end() ? std::nullopt : std::optional(found->second);
 }
 
 TokenTable read_table(const GgufFile& file, std::optional<int32_t> eos) {
@@ -82,67 +100,49 @@ Tokenizer::Tokenizer(const GgufFile& file) {
     throw InputError(fmt::format("{}: tokenizer.ggml.model is {}; the runner knows gpt2 and llama: give another model",
                                  file.path(), quote(model)));
   }
-  const bool is_sentence_pieces = model == "llama";
-  const size_t n_tokens = file.strings("tokenizer.ggml.tokens").size();
-  const TokenTable table = read_table(file, special_token(file, "tokenizer.ggml.eos_token_id", n_tokens));
-  bool begins_texts = is_sentence_pieces;
-  if (is_sentence_pieces) {
-    auto unknown = special_token(file, "tokenizer.ggml.unknown_token_id", n_tokens);
-    if (!unknown && file.find("tokenizer.ggml.unknown_token_id") == nullptr && n_tokens > 0) {
-      unknown = 0;
+  SpecialIds ids = special_ids(file);
+  const TokenTable table = read_table(file, find_id(ids, "eos"));
+  bool begins_texts = true;
+  if (model == "llama") {
+    // What sentence pieces have where a file does not say it.
+    for (const auto& [name, id] : {std::pair("unknown", 0), std::pair("bos", 1), std::pair("eos", 2)}) {
+      if (file.find(key_of(name)) == nullptr && static_cast<size_t>(id) < table.texts.size()) {
+        ids.emplace(key_of(name), id);
+      }
     }
-    encoder_ = std::make_unique<SentencePieces>(file, table, unknown);
+    encoder_ = std::make_unique<SentencePieces>(file, table, find_id(ids, "unknown"));
   } else {
     auto pairs = std::make_unique<BytePairs>(file, table);
     begins_texts = pairs->pre().begins_texts;
     encoder_ = std::move(pairs);
   }
-  read_special_tokens(file, table, is_sentence_pieces, begins_texts);
+  read_special_tokens(file, table, ids, begins_texts);
 }
 
-void Tokenizer::read_special_tokens(const GgufFile& file, const TokenTable& table, bool is_sentence_pieces,
+void Tokenizer::read_special_tokens(const GgufFile& file, const TokenTable& table, const SpecialIds& ids,
                                     bool begins_texts) {
-  const size_t n_tokens = table.texts.size();
-  std::map<std::string, int32_t> ids;
-  for (const auto& [key, value] : file.metadata()) {
-    if (key.starts_with("tokenizer.ggml.") && key.ends_with("_token_id")) {
-      if (const auto id = special_token(file, key, n_tokens)) {
-        ids[key] = *id;
-      }
-    }
-  }
-  const auto find = [&](const std::string& key) {
-    const auto it = ids.find(key);
-    return it == ids.end() ? std::nullopt : std::optional(it->second);
-  };
-  // What sentence pieces have where a file does not say it.
-  const std::pair<const char*, int32_t> usual[] = {{"tokenizer.ggml.bos_token_id", 1},
-                                                   {"tokenizer.ggml.eos_token_id", 2}};
-  for (const auto& [key, id] : usual) {
-    if (is_sentence_pieces && file.find(key) == nullptr && static_cast<size_t>(id) < n_tokens) {
-      ids.emplace(key, id);
-    }
-  }
-  const auto added = [&](const std::string& flag, const std::string& key, bool usually) -> std::optional<int32_t> {
+  const auto added = [&](const std::string& name, bool usually) -> std::optional<int32_t> {
+    const std::string flag = fmt::format("tokenizer.ggml.add_{}_token", name);
     const auto said = file.find_boolean(flag);
-    const auto id = find(key);
+    const auto id = find_id(ids, name);
     if (!said.value_or(usually) || (!said && !id)) {
       return std::nullopt;
     }
     if (!id) {
-      throw InputError(fmt::format("{}: {} is true, but {} names no token; {}", file.path(), flag, key, kReconvert));
+      throw InputError(
+          fmt::format("{}: {} is true, but {} names no token; {}", file.path(), flag, key_of(name), kReconvert));
     }
     return id;
   };
-  eos_ = find("tokenizer.ggml.eos_token_id");
+  eos_ = find_id(ids, "eos");
   for (const char* name : {"eos", "eot", "eom"}) {
-    if (const auto id = find(fmt::format("tokenizer.ggml.{}_token_id", name))) {
+    if (const auto id = find_id(ids, name)) {
       ends_.insert(*id);
     }
   }
-  before_ = added("tokenizer.ggml.add_bos_token", "tokenizer.ggml.bos_token_id", begins_texts);
-  after_ = added("tokenizer.ggml.add_eos_token", "tokenizer.ggml.eos_token_id", false);
-  for (size_t i = 0; i < n_tokens; ++i) {
+  before_ = added("bos", begins_texts);
+  after_ = added("eos", false);
+  for (size_t i = 0; i < table.texts.size(); ++i) {
     const int32_t type = table.types[i];
     if (std::ranges::find(kEnds, table.texts[i]) != std::end(kEnds) && type != TokenType::normal) {
       ends_.insert(static_cast<int32_t>(i));

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -11,6 +12,9 @@
 #include "runner/text_encoder.h"
 
 namespace assay {
+
+/// Tokens that keys of a file name, by the key: tokenizer.ggml.eos_token_id and so on.
+using SpecialIds = std::map<std::string, int32_t>;
 
 /// Text to tokens and back, as a model file says: byte pairs (tokenizer.ggml.model gpt2) or sentence pieces (llama). Methods may run
 /// concurrently.
@@ -40,7 +44,7 @@ class Tokenizer {
   size_t size() const { return encoder_->pieces().size(); }
 
  private:
-  void read_special_tokens(const GgufFile& file, const TokenTable& table, bool is_sentence_pieces, bool begins_texts);
+  void read_special_tokens(const GgufFile& file, const TokenTable& table, const SpecialIds& ids, bool begins_texts);
 
   std::unique_ptr<TextEncoder> encoder_;
   std::vector<std::pair<std::string, int32_t>> special_;  ///< what a text may have of them, the longer first

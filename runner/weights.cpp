@@ -49,15 +49,14 @@ Dequantizer::Dequantizer(TensorType type, size_t n, Dispatch& dispatch) : n_(n) 
   const TensorTypeInfo& info = tensor_type_info(type);
   row_bytes_ = n / info.block * info.block_bytes;
   run_ = dispatch.get<dequantize_fn>(fmt::format("dequantize_{}", info.format->name), {n});
-  has_scale_ = info.tail_bytes != 0;
-  if (has_scale_) {
+  if (info.tail_bytes != 0) {
     times_scale_ = dispatch.get<scale_f32_fn>("scale_f32", {n});
   }
 }
 
 void Dequantizer::operator()(float* y, const Tensor& tensor, size_t row) const {
   run_(y, tensor.data.data() + row * row_bytes_, n_);
-  if (has_scale_) {
+  if (!tensor.tail.empty()) {
     times_scale_(y, y, tensor.scale(), n_);
   }
 }

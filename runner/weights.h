@@ -40,7 +40,6 @@ class Dequantizer {
   size_t n_, row_bytes_;
   Bound<void(float*, const void*, size_t)> run_;
   Bound<void(float*, const float*, float, size_t)> times_scale_;  // of a type whose tensors have one
-  bool has_scale_;
 };
 
 /// All elements of a tensor as floats.

@@ -27,10 +27,11 @@ class Verification {
   /// Whether in every step the most probable token agreed, and every logit was within the bound.
   ///
   /// The bound is calibrated, not derived: with M = the largest |logit| of the step,
-  /// (n_layer + 1) * (8 sqrt(n_embd) * 2^-24 + 2^-6 if activations are rounded to Q8_0 + 2^-10 if keys and values are to F16) * M, since a
-  /// difference in the last bit can move such an activation to the next of 127 steps, and a key to the next of 2^11. The shipped model, its F16 and its Q1_0 form reach 0.04 of it on
-  /// scalar, x87, SSE and AVX2 variants; the most probable token alone is a poor judge: with attn_norm and ffn_norm of a block
-  /// exchanged it is the same in all steps, and the logits are 4,000 bounds off.
+  /// (n_layer + 1) * (8 sqrt(n_embd) * 2^-24 + 2^-6 if activations are rounded to Q8_0 + 2^-10 if keys and values are to F16) * M,
+  /// since a difference in the last bit can move such an activation to the next of 127 steps, and a key to the next of 2^11. The
+  /// shipped model, its F16 and its Q1_0 form reach 0.04 of it on scalar, x87, SSE and AVX2 variants; the most probable token alone
+  /// is a poor judge: with attn_norm and ffn_norm of a block exchanged it is the same in all steps, and the logits are 4,000
+  /// bounds off.
   bool passed() const { return agreed_ == steps_ && worst_over_bound_ <= 1; }
 
   /// One line for people.

@@ -122,8 +122,8 @@ std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string&
     const std::string pattern(item.substr(0, equals));
     const std::string label(item.substr(equals + 1));
     bool matched = false;
-    const Kernel* passed =
-        nullptr;  // of those that have no such variant by design, where a glob is not about them alone
+    // One that has no such variant by design: a glob passes over it, unless it is about such kernels alone.
+    const Kernel* passed = nullptr;
     for (const auto& kernel : kernels()) {
       if (!glob_match(pattern, kernel.name)) {
         continue;

@@ -75,7 +75,8 @@ const std::vector<Isa>& isas() {
     std::vector<Isa> list;
     for (const Row& row : table().kRows) {
       const Level level = whole_level(row.level);
-      Isa isa{row.name, row.kind, row.level, level.features, level.xcr0, level.executes, row.unmeasured, row.peak, row.only_for};
+      Isa isa{row.name,       row.kind,       row.level, level.features, level.xcr0,
+              level.executes, row.unmeasured, row.peak,  row.only_for};
       isa.features.insert(isa.features.end(), row.features.begin(), row.features.end());
       isa.executes.insert(row.executes.begin(), row.executes.end());
       list.push_back(std::move(isa));

@@ -5,12 +5,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <map>
-#include <memory>
 #include <vector>
 
 #include "harness/check/blocks.h"
-#include "harness/check/trial.h"
+#include "harness/check/format_trial.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "kernels/attention/kernel.h"
@@ -318,13 +316,6 @@ class AttentionTrial : public Trial {
 }  // namespace
 
 extern const Trial& attention_trial(const char* format);
-const Trial& attention_trial(const char* format) {
-  static std::map<std::string, std::unique_ptr<AttentionTrial>> trials;
-  auto& trial = trials[format];
-  if (!trial) {
-    trial = std::make_unique<AttentionTrial>(find_format(format));
-  }
-  return *trial;
-}
+const Trial& attention_trial(const char* format) { return trial_of_format<AttentionTrial>(format); }
 
 }  // namespace assay

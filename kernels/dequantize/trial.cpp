@@ -1,17 +1,12 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "harness/check/blocks.h"
-#include "harness/check/trial.h"
+#include "harness/check/format_trial.h"
 #include "harness/check/values.h"
-#include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "kernels/dequantize/kernel.h"
 #include "reference/formats.h"
@@ -34,11 +29,7 @@ class DequantizeTrial : public Trial {
 
   void validate(const Kernel& kernel, const Shape& shape) const override {
     Trial::validate(kernel, shape);
-    if (shape[0] % format_.elements != 0) {
-      throw InputError(fmt::format("size n={} is no multiple of {}, the block of {}; take n={}", shape[0],
-                                   format_.elements, format_.name,
-                                   (shape[0] / format_.elements + 1) * format_.elements));
-    }
+    expect_whole_blocks(shape[0], format_.elements, format_.name);
   }
 
   void run(Case& c) const override {
@@ -117,13 +108,6 @@ class DequantizeTrial : public Trial {
 }  // namespace
 
 extern const Trial& dequantize_trial(const char* format);
-const Trial& dequantize_trial(const char* format) {
-  static std::map<std::string, std::unique_ptr<DequantizeTrial>> trials;
-  auto& trial = trials[format];
-  if (!trial) {
-    trial = std::make_unique<DequantizeTrial>(find_format(format));
-  }
-  return *trial;
-}
+const Trial& dequantize_trial(const char* format) { return trial_of_format<DequantizeTrial>(format); }
 
 }  // namespace assay

@@ -4,13 +4,11 @@
 #include <cfloat>
 #include <cmath>
 #include <cstring>
-#include <map>
-#include <memory>
 #include <vector>
 
 #include "harness/check/blocks.h"
+#include "harness/check/format_trial.h"
 #include "harness/check/packed.h"
-#include "harness/check/trial.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "kernels/matmul_float/kernel.h"
@@ -153,13 +151,6 @@ class MatmulFloatTrial : public Trial {
 }  // namespace
 
 extern const Trial& matmul_float_trial(const char* format);
-const Trial& matmul_float_trial(const char* format) {
-  static std::map<std::string, std::unique_ptr<MatmulFloatTrial>> trials;
-  auto& trial = trials[format];
-  if (!trial) {
-    trial = std::make_unique<MatmulFloatTrial>(find_format(format));
-  }
-  return *trial;
-}
+const Trial& matmul_float_trial(const char* format) { return trial_of_format<MatmulFloatTrial>(format); }
 
 }  // namespace assay

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "harness/check/trial.h"
+#include "harness/check/format_trial.h"
 #include "harness/check/values.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
@@ -39,11 +37,7 @@ class QuantizeTrial : public Trial {
 
   void validate(const Kernel& kernel, const Shape& shape) const override {
     Trial::validate(kernel, shape);
-    if (shape[0] % format_.elements != 0) {
-      throw InputError(fmt::format("size n={} is no multiple of {}, the block of {}; take n={}", shape[0],
-                                   format_.elements, format_.name,
-                                   (shape[0] / format_.elements + 1) * format_.elements));
-    }
+    expect_whole_blocks(shape[0], format_.elements, format_.name);
   }
 
   void run(Case& c) const override {
@@ -68,9 +62,13 @@ class QuantizeTrial : public Trial {
     }
     for (size_t i = 0; i < n; i += format_.elements) {
       const uint8_t* const block = dst + i / format_.elements * format_.bytes;
-      const bool goes_on = rule_ != nullptr ? judge_rule(c, i, block, x.ref + i, written)
-                                            : judge_search(c, i, block, x.ref + i, written);
+      const bool is_finite =
+          std::all_of(x.ref + i, x.ref + i + format_.elements, [](float v) { return std::isfinite(v); });
+      const bool goes_on = is_finite && (rule_ != nullptr ? judge_rule(c, i, block, x.ref + i, written)
+                                                          : judge_search(i, block, x.ref + i, written));
       if (!goes_on) {
+        c.expect_equal("weights written before a block that cannot be held", 0, static_cast<int64_t>(written),
+                       static_cast<int64_t>(i));
         return;
       }
     }
@@ -87,12 +85,10 @@ class QuantizeTrial : public Trial {
   }
 
  private:
-  // False: the block was refused, rightly, and the rest is free.
+  // False: the block cannot be held, and the rest is free.
   bool judge_rule(Case& c, size_t i, const uint8_t* block, const float* x, size_t written) const {
     std::vector<uint8_t> want(format_.bytes);
     if (!rule_(want.data(), x)) {
-      c.expect_equal("weights written before a block that cannot be held", 0, static_cast<int64_t>(written),
-                     static_cast<int64_t>(i));
       return false;
     }
     for (size_t b = 0; b < format_.bytes && written > i; ++b) {
@@ -101,12 +97,9 @@ class QuantizeTrial : public Trial {
     return true;
   }
 
-  bool judge_search(Case& c, size_t i, const uint8_t* block, const float* x, size_t written) const {
-    const bool finite = std::all_of(x, x + format_.elements, [](float v) { return std::isfinite(v); });
-    const double plain = finite ? reference::plain_error(*searched_, x) : INFINITY;
-    if (!finite || (written == i && std::isinf(plain))) {
-      c.expect_equal("weights written before a block that cannot be held", 0, static_cast<int64_t>(written),
-                     static_cast<int64_t>(i));
+  bool judge_search(size_t i, const uint8_t* block, const float* x, size_t written) const {
+    const double plain = reference::plain_error(*searched_, x);
+    if (written == i && std::isinf(plain)) {
       return false;
     }
     if (written <= i) {
@@ -211,13 +204,6 @@ class QuantizeTrial : public Trial {
 }  // namespace
 
 extern const Trial& quantize_trial(const char* format);
-const Trial& quantize_trial(const char* format) {
-  static std::map<std::string, std::unique_ptr<QuantizeTrial>> trials;
-  auto& trial = trials[format];
-  if (!trial) {
-    trial = std::make_unique<QuantizeTrial>(find_format(format));
-  }
-  return *trial;
-}
+const Trial& quantize_trial(const char* format) { return trial_of_format<QuantizeTrial>(format); }
 
 }  // namespace assay

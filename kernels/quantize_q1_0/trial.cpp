@@ -4,8 +4,7 @@
 #include <bit>
 #include <cmath>
 
-#include "harness/check/trial.h"
-#include "harness/runtime/error.h"
+#include "harness/check/format_trial.h"
 #include "kernels/quantize_q1_0/kernel.h"
 #include "reference/convert_f16.h"
 #include "reference/quantize_q1_0.h"
@@ -27,10 +26,7 @@ class QuantizeQ10Trial : public Trial {
 
   void validate(const Kernel& kernel, const Shape& shape) const override {
     Trial::validate(kernel, shape);
-    if (shape[0] % kBlock != 0) {
-      throw InputError(fmt::format("size n={} is no multiple of 128, the block of Q1_0; take n={}", shape[0],
-                                   (shape[0] / kBlock + 1) * kBlock));
-    }
+    expect_whole_blocks(shape[0], kBlock, "Q1_0");
   }
 
   void run(Case& c) const override {

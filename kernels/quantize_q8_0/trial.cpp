@@ -1,10 +1,7 @@
-#include <fmt/format.h>
-
 #include <cmath>
 
+#include "harness/check/format_trial.h"
 #include "harness/check/quantized_blocks.h"
-#include "harness/check/trial.h"
-#include "harness/runtime/error.h"
 #include "kernels/quantize_q8_0/kernel.h"
 #include "reference/quantize_q8_0.h"
 
@@ -32,10 +29,7 @@ class QuantizeQ80Trial : public Trial {
 
   void validate(const Kernel& kernel, const Shape& shape) const override {
     Trial::validate(kernel, shape);
-    if (shape[0] % kBlock != 0) {
-      throw InputError(fmt::format("size n={} is no multiple of 32, the block of Q8_0; take n={}", shape[0],
-                                   (shape[0] / kBlock + 1) * kBlock));
-    }
+    expect_whole_blocks(shape[0], kBlock, "Q8_0");
   }
 
   void run(Case& c) const override {

@@ -1,10 +1,7 @@
-#include <fmt/format.h>
-
 #include <cmath>
 
+#include "harness/check/format_trial.h"
 #include "harness/check/quantized_blocks.h"
-#include "harness/check/trial.h"
-#include "harness/runtime/error.h"
 #include "kernels/quantize_q8_k/kernel.h"
 #include "reference/quantize_q8_k.h"
 
@@ -39,10 +36,7 @@ class QuantizeQ8KTrial : public Trial {
 
   void validate(const Kernel& kernel, const Shape& shape) const override {
     Trial::validate(kernel, shape);
-    if (shape[0] % kBlock != 0) {
-      throw InputError(fmt::format("size n={} is no multiple of 256, the block of Q8_K; take n={}", shape[0],
-                                   (shape[0] / kBlock + 1) * kBlock));
-    }
+    expect_whole_blocks(shape[0], kBlock, "Q8_K");
   }
 
   void run(Case& c) const override {
