@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <iterator>
 
 #include "reference/convert_f16.h"
-#include "reference/formats/f16.h"
-#include "reference/formats/iq4_values.h"
 #include "reference/little_endian.h"
 
 namespace reference {
@@ -240,29 +237,6 @@ bool tq1_0(uint8_t* block, const float* x) {
   return put_half(block + 52, d);
 }
 
-std::vector<double> integers(int least, int most) {
-  std::vector<double> all;
-  for (int i = least; i <= most; ++i) {
-    all.push_back(i);
-  }
-  return all;
-}
-
-double nearest(const std::vector<double>& values, double wanted) {
-  return *std::min_element(values.begin(), values.end(),
-                           [&](double a, double b) { return std::fabs(a - wanted) < std::fabs(b - wanted); });
-}
-
-/// As an fp16 holds it; Inf if it overflows.
-double rounded(double x) {
-  uint8_t bytes[2];
-  put(bytes, half_nearest(std::fabs(x)), 2);
-  return (bytes[1] & 0x7c) == 0x7c ? INFINITY : std::copysign(half_at(bytes), x);
-}
-
-/// 0 / 0 is 0.
-double over(double a, double b) { return b != 0 ? a / b : 0; }
-
 }  // namespace
 
 Quantize* find_quantize(uint32_t type) {
@@ -298,53 +272,6 @@ Quantize* find_quantize(uint32_t type) {
     default:
       return nullptr;
   }
-}
-
-const Searched* find_searched(uint32_t type) {
-  static const std::vector<double> kIq4(std::begin(kIq4Values), std::end(kIq4Values));
-  static const std::vector<Searched> all = {{10, 16, 16, integers(0, 3), 15, 15, true},
-                                            {11, 16, 16, integers(-4, 3), -32, 31, false},
-                                            {12, 8, 32, integers(0, 15), 63, 63, true},
-                                            {13, 8, 32, integers(0, 31), 63, 63, true},
-                                            {14, 16, 16, integers(-32, 31), -128, 127, false},
-                                            {20, 1, 32, kIq4, 1, 1, false},
-                                            {23, 8, 32, kIq4, -32, 31, false}};
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Searched& s) { return s.type == type; });
-  return found != all.end() ? &*found : nullptr;
-}
-
-double plain_error(const Searched& format, const float* x) {
-  std::vector<double> scales;
-  std::vector<double> minima;
-  for (size_t g = 0; g < format.groups; ++g) {
-    const float* const of_group = x + g * format.group;
-    const float* const end = of_group + format.group;
-    if (format.has_minima) {
-      minima.push_back(std::max(-static_cast<double>(*std::min_element(of_group, end)), 0.0));
-      scales.push_back((*std::max_element(of_group, end) + minima.back()) / format.values.back());
-    } else {  // the signed value of largest magnitude becomes the least, which has the largest
-      scales.push_back(largest(of_group, static_cast<int>(format.group)) / format.values.front());
-    }
-  }
-  const auto wider = [](double a, double b) { return std::fabs(a) < std::fabs(b); };
-  const double d = rounded(*std::max_element(scales.begin(), scales.end(), wider) / format.scale_end);
-  const double m = format.has_minima ? rounded(*std::max_element(minima.begin(), minima.end()) / format.most_scale) : 0;
-  if (std::isinf(d) || std::isinf(m)) {
-    return INFINITY;
-  }
-  double error = 0;
-  for (size_t i = 0; i < format.groups * format.group; ++i) {
-    const size_t g = i / format.group;
-    // A single scale is d itself.
-    const double least = format.has_minima ? 0 : format.groups == 1 ? 1 : format.scale_end;
-    const double scale = d * std::clamp<double>(std::round(over(scales[g], d)), least, format.most_scale);
-    const double minimum =
-        format.has_minima ? m * std::clamp<double>(std::round(over(minima[g], m)), 0, format.most_scale) : 0;
-    const double off =
-        scale * nearest(format.values, over(x[i] + minimum, scale)) - minimum - static_cast<double>(x[i]);
-    error += off * off;
-  }
-  return error;
 }
 
 }  // namespace reference
