@@ -157,6 +157,7 @@ def split_arguments(code, start):
     return []
 
 
+COMMUTE = r"\bvp(?:max|min)|_(?:max|min)_ep[iu]"  # of integers: in any order the same
 ORDERED = (r"\b(?:_mm\w*?|v\w*?)(?:sub|blend|unpack|unpck|shuf|andn|perm|cmp|max|min|movehl|movhl|maddubs|dpbusd|div|pack|"
            r"fmsub|fnmadd|fmadd)\w*\(")
 
@@ -164,6 +165,8 @@ ORDERED = (r"\b(?:_mm\w*?|v\w*?)(?:sub|blend|unpack|unpck|shuf|andn|perm|cmp|max
 def swapped_operands(code):
     """Of an intrinsic the first two arguments that are vectors, of an instruction of Xbyak the last two of three."""
     for m in re.finditer(ORDERED, code):
+        if re.search(COMMUTE, m[0]):
+            continue
         spans = split_arguments(code, m.end())
         first = 0 if m[0].startswith("_mm") else 1
         first = 2 if "_mask_" in m[0] and len(spans) > 3 else 1 if "_maskz_" in m[0] else first
