@@ -200,10 +200,50 @@ def command_line_seeds():
         yield name, "\n".join(line.split(" "))
 
 
+# ---- ggml, ggmf and ggjt of 2023: the header of runner/old_ggml.h, tokens, records ----
+
+OLD_MAGICS = {"ggml": 0x67676D6C, "ggmf": 0x67676D66, "ggjt": 0x67676A74}
+OLD_BYTES = {2: (32, 20), 3: (32, 24), 4: (16, 10), 5: (16, 12), 6: (32, 22), 7: (32, 24), 8: (32, 36), **{t: BYTES_OF[t] for t in (F32, F16)}}
+OLD_BYTES_OF_V3 = {**OLD_BYTES, 2: (32, 18), 3: (32, 20), 8: (32, 34)}
+
+
+def old_llama(container, version, kind, width=32, wider=96):
+    sizes = OLD_BYTES_OF_V3 if version == 3 else OLD_BYTES
+    tokens = ["", "", "", *(bytes([b]) for b in range(256)), " ", "a", " a"]
+    tokens = [t if isinstance(t, bytes) else t.encode() for t in tokens]
+    out = struct.pack("<I", OLD_MAGICS[container]) + (struct.pack("<I", version) if version else b"")
+    out += struct.pack("<7I", len(tokens), width, 32, 1, 1, width, kind)
+    for number, token in enumerate(tokens):
+        out += struct.pack("<I", len(token)) + token + (struct.pack("<f", -number) if version else b"")
+    layer = "layers.0."
+    shapes = {"tok_embeddings": (width, len(tokens)), "norm": (width,), "output": (width, len(tokens)),
+              **{f"{layer}attention.w{x}": (width, width) for x in "qkvo"}, f"{layer}attention_norm": (width,),
+              f"{layer}feed_forward.w1": (width, wider), f"{layer}feed_forward.w2": (wider, width),
+              f"{layer}feed_forward.w3": (width, wider), f"{layer}ffn_norm": (width,)}
+    for name, shape in shapes.items():
+        name += ".weight"
+        type_of = kind if len(shape) == 2 else F32
+        out += struct.pack(f"<3I{len(shape)}I", len(shape), len(name), type_of, *shape) + name.encode()
+        out += bytes(-len(out) % 32) if container == "ggjt" else b""
+        count = shape[0] * (shape[1] if len(shape) == 2 else 1)
+        block, size = sizes[type_of]
+        data = struct.pack("<f", 0.25) * (count // block * size // 4 + 1)  # a scale wherever it is looked for
+        out += data[:count // block * size]
+    return out
+
+
+def old_seeds():
+    for container, version, kinds in (("ggml", 0, (2, 3)), ("ggmf", 1, (2, 3)), ("ggjt", 1, (2, 3, 4, 5, 6, 7)),
+                                      ("ggjt", 2, (2, 3, 6)), ("ggjt", 3, (2, 3, 6))):
+        for kind in kinds:
+            yield f"{container}{version}_{kind}", old_llama(container, version, kind)
+    yield "adapter", b"algg\x01\0\0\0"
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    for target, seeds in (("gguf", gguf_seeds()), ("profile", profile_seeds()), ("cpu_dump", cpu_dump_seeds()), ("command_line", command_line_seeds())):
+    for target, seeds in (("gguf", gguf_seeds()), ("old_ggml", old_seeds()), ("profile", profile_seeds()), ("cpu_dump", cpu_dump_seeds()), ("command_line", command_line_seeds())):
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, contents in seeds:
