@@ -1,4 +1,5 @@
 // From the tensors of a model file to what transformer.cpp computes with.
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -65,6 +66,7 @@ struct Kind {
   Pairs pairs;
   Activation activation;
   bool gated = false, head_norms = false, sub_norms = false, post_norms = false;
+  bool gate_in_up = false;  // the first half of its rows
 };
 Kind kind_of(const std::string& architecture) {
   static const std::map<std::string, Kind> kinds = {
@@ -76,6 +78,8 @@ Kind kind_of(const std::string& architecture) {
       {"bitnet", {true, false, Pairs::halves, Activation::silu_gated, true, false, true}},
       {"bitnet-b1.58", {true, false, Pairs::halves, Activation::relu2_gated, true, false, true}},
       {"gemma2", {true, false, Pairs::halves, Activation::gelu_tanh_gated, true, false, false, true}},
+      {"gemma3", {true, false, Pairs::halves, Activation::gelu_tanh_gated, true, true, false, true}},
+      {"phi3", {true, true, Pairs::halves, Activation::silu_gated, true, false, false, false, true}},
   };
   const auto found = kinds.find(architecture);
   if (found == kinds.end()) {
@@ -124,6 +128,40 @@ Linear part_of(const Linear& whole, size_t begin, size_t rows) {
   return part;
 }
 
+/// What YaRN leaves of the frequency of pair i of n, 1 being all: with the bounds in whole pairs, as llama.cpp's ggml_rope_yarn_corr_dims
+/// has them.
+double stretch(const Rope& rope, double i, double n) {
+  // base^(-i / n) first_context = 2 pi turns
+  const auto pair_of = [&](double turns) {
+    return n * std::log(static_cast<double>(rope.first_context) / (2 * M_PI * turns)) / std::log(rope.base);
+  };
+  const double first = std::max(std::floor(pair_of(rope.often)), 0.0);
+  const double last = std::min(std::ceil(pair_of(rope.seldom)), 2 * n - 1);
+  const double divided = std::clamp((i - first) / std::max(last - first, 0.001), 0.0, 1.0);
+  const double whole = (1 - divided) * rope.yarn;
+  return (1 - whole) / rope.factor + whole;
+}
+
+/// Of each pair: radians for a position.
+std::vector<double> frequencies_of(const RawTensors& tensors, const Rope& rope, size_t rotated) {
+  std::vector<double> factors(rotated / 2, 1);
+  const char* const of_long = "rope_factors_long.weight";
+  const char* const of_short = "rope_factors_short.weight";
+  if (rope.takes_factors && tensors.contains("rope_freqs.weight")) {
+    factors = weights(tensors, "rope_freqs.weight", {rotated / 2});
+  } else if (rope.takes_factors && (tensors.contains(of_long) || tensors.contains(of_short))) {
+    factors = weights(tensors, rope.is_long ? of_long : of_short, {rotated / 2});
+  }
+  std::vector<double> all;
+  const auto pairs = static_cast<double>(rotated / 2);
+  for (const double factor : factors) {
+    const auto i = static_cast<double>(all.size());
+    const double left = rope.yarn == 0 ? 1 / rope.factor : stretch(rope, i, pairs);
+    all.push_back(std::pow(rope.base, -i / pairs) / factor * left);
+  }
+  return all;
+}
+
 }  // namespace
 
 Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyperparameters& sizes) {
@@ -156,10 +194,16 @@ Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyper
   }
   block.proj = matrix_of("attn_output", n, wide);
   block.ffn_norm = norm_of("ffn_norm", n);
-  if (kind.gated) {
+  if (kind.gate_in_up) {
+    const Linear both = matrix_of("ffn_up", 2 * sizes.n_ff, n);
+    block.gate = part_of(both, 0, sizes.n_ff);
+    block.up = part_of(both, sizes.n_ff, sizes.n_ff);
+  } else {
+    block.up = matrix_of("ffn_up", sizes.n_ff, n);
+  }
+  if (kind.gated && !kind.gate_in_up) {
     block.gate = matrix_of("ffn_gate", sizes.n_ff, n);
   }
-  block.up = matrix_of("ffn_up", sizes.n_ff, n);
   block.down = matrix_of("ffn_down", n, sizes.n_ff);
   if (kind.head_norms) {
     block.q_norm = norm_of("attn_q_norm", d);
@@ -174,16 +218,10 @@ Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyper
     block.post_ffn_norm = norm_of("post_ffw_norm", n);
   }
   block.pairs = kind.pairs;
-  const size_t rotated = sizes.rotated != 0 ? sizes.rotated : d;
-  for (size_t i = 0; i < rotated / 2 && kind.pairs != Pairs::none; ++i) {
-    const double turned = std::pow(sizes.rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(rotated));
-    block.frequencies.push_back(turned / sizes.rope_factor);
-  }
-  if (kind.pairs != Pairs::none && tensors.contains("rope_freqs.weight")) {
-    const std::vector<double> factors = weights(tensors, "rope_freqs.weight", {rotated / 2});
-    for (size_t i = 0; i < factors.size(); ++i) {
-      block.frequencies[i] /= factors[i];
-    }
+  if (kind.pairs != Pairs::none) {
+    const Rope& rope = sizes.window != 0 && sizes.has_window_rope ? sizes.window_rope : sizes.rope;
+    block.frequencies = frequencies_of(tensors, rope, sizes.rotated != 0 ? sizes.rotated : d);
+    block.magnitude = rope.magnitude;
   }
   block.attention_scale = sizes.attention_scale != 0 ? sizes.attention_scale : 1 / std::sqrt(static_cast<double>(d));
   block.softcap = sizes.softcap;
@@ -211,7 +249,7 @@ Model model_of(const RawTensors& tensors, const Hyperparameters& sizes) {
   }
   for (size_t i = 0; i < sizes.n_layer; ++i) {
     Hyperparameters of_block = sizes;
-    of_block.window = sizes.alternate_windows && i % 2 != 0 ? 0 : sizes.window;
+    of_block.window = sizes.full_every != 0 && (i + 1) % sizes.full_every == 0 ? 0 : sizes.window;
     model.blocks.push_back(block_of(tensors, "blk." + std::to_string(i) + ".", of_block));
   }
   model.output_norm = norm(tensors, "output_norm", sizes.n_embd, kind, sizes.eps);

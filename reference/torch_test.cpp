@@ -72,8 +72,17 @@ struct Block {
     hyper.window = size(6);
     hyper.is_parallel = size(7) != 0;
     hyper.softcap = sizes.at(8);
-    hyper.rope_base = sizes.at(9);
+    hyper.rope.base = sizes.at(9);
     hyper.eps = sizes.at(10);
+    if (has(name + ".rope")) {
+      const Values& rope = torch(name + ".rope");
+      hyper.rope.factor = rope.at(0);
+      hyper.rope.yarn = rope.at(1);
+      hyper.rope.often = rope.at(2);
+      hyper.rope.seldom = rope.at(3);
+      hyper.rope.first_context = static_cast<size_t>(rope.at(4));
+      hyper.rope.magnitude = rope.at(5);
+    }
   }
 
   /// Its tensors, with the shapes that the file would give them.
@@ -96,8 +105,9 @@ struct Block {
         {"attn_v", {n, kept}},
         {"attn_output", {wide, n}},
         {"ffn_gate", {n, hyper.n_ff}},
-        {"ffn_up", {n, hyper.n_ff}},
+        {"ffn_up", {n, hyper.architecture == "phi3" ? 2 * hyper.n_ff : hyper.n_ff}},
         {"ffn_down", {hyper.n_ff, n}},
+        {"rope_factors_short", {hyper.rotated / 2}},
     };
     reference::RawTensors raw;
     for (const auto& [tensor, ne] : shapes) {
@@ -119,8 +129,8 @@ struct Block {
   std::map<std::string, std::vector<float>> values;
 };
 
-const char* const kBlocks[] = {"gpt2",   "llama",        "qwen2", "qwen3", "gptneox", "gptneox/parallel",
-                               "bitnet", "bitnet-b1.58", "gemma2"};
+const char* const kBlocks[] = {"gpt2",   "llama",        "qwen2",  "qwen3",  "gptneox", "gptneox/parallel",
+                               "bitnet", "bitnet-b1.58", "gemma2", "gemma3", "phi3",    "llama/yarn"};
 
 TEST(Torch, Blocks) {
   for (const char* name : kBlocks) {

@@ -97,6 +97,19 @@ struct RawTensor {
 /// By name, as GGUF's files have them: "token_embd.weight", "blk.0.attn_qkv.weight" and so on.
 using RawTensors = std::map<std::string, RawTensor>;
 
+/// How positions turn heads, where no tensor says more: pair i of n by base^(-i / n) radians for a position.
+struct Rope {
+  double base = 10000;
+  double factor = 1;     ///< divides them
+  double magnitude = 1;  ///< of what turns
+  /// YaRN (Peng et al. 2023): pairs that turn `often` times or more in the first `first_context` positions are not divided, those that turn
+  /// `seldom` times or less are, and those between in part. `yarn` says how much of all that is done: 0 nothing, 1 all.
+  double yarn = 0, often = 32, seldom = 1;
+  size_t first_context = 0;
+  bool is_long = false;       ///< of LongRoPE's two tensors of factors, the one for long contexts is taken
+  bool takes_factors = true;  ///< of tensors
+};
+
 /// What the tensors do not say themselves.
 struct Hyperparameters {
   std::string architecture = "gpt2";  ///< general.architecture
@@ -104,12 +117,13 @@ struct Hyperparameters {
   double eps = 0;
   // What GPT-2 has no choice of. 0: n_head; n_embd / n_head; head_size.
   size_t n_head_kv = 0, head_size = 0, rotated = 0;
-  double rope_base = 10000;
-  double rope_factor = 1;      ///< divides all frequencies
+  Rope rope = {};
   double attention_scale = 0;  ///< 0: 1 / sqrt(head_size)
   double softcap = 0, logit_softcap = 0;
-  size_t window = 0;  ///< of every block, or in a model with alternate_windows of the first, the third, ...
-  bool alternate_windows = false;
+  size_t window = 0;      ///< positions; 0: all
+  size_t full_every = 0;  ///< in a model the last of so many blocks has no window; 0: each has
+  bool has_window_rope = false;
+  Rope window_rope = {};  ///< and blocks that have one turn heads in this way
   double embedding_scale = 1;
   bool is_parallel = false;
   bool keeps_halves = false;
@@ -117,7 +131,8 @@ struct Hyperparameters {
 
 /// The block whose tensors' names begin with `prefix` ("blk.0."), and a whole model: names mapped, weights decoded and
 /// shapes checked here, by nothing of what is judged. Where the tensors have "rope_freqs.weight", each frequency is divided by its
-/// number. Architectures: gpt2, llama, qwen2, qwen3, gptneox, bitnet, bitnet-b1.58, gemma2.
+/// number, else by that of "rope_factors_long.weight" or "rope_factors_short.weight", where they are. Architectures: gpt2, llama, qwen2,
+/// qwen3, gptneox, bitnet, bitnet-b1.58, gemma2, gemma3, phi3.
 /// Throws std::invalid_argument naming the architecture that is unknown, or the tensor that is missing or does not fit.
 Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyperparameters& sizes);
 Model model_of(const RawTensors& tensors, const Hyperparameters& sizes);

@@ -193,13 +193,15 @@ Block::Block(const TensorSource& source, const std::string& prefix, const BlockS
     post_ffn_norm_ = norm("post_ffw_norm", n);
   }
   ffn_norm_ = norm("ffn_norm", n, s.is_parallel ? Norm::Of::row : Norm::Of::sum);
-  if (a.is_gated()) {
+  if (a.is_gated() && !a.fused_gate) {
     gate_ = matrix("ffn_gate", s.n_ff, n);
+  }
+  if (a.is_gated()) {
     gate_function_ = dispatch.get<void(float*, const float*, const float*, size_t)>(kernel_of(a.activation), {s.n_ff});
   } else {
     function_ = dispatch.get<void(float*, const float*, size_t)>(kernel_of(a.activation), {s.n_ff});
   }
-  up_ = matrix("ffn_up", s.n_ff, n);
+  up_ = matrix("ffn_up", up_rows(), n);
   down_ = matrix("ffn_down", n, s.n_ff);
   add_ = dispatch.get<add_f32_fn>("add_f32", {n});
 }
@@ -249,7 +251,7 @@ void Block::turn(size_t tokens, size_t past, ThreadPool& pool) {
                               .heads = sizes_.n_head + sizes_.n_head_kv,
                               .d = sizes_.head_size,
                               .rotated = sizes_.rotated,
-                              .scale = 1,
+                              .scale = sizes_.rope_magnitude,
                               .halves = sizes_.architecture->turn == Turn::halves};
   rope_(&args);
 }
@@ -351,7 +353,10 @@ void Block::attend(size_t tokens, size_t past, ThreadPool& pool) {
 void Block::activate(size_t tokens) {
   for (size_t t = 0; t < tokens; ++t) {
     float* const row = wide_.data() + t * sizes_.n_ff;
-    if (gate_ != nullptr) {
+    if (sizes_.architecture->fused_gate) {
+      const float* const both = gates_.data() + t * up_rows();
+      gate_function_(row, both, both + sizes_.n_ff, sizes_.n_ff);
+    } else if (gate_ != nullptr) {
       gate_function_(row, gates_.data() + t * sizes_.n_ff, row, sizes_.n_ff);
     } else {
       function_(row, row, sizes_.n_ff);
@@ -368,7 +373,7 @@ void Block::feed_forward(float* out, const float* x, size_t tokens, ThreadPool& 
   if (gate_ != nullptr) {
     gate_->run(gates_.data(), sizes_.n_ff, x, tokens, pool);
   }
-  up_->run(wide_.data(), sizes_.n_ff, x, tokens, pool);
+  up_->run(sizes_.architecture->fused_gate ? gates_.data() : wide_.data(), up_rows(), x, tokens, pool);
   activate(tokens);
   down_->run(out, n, wide_.data(), tokens, pool);
   for (size_t t = 0; t < tokens && post_ffn_norm_.exists(); ++t) {
@@ -382,7 +387,7 @@ void Block::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) {
   normed_.resize(tokens * n);
   rows_.resize(tokens * width());
   heads_.resize(tokens * sizes_.n_head * d);
-  gates_.resize(gate_ != nullptr ? tokens * sizes_.n_ff : 0);
+  gates_.resize(sizes_.architecture->is_gated() ? tokens * up_rows() : 0);
   wide_.resize(tokens * sizes_.n_ff);
   delta_.resize(tokens * n);
   fed_.resize(tokens * n);

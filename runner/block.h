@@ -122,6 +122,7 @@ class Block {
     size_t at;  ///< where its rows begin in a row of queries, keys and values
   };
   size_t width() const { return (sizes_.n_head + 2 * sizes_.n_head_kv) * sizes_.head_size; }
+  size_t up_rows() const { return sizes_.architecture->fused_gate ? 2 * sizes_.n_ff : sizes_.n_ff; }
   void attend(size_t tokens, size_t past, ThreadPool& pool);
   void attend_whole(size_t tokens, size_t past, ThreadPool& pool);
   void attend_by_parts(size_t first, size_t tokens, size_t past, ThreadPool& pool);
@@ -133,7 +134,7 @@ class Block {
   BlockSizes sizes_;
   Norm attn_norm_, ffn_norm_, q_norm_, k_norm_, attn_sub_norm_, ffn_sub_norm_, post_attn_norm_, post_ffn_norm_;
   std::vector<Part> qkv_;
-  std::unique_ptr<Linear> proj_, gate_, up_, down_;
+  std::unique_ptr<Linear> proj_, gate_, up_, down_;  // where the gate is fused, up has the rows of both
   Bound<add_f32_fn> add_;
   Bound<void(float*, const float*, size_t)> function_;                     // of up
   Bound<void(float*, const float*, const float*, size_t)> gate_function_;  // of gate, times up

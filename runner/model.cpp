@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 
@@ -59,6 +60,9 @@ Model::Model(const GgufFile& file, Dispatch& dispatch, unsigned threads, const C
     used.insert(position_embd_->name);
   } else {
     used.insert("rope_freqs.weight");
+    if (file.find_tensor("rope_freqs.weight") == nullptr) {
+      used.insert({"rope_factors_long.weight", "rope_factors_short.weight"});
+    }
   }
   const TensorSource source = {file.path(),
                                [&](const std::string& name) -> const Tensor& {
@@ -75,11 +79,11 @@ Model::Model(const GgufFile& file, Dispatch& dispatch, unsigned threads, const C
                                },
                                [&](std::span<const std::byte> bytes) { file.release(bytes); }};
   output_norm_ = Norm(source, "output_norm", n, s.block, dispatch);
-  if (s.window != 0) {
-    attention_in_window_.emplace(s.block_of(0), dispatch);
+  if (s.local.window != 0) {
+    attention_in_window_.emplace(s.local, dispatch);
   }
   for (size_t i = 0; i < s.n_layer; ++i) {
-    const BlockSizes sizes = s.block_of(i);
+    const BlockSizes& sizes = s.block_of(i);
     Attention& attention = sizes.window != 0 ? *attention_in_window_ : attention_;
     blocks_.push_back(std::make_unique<Block>(source, fmt::format("blk.{}.", i), sizes, attention, dispatch));
   }
@@ -119,8 +123,6 @@ Model::Model(const GgufFile& file, Dispatch& dispatch, unsigned threads, const C
     softcap_ = dispatch.get<softcap_f32_fn>("softcap_f32", {output_rows_});
   }
   position_.resize(n);
-  normed_.resize(n);
-  logits_.resize(output_rows_);
 }
 
 void Model::embed(float* x, int32_t token, size_t position) {
@@ -141,6 +143,13 @@ void Model::embed(float* x, int32_t token, size_t position) {
 }
 
 std::span<const float> Model::eval(std::span<const int32_t> tokens) {
+  std::span<const float> last;
+  eval(tokens, std::max<size_t>(tokens.size(), 1) - 1, [&](size_t, std::span<const float> logits) { last = logits; });
+  return last;
+}
+
+void Model::eval(std::span<const int32_t> tokens, size_t first,
+                 const std::function<void(size_t place, std::span<const float> logits)>& each) {
   if (tokens.empty() || tokens.size() > sizes_.n_ctx - past_) {
     throw InputError(fmt::format("{} tokens after {} do not fit the context of {}: shorten the prompt or -n{}",
                                  tokens.size(), past_, sizes_.n_ctx,
@@ -156,17 +165,32 @@ std::span<const float> Model::eval(std::span<const int32_t> tokens) {
     for (auto& block : blocks_) {
       block->forward(x_.data(), batch, past_, pool_);
     }
-    begin += batch;
     past_ += batch;
-    if (begin == tokens.size()) {
-      output_norm_(normed_.data(), x_.data() + (batch - 1) * n);
+    // Shapes of the output are as few as those of the layers.
+    for (size_t t = first > begin ? first - begin : 0; t < batch;) {
+      const size_t count = batch_of(batch - t, kBatch);
+      output(x_.data() + t * n, count);
+      for (size_t i = 0; i < count; ++i) {
+        each(begin + t + i, std::span<const float>(logits_).subspan(i * output_rows_, sizes_.n_vocab));
+      }
+      t += count;
     }
+    begin += batch;
   }
-  output_->run(logits_.data(), output_rows_, normed_.data(), 1, pool_);
-  if (sizes_.logit_softcap != 0) {
-    softcap_(logits_.data(), logits_.data(), sizes_.logit_softcap, output_rows_);
+}
+
+void Model::output(const float* x, size_t tokens) {
+  const size_t n = sizes_.block.n_embd;
+  normed_.resize(tokens * n);
+  logits_.resize(tokens * output_rows_);
+  for (size_t t = 0; t < tokens; ++t) {
+    output_norm_(normed_.data() + t * n, x + t * n);
   }
-  return std::span<const float>(logits_).first(sizes_.n_vocab);
+  output_->run(logits_.data(), output_rows_, normed_.data(), tokens, pool_);
+  for (size_t t = 0; t < tokens && sizes_.logit_softcap != 0; ++t) {
+    float* row = logits_.data() + t * output_rows_;
+    softcap_(row, row, sizes_.logit_softcap, output_rows_);
+  }
 }
 
 }  // namespace assay

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,7 +31,8 @@ struct ModelSizes {
   size_t n_ctx = 0;          ///< of this run
   size_t n_ctx_trained = 0;  ///< positions that the model was trained for
   BlockSizes block;          ///< of a block that sees all positions
-  size_t window = 0;         ///< of every second block, from the first on; 0: there is none
+  BlockSizes local;          ///< and of one that sees a window of them
+  size_t period = 1;         ///< the last of so many blocks sees all; 0: none does
   float embedding_scale = 1;
   float logit_softcap = 0;  ///< 0: none
 
@@ -39,7 +41,7 @@ struct ModelSizes {
   /// not understood.
   static ModelSizes read(const GgufFile& file, const ContextOptions& options = {});
 
-  BlockSizes block_of(size_t layer) const;
+  const BlockSizes& block_of(size_t layer) const;
 };
 
 /// A model of one of architectures() over dispatched kernels. Not thread-safe: one conversation at a time.
@@ -53,17 +55,29 @@ class Model {
   /// they do not fit the context, or a token is outside the vocabulary.
   std::span<const float> eval(std::span<const int32_t> tokens);
 
+  /// The same, and `each` gets the places, from `first` on, and the logits after them.
+  void eval(std::span<const int32_t> tokens, size_t first,
+            const std::function<void(size_t place, std::span<const float> logits)>& each);
+
   /// Forgets everything but the weights.
   void reset() { past_ = 0; }
 
   size_t past() const { return past_; }
   const ModelSizes& sizes() const { return sizes_; }
 
+  unsigned threads() const { return pool_.size(); }
+
+  /// What generation reads for each token: the packed weights, without the embedding.
+  size_t weight_bytes() const { return weights_->size(); }
+  /// Keys and values of the whole context.
+  size_t cache_bytes() const { return cache_->size(); }
+
   /// Tokens that run through the layers at once: JIT code is generated for each number of tokens, so there are few.
   static constexpr size_t kBatch = 32;
 
  private:
   void embed(float* x, int32_t token, size_t position);
+  void output(const float* x, size_t tokens);
 
   const GgufFile* file_;
   ModelSizes sizes_;

@@ -21,6 +21,7 @@ class Arena {
 
   /// The next `bytes`, aligned to 64; zeros. `round_up` of all that are taken must fit what the constructor was asked for.
   uint8_t* take(size_t bytes);
+  size_t size() const { return bytes_; }
   static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
  private:

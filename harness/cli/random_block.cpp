@@ -23,7 +23,9 @@ RandomBlock::RandomBlock(Rng& rng, const Architecture& architecture) {
   make(rng, format);
 }
 
-RandomBlock::RandomBlock(Rng& rng, const BlockSizes& sizes) : sizes_(sizes) { make(rng, nullptr); }
+RandomBlock::RandomBlock(Rng& rng, const BlockSizes& sizes, const weight_format* format) : sizes_(sizes) {
+  make(rng, format);
+}
 
 RandomBlock::RandomBlock(Rng& rng, const Architecture& architecture, const weight_format& format) {
   sizes_.architecture = &architecture;
@@ -45,7 +47,7 @@ void RandomBlock::draw_sizes(Rng& rng, const weight_format* format) {
   // GPT-2 and GPT-NeoX know no other width of the heads, nor groups of them.
   sizes_.n_head_kv = sizes_.n_head;
   sizes_.n_embd = sizes_.n_head * sizes_.head_size;
-  if (!a.fused_qkv) {
+  if (a.root_mean_square) {
     const size_t group = size_t{1} << rng.below(3);
     sizes_.n_head_kv = sizes_.n_head % group == 0 ? sizes_.n_head / group : 1;
     sizes_.n_embd = is_quantized ? unit * (1 + rng.below(2)) : 4 + rng.below(100);
@@ -56,9 +58,15 @@ void RandomBlock::draw_sizes(Rng& rng, const weight_format* format) {
   sizes_.rope_factor = rng.below(2) == 0 ? 1 : 4;
   sizes_.scale = rng.below(4) == 0 ? 0.25f : 0;
   sizes_.is_parallel = std::string_view(a.name) == "gptneox" && rng.below(2) == 0;
-  if (a.post_norms) {  // Gemma's
+  if (a.gemma && a.gemma->softcap != 0) {
     sizes_.softcap = static_cast<float>(2 + rng.below(50));
+  }
+  if (a.windows) {
     sizes_.window = rng.below(2) == 0 ? 0 : 1 + rng.below(12);
+  }
+  if (a.turn != Turn::none && rng.below(3) == 0) {
+    sizes_.yarn = {.extrapolation = 1, .n_ctx = size_t{16} << rng.below(10)};
+    sizes_.rope_magnitude = 1.25f;
   }
   const bool plain = sizes_.softcap == 0 && sizes_.window == 0;
   sizes_.cache = a.turn == Turn::none || (plain && rng.below(2) == 0) ? CacheType::f32 : CacheType::f16;
@@ -106,10 +114,10 @@ void RandomBlock::make(Rng& rng, const weight_format* format) {
     matrix("attn_v", kept, n);
   }
   matrix("attn_output", n, wide);
-  if (a.is_gated()) {
+  if (a.is_gated() && !a.fused_gate) {
     matrix("ffn_gate", ff, n);
   }
-  matrix("ffn_up", ff, n);
+  matrix("ffn_up", a.fused_gate ? 2 * ff : ff, n);
   matrix("ffn_down", n, ff);
 }
 
@@ -133,8 +141,13 @@ reference::Hyperparameters RandomBlock::hyperparameters() const {
           .n_head_kv = s.n_head_kv,
           .head_size = s.head_size,
           .rotated = s.rotated,
-          .rope_base = s.rope_base,
-          .rope_factor = s.rope_factor,
+          .rope = {.base = s.rope_base,
+                   .factor = s.rope_factor,
+                   .magnitude = static_cast<double>(s.rope_magnitude),
+                   .yarn = s.yarn.extrapolation,
+                   .often = s.yarn.beta_fast,
+                   .seldom = s.yarn.beta_slow,
+                   .first_context = s.yarn.n_ctx},
           .attention_scale = static_cast<double>(s.scale),
           .softcap = static_cast<double>(s.softcap),
           .window = s.window,

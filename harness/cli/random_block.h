@@ -17,8 +17,8 @@ class RandomBlock {
   RandomBlock(Rng& rng, const Architecture& architecture);
   /// With matrices of this format among them.
   RandomBlock(Rng& rng, const Architecture& architecture, const weight_format& format);
-  /// Of these sizes, with none quantized.
-  RandomBlock(Rng& rng, const BlockSizes& sizes);
+  /// Of these sizes, with none quantized, or matrices of a format among them.
+  RandomBlock(Rng& rng, const BlockSizes& sizes, const weight_format* format = nullptr);
   RandomBlock(const RandomBlock&) = delete;  // tensors point into the data
   RandomBlock& operator=(const RandomBlock&) = delete;
 

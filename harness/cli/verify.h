@@ -18,8 +18,8 @@ reference::RawTensor raw_tensor(const Tensor& tensor);
 class Verification {
  public:
   /// Throws InputError naming the file if the reference cannot make a model of it. `keeps_halves`: keys and values are kept in F16, else in
-  /// F32.
-  explicit Verification(const GgufFile& file, bool keeps_halves = false);
+  /// F32. `n_ctx`: positions of the run's context, by which some models turn heads in another way; 0: all that the model was trained for.
+  explicit Verification(const GgufFile& file, bool keeps_halves = false, size_t n_ctx = 0);
 
   /// The same tokens through the reference: `logits` are what the runner says after the last of them.
   void compare(std::span<const int32_t> tokens, std::span<const float> logits);
@@ -37,6 +37,9 @@ class Verification {
   /// One line for people.
   std::string summary() const;
 
+  /// The reference's logits of the last step.
+  std::span<const double> wanted() const { return wanted_; }
+
   double worst_over_bound() const { return worst_over_bound_; }
   size_t steps() const { return steps_; }
   size_t agreed() const { return agreed_; }
@@ -47,6 +50,7 @@ class Verification {
   std::vector<reference::KvCache> caches_;
   double bound_over_largest_;
   size_t past_ = 0;
+  std::vector<double> wanted_;
   double worst_ = 0, worst_over_bound_ = 0, largest_ = 0;
   size_t steps_ = 0, agreed_ = 0;
 };

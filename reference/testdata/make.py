@@ -7,6 +7,7 @@ Each line of the file: a name, a count, and that many numbers in hexadecimal, ex
 usage: python3 reference/testdata/make.py > reference/testdata/torch.txt      (Debian: python3-torch)
 """
 
+import math
 import re
 
 import torch
@@ -39,6 +40,7 @@ class Block:
     def __init__(self, name, rms, n_embd=12, heads=3, heads_kv=3, size=4, ff=12, rotated=0, window=0, parallel=False, softcap=0, base=10000.0):
         self.name, self.rms, self.n, self.heads, self.heads_kv, self.size, self.ff = name, rms, n_embd, heads, heads_kv, size, ff
         self.rotated, self.window, self.parallel, self.softcap, self.base = rotated or size, window, parallel, softcap, base
+        self.frequencies, self.magnitude = self.base ** (-torch.arange(0, self.rotated, 2).double() / self.rotated), 1.0
         put(name + ".sizes", torch.tensor([n_embd, heads, heads_kv, size, ff, rotated, window, parallel, softcap, base, EPS]))
 
     def tensor(self, name, value):
@@ -65,15 +67,30 @@ class Block:
         return x.view(TOKENS, count, self.size).transpose(0, 1)
 
     def turn(self, x, halves):
-        """Rotary embedding by complex numbers: pair i of position p is multiplied with e^(i p base^(-2 i / rotated))."""
+        """Rotary embedding by complex numbers: pair i of position p is multiplied with e^(i p frequency), and what turns with the magnitude."""
         r = self.rotated
         turned, rest = x[..., :r], x[..., r:]
         pairs = torch.stack(turned.chunk(2, -1), -1) if halves else turned.unflatten(-1, (r // 2, 2))
-        angles = torch.outer(torch.arange(TOKENS).double(), self.base ** (-torch.arange(0, r, 2).double() / r))
-        z = torch.view_as_complex(pairs.contiguous()) * torch.polar(torch.ones_like(angles), angles)
+        angles = torch.outer(torch.arange(TOKENS).double(), self.frequencies)
+        z = torch.view_as_complex(pairs.contiguous()) * torch.polar(torch.full_like(angles, self.magnitude), angles)
         z = torch.view_as_real(z)
         turned = z.transpose(-1, -2).flatten(-2) if halves else z.flatten(-2)
         return torch.cat([turned, rest], -1)
+
+    def stretch(self, factor, first_context, often=32.0, seldom=1.0):
+        """YaRN, as Hugging Face's modeling_rope_utils.py has it: what turns often is kept, what turns seldom is interpolated."""
+        bounds = [self.rotated * math.log(first_context / (turns * 2 * math.pi)) / (2 * math.log(self.base)) for turns in (often, seldom)]
+        low, high = max(math.floor(bounds[0]), 0), min(math.ceil(bounds[1]), self.rotated - 1)
+        ramp = ((torch.arange(self.rotated // 2).double() - low) / (high - low)).clamp(0, 1)
+        self.frequencies = self.frequencies / factor * ramp + self.frequencies * (1 - ramp)
+        self.magnitude = 0.1 * math.log(factor) + 1
+        put(self.name + ".rope", torch.tensor([factor, 1.0, often, seldom, first_context, self.magnitude]))
+
+    def divide(self, factors, magnitude):
+        """LongRoPE for a context that is short."""
+        self.frequencies = self.frequencies / self.tensor("rope_factors_short.weight", exact(factors))
+        self.magnitude = magnitude
+        put(self.name + ".rope", torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, magnitude]))
 
     def attend(self, q, k, v):
         k, v = (t.repeat_interleave(self.heads // self.heads_kv, 0) for t in (k, v))
@@ -115,8 +132,10 @@ def gptneox(name, parallel):
     b.tensor("y", a + b.linear("ffn_down", hidden, b.n))
 
 
-def llama(name, halves, bias=False, head_norms=False, **sizes):
+def llama(name, halves, bias=False, head_norms=False, yarn=None, **sizes):
     b = Block(name, rms=True, **sizes)
+    if yarn:
+        b.stretch(*yarn)
     x = b.tensor("x", random(TOKENS, b.n))
     q, k, v = b.parts(b.norm("attn_norm", x), bias)
     q, k, v = b.split(q, b.heads), b.split(k, b.heads_kv), b.split(v, b.heads_kv)
@@ -141,16 +160,29 @@ def bitnet(name, squares, scale):
     b.tensor("y", x + b.linear("ffn_down", b.norm("ffn_sub_norm", hidden), b.n, scale=scale))
 
 
-def gemma2():
-    b = Block("gemma2", rms=True, n_embd=12, heads=4, heads_kv=2, size=8, window=3, softcap=2.0)
+def gemma(name, head_norms=False, softcap=0.0):
+    b = Block(name, rms=True, n_embd=12, heads=4, heads_kv=2, size=8, window=3, softcap=softcap)
     x = b.tensor("x", random(TOKENS, b.n))
     q, k, v = b.parts(b.norm("attn_norm", x))
     q, k, v = b.split(q, b.heads), b.split(k, b.heads_kv), b.split(v, b.heads_kv)
+    if head_norms:
+        q, k = b.norm("attn_q_norm", q), b.norm("attn_k_norm", k)
     attended = b.linear("attn_output", b.attend(b.turn(q, True), b.turn(k, True), v), b.n)
     x = x + b.norm("post_attention_norm", attended)
     h = b.norm("ffn_norm", x)
     hidden = F.gelu(b.linear("ffn_gate", h, b.ff), approximate="tanh") * b.linear("ffn_up", h, b.ff)
     b.tensor("y", x + b.norm("post_ffw_norm", b.linear("ffn_down", hidden, b.n)))
+
+
+def phi3():
+    b = Block("phi3", rms=True, n_embd=16, heads=4, heads_kv=2, size=8, rotated=6, window=4)
+    b.divide(torch.tensor([1.25, 2.0, 5.0]), 1.19)
+    x = b.tensor("x", random(TOKENS, b.n))
+    q, k, v = b.fused(b.norm("attn_norm", x))
+    q, k, v = b.split(q, b.heads), b.split(k, b.heads_kv), b.split(v, b.heads_kv)
+    x = x + b.linear("attn_output", b.attend(b.turn(q, True), b.turn(k, True), v), b.n)
+    gate, up = b.linear("ffn_up", b.norm("ffn_norm", x), 2 * b.ff).chunk(2, -1)
+    b.tensor("y", x + b.linear("ffn_down", up * F.silu(gate), b.n))
 
 
 def blocks():
@@ -162,7 +194,14 @@ def blocks():
     gptneox("gptneox/parallel", True)
     bitnet("bitnet", False, 0.75)
     bitnet("bitnet-b1.58", True, 1.5)
-    gemma2()
+    gemma("gemma2", softcap=2.0)
+
+
+def later_blocks():
+    """Behind the kernels, whose numbers stay what they were."""
+    gemma("gemma3", head_norms=True)
+    phi3()
+    llama("llama/yarn", halves=False, n_embd=16, heads=2, heads_kv=1, size=16, yarn=(8.0, 1024.0))
 
 
 def kernels():
@@ -181,3 +220,4 @@ def kernels():
 
 blocks()
 kernels()
+later_blocks()
