@@ -14,13 +14,14 @@
 #include <type_traits>
 
 #include "harness/runtime/error.h"
+#include "runner/file_cursor.h"
+#include "runner/old_ggml.h"
 
 namespace assay {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "GGUF is read as it lies in memory");
 
-constexpr const char* kDamaged = "re-download or re-convert the model";
 constexpr const char* kUnusable = "re-convert the model";
 
 /// Smallest encodings, to bound a count by the bytes left before anything is allocated for it: a
@@ -28,47 +29,22 @@ constexpr const char* kUnusable = "re-convert the model";
 constexpr uint64_t kMinKeyValueBytes = 8 + 1 + 4 + 1;
 constexpr uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;
 
-/// Reads forward through the bytes of a file; every step is checked against the bytes left.
-class Cursor {
+/// Reads what a header of GGUF is made of.
+class Cursor : public FileCursor {
  public:
   Cursor(const std::string& path, std::span<const std::byte> file)
-      : path_(path),
-        bytes_(file.first(std::min<uint64_t>(file.size(), kGgufMaxHeaderBytes))),
-        bound_(file.size() > kGgufMaxHeaderBytes ? "largest header that is read" : "file") {}
-
-  uint64_t offset() const { return offset_; }
-  uint64_t left() const { return bytes_.size() - offset_; }
-
-  [[noreturn]] void fail(uint64_t at, std::string_view what, std::string_view problem,
-                         const char* remedy = kDamaged) const {
-    throw InputError(fmt::format("{}: byte {}: {}: {}; {}", path_, at, what, problem, remedy));
-  }
-
-  std::span<const std::byte> take(uint64_t n, std::string_view what) {
-    if (n > left()) {
-      fail(offset_, what, fmt::format("needs {} bytes, but {} are left in the {}", n, left(), bound_));
-    }
-    const auto taken = bytes_.subspan(offset_, n);
-    offset_ += n;
-    return taken;
-  }
-
-  template <class T>
-  T number(std::string_view what) {
-    T value;
-    std::memcpy(&value, take(sizeof value, what).data(), sizeof value);
-    return value;
-  }
+      : FileCursor(path, file.first(std::min<uint64_t>(file.size(), kGgufMaxHeaderBytes)),
+                   file.size() > kGgufMaxHeaderBytes ? "largest header that is read" : "file") {}
 
   /// A count of things that take at least `min_bytes` each.
   uint64_t count(uint64_t limit, uint64_t min_bytes, std::string_view what) {
-    const uint64_t at = offset_;
+    const uint64_t at = offset();
     const auto n = number<uint64_t>(what);
     if (n > limit) {
       fail(at, what, fmt::format("{} is over the limit of {}", n, limit));
     }
     if (n > left() / min_bytes) {
-      fail(at, what, fmt::format("{} does not fit in the {} bytes left in the {}", n, left(), bound_));
+      fail(at, what, fmt::format("{} does not fit in the {} bytes left in the {}", n, left(), bound()));
     }
     return n;
   }
@@ -81,7 +57,7 @@ class Cursor {
   bool boolean(std::string_view what) {
     const auto value = number<uint8_t>(what);
     if (value > 1) {
-      fail(offset_ - 1, what, fmt::format("boolean is {}, not 0 or 1", value));
+      fail(offset() - 1, what, fmt::format("boolean is {}, not 0 or 1", value));
     }
     return value == 1;
   }
@@ -121,7 +97,7 @@ class Cursor {
 
  private:
   GgufArray array(std::string_view what) {
-    const uint64_t at = offset_;
+    const uint64_t at = offset();
     return any<GgufArray>(number<uint32_t>(what), at, what);
   }
 
@@ -136,11 +112,6 @@ class Cursor {
     }
     return values;
   }
-
-  const std::string& path_;
-  std::span<const std::byte> bytes_;
-  const char* bound_;  ///< what ends where bytes_ ends
-  uint64_t offset_ = 0;
 };
 
 /// What the data section of a tensor occupies, in bytes from the begin of the section.
@@ -300,7 +271,7 @@ GgufFile::Mapping::Mapping(const std::string& path) {
   const auto size = static_cast<size_t>(status.st_size);
   if (size == 0) {
     close(fd);
-    throw InputError(fmt::format("{}: byte 0: the file is empty; {}", path, kDamaged));
+    throw InputError(fmt::format("{}: byte 0: the file is empty; {}", path, kDamagedFile));
   }
   void* map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   const int error = errno;
@@ -313,8 +284,13 @@ GgufFile::Mapping::Mapping(const std::string& path) {
 }
 
 void GgufFile::release(std::span<const std::byte> bytes) const {
-  if (mapping_.bytes().empty()) {
-    return;  // the caller's memory
+  const auto holds = [&](const Mapping& mapping) {
+    const auto all = mapping.bytes();
+    return std::less_equal<>()(all.data(), bytes.data()) &&
+           std::less_equal<>()(bytes.data() + bytes.size(), all.data() + all.size());
+  };
+  if (!holds(mapping_) && std::ranges::none_of(parts_, holds)) {
+    return;  // the caller's memory, or what was laid out anew
   }
   // The pages that these bytes have for themselves.
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
@@ -323,6 +299,10 @@ void GgufFile::release(std::span<const std::byte> bytes) const {
   if (begin < end) {
     madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
+}
+
+bool GgufFile::is_laid_out(const Tensor& tensor) const {
+  return std::ranges::any_of(laid_out_, [&](const auto& memory) { return memory.get() == tensor.data.data(); });
 }
 
 GgufFile::Mapping::~Mapping() {
@@ -344,6 +324,35 @@ GgufFile GgufFile::open(const std::string& path) {
   file.add_parts();
   expect_all_tensors(file);
   return file;
+}
+
+void GgufFile::read_old(std::span<const std::byte> bytes) {
+  std::vector<OldFile> files = {read_old_file(path_, bytes)};
+  const uint64_t parts = old_parts(files[0]);
+  if (parts > 1 && mapping_.bytes().empty()) {
+    throw InputError(fmt::format("{}: is the first of {} parts of a model; open it as a file", path_, parts));
+  }
+  for (uint64_t number = 1; number < parts; ++number) {
+    const std::string path = old_part_path(path_, number);
+    try {
+      parts_.emplace_back(path);
+    } catch (const InputError& e) {
+      throw InputError(fmt::format("{}: is the first of {} parts of a model, by the columns of its embedding: {}",
+                                   path_, parts, e.what()));
+    }
+    files.push_back(read_old_file(path, parts_.back().bytes()));
+  }
+  OldModel model = old_model(files);
+  metadata_ = std::move(model.metadata);
+  tensors_ = std::move(model.tensors);
+  laid_out_ = std::move(model.memory);
+  notes_ = std::move(model.notes);
+  for (size_t i = 0; i < metadata_.size(); ++i) {
+    key_index_.emplace(metadata_[i].key, i);
+  }
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    tensor_index_.emplace(tensors_[i].name, i);
+  }
 }
 
 void GgufFile::add_parts() {
@@ -369,7 +378,7 @@ void GgufFile::add_parts() {
     for (Tensor& tensor : part.tensors_) {
       if (!tensor_index_.emplace(tensor.name, tensors_.size()).second) {
         throw InputError(
-            fmt::format("{}: tensor {} is in an earlier part, too; {}", part.path_, quote(tensor.name), kDamaged));
+            fmt::format("{}: tensor {} is in an earlier part, too; {}", part.path_, quote(tensor.name), kDamagedFile));
       }
       tensors_.push_back(std::move(tensor));
     }
@@ -389,11 +398,15 @@ GgufFile GgufFile::parse(std::string name, std::span<const std::byte> bytes) {
 }
 
 void GgufFile::read(std::span<const std::byte> bytes) {
+  if (is_old_ggml(bytes)) {
+    read_old(bytes);
+    return;
+  }
   Cursor cursor(path_, bytes);
   const auto magic = cursor.take(4, "magic");
   if (std::memcmp(magic.data(), "GGUF", 4) != 0) {
     cursor.fail(0, "magic", fmt::format("the file begins with {:02x}, not 'GGUF'", fmt::join(magic, " ")),
-                "give a GGUF file");
+                "give a GGUF file, or a LLaMA of 2023 (ggml, ggmf, ggjt)");
   }
   const auto version = cursor.number<uint32_t>("version");
   if (version < kGgufOldestVersion || version > kGgufVersion) {

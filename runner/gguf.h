@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -96,7 +97,7 @@ struct Tensor {
   std::span<const uint64_t> shape() const { return {ne.data(), n_dims}; }
 };
 
-/// A GGUF file, mapped read-only. Nothing in the file is trusted: every count, length, dimension
+/// A GGUF file, mapped read-only, or a LLaMA of 2023 (runner/old_ggml.h), read as the GGUF file that it would be. Nothing in the file is trusted: every count, length, dimension
 /// and offset is checked against the limits above and the size of the file before it is used, and
 /// memory taken is at most proportional to that of the header. What is wrong is an InputError that names the
 /// file, the byte offset, the value and the remedy.
@@ -106,7 +107,7 @@ struct Tensor {
 class GgufFile {
  public:
   /// Maps and checks the file, and where it is the first of a split model (NAME-00001-of-00003.gguf) the others, too: their tensors follow
-  /// its own.
+  /// its own. Of a model of 2023 in parts (NAME.bin, NAME.bin.1), the first is given, too.
   static GgufFile open(const std::string& path);
 
   /// The same checks on bytes in memory, which the caller keeps alive and which begin at an 8-byte
@@ -119,6 +120,11 @@ class GgufFile {
   /// All of the metadata and the tensors, in the order of the file.
   const std::vector<GgufKeyValue>& metadata() const { return metadata_; }
   const std::vector<Tensor>& tensors() const { return tensors_; }
+
+  /// For people to read: what a file of 2023 does not say, and what was taken for it. None of a GGUF file.
+  const std::vector<std::string>& notes() const { return notes_; }
+  /// Whether the bytes of a tensor are not those of the file, but memory of their own in which its rows were laid out anew.
+  bool is_laid_out(const Tensor& tensor) const;
 
   /// Lets go of the memory that holds these bytes of the mapped file, once nobody needs them soon. They can still be read: they come
   /// from the file again.
@@ -174,6 +180,7 @@ class GgufFile {
   GgufFile() = default;
   static GgufFile open_alone(const std::string& path);
   void read(std::span<const std::byte> bytes);
+  void read_old(std::span<const std::byte> bytes);
   void add_parts();
   [[noreturn]] void missing_key(std::string_view key) const;
   [[noreturn]] void wrong_value(std::string_view key, std::string_view wanted) const;
@@ -188,6 +195,8 @@ class GgufFile {
   std::string path_;
   Mapping mapping_;
   std::vector<Mapping> parts_;  ///< the others, of a split model
+  std::vector<std::unique_ptr<std::byte[]>> laid_out_;
+  std::vector<std::string> notes_;
   uint32_t alignment_ = kGgufDefaultAlignment;
   std::vector<GgufKeyValue> metadata_;
   std::vector<Tensor> tensors_;

@@ -120,6 +120,12 @@ std::vector<uint64_t> put_tensors(Encoder& encoder, std::span<const GgufTensorIn
     } catch (const InputError& e) {
       encoder.fail(fmt::format("{}: {}", what, e.what()));
     }
+    if (static_cast<uint32_t>(tensor.type) >= only_in_2023(0)) {
+      encoder.fail(
+          fmt::format("{}: GGUF has no type {}, which is one of files of 2023: make a GGUF file of it first, "
+                      "with `assay convert`",
+                      what, tensor_type_info(tensor.type).name));
+    }
     encoder.string(tensor.name, kGgufMaxNameBytes, what);
     encoder.number(static_cast<uint32_t>(tensor.ne.size()));
     for (const uint64_t n : tensor.ne) {

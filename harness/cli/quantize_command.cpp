@@ -1,24 +1,17 @@
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
-#include <cmath>
-#include <functional>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/model_writing.h"
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
-#include "harness/runtime/registry.h"
-#include "harness/runtime/text.h"
-#include "kernels/quantize/kernel.h"
 #include "runner/gguf.h"
 #include "runner/gguf_writer.h"
 #include "runner/linear.h"
@@ -56,12 +49,6 @@ constexpr Mix kMixes[] = {{"f16", "f16", 1},
                           {"q1_0", "q1_0", 40},
                           {"tq1_0", "tq1_0", 36},
                           {"tq2_0", "tq2_0", 37}};
-
-bool same_file(const std::string& a, const std::string& b) {
-  struct stat sa {};
-  struct stat sb {};
-  return stat(a.c_str(), &sa) == 0 && stat(b.c_str(), &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}
 
 /// The number of the block that a tensor is of ("blk.7.attn_v.weight": 7), or -1.
 int block_of(std::string_view name) {
@@ -123,70 +110,9 @@ TensorType new_type(const GgufFile& file, const Tensor& t, const Mix& mix, int b
   return static_cast<TensorType>(fitting_format(wanted, t.ne[0]).gguf_type);
 }
 
-[[noreturn]] void refuse_element(const std::string& file, const Tensor& t, size_t i, const std::string& what) {
-  throw InputError(fmt::format("{}: tensor {}: element {} (row {}, column {}) is {}", file, quote(t.name), i,
-                               i / t.ne[0], i % t.ne[0], what));
-}
-
-/// No model means NaN or an infinity, and one of them is in every answer.
-void expect_finite(const std::string& file, const Tensor& t, std::span<const float> values, const char* remedy) {
-  const auto bad = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
-  if (bad != values.end()) {
-    refuse_element(file, t, static_cast<size_t>(bad - values.begin()),
-                   fmt::format("{} in {}; {}", *bad, tensor_type_info(t.type).name, remedy));
-  }
-}
-
-/// Of a row: how many weights are written before a block that the format has no scale for.
-std::function<size_t(uint8_t* to, const float* row)> writer_of_rows(const weight_format& format, size_t n,
-                                                                    Dispatch& dispatch) {
-  if (format.values == nullptr) {  // floats
-    return [&format, n](uint8_t* to, const float* row) {
-      size_t i = 0;
-      while (i < n && format.encode(to + i * format.bytes, row + i) != 0) {
-        ++i;
-      }
-      return i;
-    };
-  }
-  const std::string of_files = fmt::format("quantize_{}_file", format.name);
-  const bool is_of_files = std::ranges::find(kernels(), of_files, &Kernel::name) != kernels().end();
-  const auto kernel = dispatch.get<quantize_fn>(is_of_files ? of_files : fmt::format("quantize_{}", format.name), {n});
-  return [kernel, n](uint8_t* to, const float* row) { return kernel(to, row, n); };
-}
-
-/// Throws InputError for a block that the format has no scale for.
-std::vector<std::byte> convert(const std::string& file, const Tensor& t, std::span<const float> values, TensorType type,
-                               Dispatch& dispatch, ThreadPool& pool) {
-  std::vector<std::byte> out(tensor_bytes(type, t.shape()));
-  const size_t n = t.ne[0];
-  const size_t rows = t.n_elements / n;
-  const size_t row_bytes = out.size() / rows;
-  const weight_format& format = *tensor_type_info(type).format;
-  const auto write = writer_of_rows(format, n, dispatch);
-  std::atomic<size_t> first_bad{values.size()};
-  pool.run(rows, [&](size_t row, unsigned) {
-    const size_t written = write(reinterpret_cast<uint8_t*>(out.data()) + row * row_bytes, &values[row * n]);
-    const size_t bad = row * n + written;
-    size_t least = first_bad;
-    while (written < n && bad < least && !first_bad.compare_exchange_weak(least, bad)) {
-    }
-  });
-  if (first_bad < values.size()) {
-    const auto block = values.subspan(first_bad, format.elements);
-    const auto largest = std::ranges::max_element(block, {}, [](float x) { return std::fabs(x); });
-    refuse_element(file, t, first_bad + static_cast<size_t>(largest - block.begin()),
-                   fmt::format("inf in {}; the weight {} is too large for this type: use another",
-                               tensor_type_info(type).name, *largest));
-  }
-  return out;
-}
-
 int quantize(const std::string& in, const std::string& out, const std::string& type_name, const std::string& force) {
   const Mix& mix = *std::ranges::find(kMixes, type_name, &Mix::name);
-  if (same_file(in, out)) {
-    throw InputError(fmt::format("{}: input and output are the same file: name another output", out));
-  }
+  expect_other_file(in, out);
   Dispatch::Options options;
   options.force = force;
   Dispatch dispatch(detect_cpu(), options);
@@ -210,8 +136,9 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
     converted += infos.back().type != t.type;
   }
   if (converted == 0) {
-    throw InputError(fmt::format("{}: no tensor can become {}: it needs F32, F16 or BF16 matrices{}", in, type_name,
-                                 type_name == "q1_0" ? " of blocks (blk.*) with rows that are multiples of 128" : ""));
+    throw InputError(fmt::format("{}: no tensor can become {}: it needs F32, F16 or BF16 matrices{}{}", in, type_name,
+                                 type_name == "q1_0" ? " of blocks (blk.*) with rows that are multiples of 128" : "",
+                                 file.notes().empty() ? "" : "; of a file of 2023 `assay convert` makes them"));
   }
   GgufWriter writer(out, metadata, infos);
   ThreadPool pool(0);
@@ -222,13 +149,13 @@ int quantize(const std::string& in, const std::string& out, const std::string& t
     before += t.data.size();
     after += tensor_bytes(infos[i].type, t.shape());
     const std::vector<float> values = tensor_floats(t, dispatch);
-    expect_finite(in, t, values, "re-convert the model");
+    expect_finite(in, t, values);
     if (infos[i].type == t.type) {
       writer.write(t.data);
       writer.write(t.tail);
       continue;
     }
-    writer.write(convert(in, t, values, infos[i].type, dispatch, pool));
+    writer.write(encode_tensor(in, t, values, infos[i].type, dispatch, pool));
   }
   writer.finish();
   fmt::print("{}: {} of {} tensors became {}; {} -> {} bytes of weights\n", out, converted, infos.size(), type_name,
