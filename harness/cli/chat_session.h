@@ -1,0 +1,73 @@
+#pragma once
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/cli/generation.h"
+#include "runner/conversation.h"
+#include "runner/model.h"
+#include "runner/sampler.h"
+
+namespace assay {
+
+/// Tokens, and the time that the model took for them.
+struct TokenCount {
+  size_t tokens = 0;
+  std::chrono::steady_clock::duration time{};
+
+  void add(size_t more, std::chrono::steady_clock::time_point begin) {
+    tokens += more;
+    time += std::chrono::steady_clock::now() - begin;
+  }
+  double per_second() const {
+    return static_cast<double>(tokens) / std::max(std::chrono::duration<double>(time).count(), 1e-9);
+  }
+};
+
+/// A model in conversation. It reads again only what it does not have in its cache.
+class ChatSession {
+ public:
+  ChatSession(Model& model, const Tokenizer& tokenizer, Conversation conversation, const SamplerOptions& options,
+              const SoftmaxFn& softmax, std::vector<std::string> stops)
+      : model_(&model),
+        tokenizer_(&tokenizer),
+        beginning_(std::move(conversation)),
+        conversation_(beginning_),
+        options_(options),
+        softmax_(softmax),
+        sampler_(options, softmax),
+        stops_(std::move(stops)) {}
+
+  /// As if nothing had been said.
+  void reset() {
+    conversation_ = beginning_;
+    sampler_ = Sampler(options_, softmax_);
+  }
+
+  /// Prints the answer as it comes, and a newline. Throws InputError for a question that no context has room for; where only this one
+  /// has none left, the end is AnswerEnd::context and the question, if it has no answer, forgotten.
+  AnswerEnd ask(const std::string& question, size_t limit);
+
+  /// What the context holds, and how fast it went: a line.
+  std::string stats() const;
+
+ private:
+  std::optional<std::span<const float>> read(const std::vector<int32_t>& wanted, const InterruptNote& interrupt);
+  void keep(const GeneratedAnswer& answer);
+
+  Model* model_;
+  const Tokenizer* tokenizer_;
+  Conversation beginning_, conversation_;
+  SamplerOptions options_;
+  SoftmaxFn softmax_;
+  Sampler sampler_;
+  std::vector<std::string> stops_;
+  std::vector<int32_t> read_;  ///< what the model has in its cache
+  TokenCount read_count_, generated_;
+};
+
+}  // namespace assay
