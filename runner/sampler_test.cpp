@@ -10,6 +10,7 @@
 #include <set>
 
 #include "harness/runtime/error.h"
+#include "runner/sampler_testing.h"
 
 namespace assay {
 namespace {
@@ -17,29 +18,8 @@ namespace {
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-/// Softmax by its definition, with the domain of kernel softmax_f32 asserted.
-void softmax(float* y, const float* x, float scale, size_t n) {
-  EXPECT_GT(scale, 0);
-  EXPECT_TRUE(std::isfinite(scale));
-  std::vector<double> t(n);
-  double largest = -INFINITY;
-  for (size_t i = 0; i < n; ++i) {
-    t[i] = static_cast<double>(scale) * static_cast<double>(x[i]);
-    EXPECT_LE(std::fabs(t[i]), static_cast<double>(FLT_MAX) / 2);
-    largest = std::max(largest, t[i]);
-  }
-  double sum = 0;
-  for (auto& v : t) {
-    v = std::exp(v - largest);
-    sum += v;
-  }
-  for (size_t i = 0; i < n; ++i) {
-    y[i] = static_cast<float>(t[i] / sum);
-  }
-}
-
 Sampler sampler(float temperature, int32_t top_k = 0, float top_p = 1, uint64_t seed = 1) {
-  return Sampler({temperature, top_k, top_p, seed}, softmax);
+  return Sampler({temperature, top_k, top_p, seed}, softmax_by_definition);
 }
 
 std::vector<int32_t> draws(Sampler s, const std::vector<float>& logits, int n) {
@@ -113,6 +93,42 @@ TEST(SamplerTest, BadOptionsAreErrorsThatNameTheFlag) {
   }
   EXPECT_EQ(error(0, 0, 1), "");
   EXPECT_EQ(error(FLT_MAX, INT32_MAX, FLT_MIN), "");
+
+  const auto error_with = [](auto SamplerOptions::*option, auto value) -> std::string {
+    SamplerOptions options;
+    options.*option = value;
+    try {
+      check_options(options);
+    } catch (const InputError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  struct {
+    float SamplerOptions::*option;
+    const char* flag;
+    std::vector<float> good, bad;
+  } const table[] = {
+      {&SamplerOptions::min_p, "--min-p", {0, -0.0f, 1e-45f, 1}, {-1e-30f, 1.0001f, kInf, -kInf, kNaN}},
+      {&SamplerOptions::typical, "--typical", {1e-45f, 1}, {0, -0.5f, 1.0001f, kInf, kNaN}},
+      {&SamplerOptions::repeat_penalty, "--repeat-penalty", {1e-45f, 1, FLT_MAX}, {0, -1, kInf, kNaN}},
+      {&SamplerOptions::presence_penalty, "--presence-penalty", {-FLT_MAX, 0, FLT_MAX}, {kInf, -kInf, kNaN}},
+      {&SamplerOptions::frequency_penalty, "--frequency-penalty", {-FLT_MAX, 0, FLT_MAX}, {kInf, -kInf, kNaN}},
+  };
+  for (const auto& row : table) {
+    for (const float good : row.good) {
+      EXPECT_EQ(error_with(row.option, good), "") << row.flag << good;
+    }
+    for (const float bad : row.bad) {
+      EXPECT_EQ(error_with(row.option, bad).rfind(std::string(row.flag) + " is ", 0), 0u) << row.flag << bad;
+    }
+  }
+  for (const int32_t good : {-1, 0, INT32_MAX}) {
+    EXPECT_EQ(error_with(&SamplerOptions::repeat_last_n, good), "") << good;
+  }
+  for (const int32_t bad : {-2, INT32_MIN}) {
+    EXPECT_EQ(error_with(&SamplerOptions::repeat_last_n, bad).rfind("--repeat-last-n is ", 0), 0u) << bad;
+  }
 }
 
 TEST(SamplerTest, SameSeedSameTokens) {

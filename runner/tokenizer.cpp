@@ -163,6 +163,20 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   return ids;
 }
 
+std::vector<int32_t> Tokenizer::encode_text(std::string_view text) const {
+  std::vector<int32_t> ids;
+  if (before_) {
+    ids.push_back(*before_);
+  }
+  if (!text.empty()) {
+    encoder_->encode(text, true, ids);
+  }
+  if (after_) {
+    ids.push_back(*after_);
+  }
+  return ids;
+}
+
 std::vector<int32_t> Tokenizer::encode_prompt(std::string_view text) const {
   struct Part {
     std::string_view text;

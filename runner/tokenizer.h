@@ -32,6 +32,12 @@ class Tokenizer {
   /// text and before the one that ends it where the file says that they are added.
   std::vector<int32_t> encode_prompt(std::string_view text) const;
 
+  /// The same where `text` is plain text, whatever it looks like.
+  std::vector<int32_t> encode_text(std::string_view text) const;
+
+  /// The token that begins a text, if the file says that it is added.
+  std::optional<int32_t> begins() const { return before_; }
+
   /// The bytes of a token, not always whole characters; none for a control token. Throws InputError
   /// for an ID outside [0, size()).
   const std::string& decode_piece(int32_t id) const;
