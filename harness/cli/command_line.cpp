@@ -153,7 +153,12 @@ void add_commands(CLI::App& app, int& status) {
   add_tune_command(app, status);
   add_predict_command(app, status);
   add_run_command(app, status);
+  add_chat_command(app, status);
+  add_perplexity_command(app, status);
+  add_bench_model_command(app, status);
   add_quantize_command(app, status);
+  add_convert_command(app, status);
+  add_info_command(app, status);
   check_values(app);
 }
 

@@ -37,8 +37,8 @@ std::string refusal_of(const Words& words) {
 
 struct OptionOfCommand {
   std::string command, option, type;
-  bool positional, flag;
-  std::string good;  ///< a value that is taken
+  bool positional, flag, list;  ///< list: it takes several values
+  std::string good;             ///< a value that is taken
 };
 
 std::vector<OptionOfCommand> all_options() {
@@ -53,8 +53,8 @@ std::vector<OptionOfCommand> all_options() {
       }
       const std::string type = o->get_type_name().substr(0, o->get_type_name().find(':'));
       const std::string good = type == "FLOAT" ? "0.5" : type == "TEXT" ? "x" : "3";
-      all.push_back(
-          {command->get_name(), o->get_name(), type, o->get_positional(), o->get_items_expected_max() == 0, good});
+      all.push_back({command->get_name(), o->get_name(), type, o->get_positional(), o->get_items_expected_max() == 0,
+                     o->get_items_expected_max() > 1, good});
     }
   }
   return all;
@@ -63,10 +63,16 @@ std::vector<OptionOfCommand> all_options() {
 /// A command with what it requires, but for `but`.
 Words minimal(const std::string& command, const std::string& but) {
   Words words = {command};
-  if (command == "quantize") {
+  if (command == "info" && but != "FILE") {
+    words.emplace_back("a.gguf");
+  }
+  if (command == "perplexity" && but != "--file") {
+    words.insert(words.end(), {"--file", "a.txt"});
+  }
+  if (command == "quantize" || command == "convert") {
     if (but != "IN") words.emplace_back("in.gguf");
     if (but != "OUT") words.emplace_back("out.gguf");
-    if (but != "--type") words.insert(words.end(), {"--type", "f16"});
+    if (but != "--type" && command == "quantize") words.insert(words.end(), {"--type", "f16"});
   }
   return words;
 }
@@ -90,6 +96,9 @@ TEST(CommandLine, EveryOptionRefusesWhatIsNoValueOfItsType) {
                        : o.type == "FLOAT" ? no_number
                                            : Words{""};
     for (const auto& value : bad) {
+      if (o.list && value == "1,5") {  // two values
+        continue;
+      }
       Words words = minimal(o.command, o.option);
       words.push_back(o.option + "=" + value);
       EXPECT_NE(refusal_of(words), "") << o.command << " " << o.option << "=" << quote(value) << " (" << o.type << ")";
@@ -99,9 +108,9 @@ TEST(CommandLine, EveryOptionRefusesWhatIsNoValueOfItsType) {
   EXPECT_GT(tried, 200u);
 }
 
-TEST(CommandLine, EveryOptionIsRefusedTwice) {
+TEST(CommandLine, EveryOptionOfOneValueIsRefusedTwice) {
   for (const auto& o : all_options()) {
-    if (!o.flag && !o.positional) {
+    if (!o.flag && !o.positional && !o.list) {
       Words words = minimal(o.command, o.option);
       words.insert(words.end(), {o.option, o.good, o.option, o.good});
       EXPECT_NE(refusal_of(words), "") << o.command << " " << o.option;

@@ -13,7 +13,12 @@ void add_bench_command(CLI::App& app, int& status);
 void add_tune_command(CLI::App& app, int& status);
 void add_predict_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);
+void add_chat_command(CLI::App& app, int& status);
+void add_perplexity_command(CLI::App& app, int& status);
+void add_bench_model_command(CLI::App& app, int& status);
 void add_selftest_command(CLI::App& app, int& status);
 void add_quantize_command(CLI::App& app, int& status);
+void add_convert_command(CLI::App& app, int& status);
+void add_info_command(CLI::App& app, int& status);
 
 }  // namespace assay
