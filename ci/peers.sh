@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Holds the weight formats against llama.cpp's own library, a released npm package. Without npm or a registry it says so and exits with 3.
+# Holds the weight formats and the models of every architecture against llama.cpp's own libraries, released npm packages. Without npm or a
+# registry it says so and exits with 3.
 # usage: peers.sh [speed [FORMATS]]     builds the preset `test` first if that is not done
 #   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each
 set -eu
 cd "$(dirname "$0")/.."
-ci/install.sh npm
+command -v npm >/dev/null || ci/install.sh npm
 folder=build/peers
-package=@node-llama-cpp/linux-x64@3.22.1
+version=3.22.1
 mkdir -p $folder
-if ! npm install --silent --no-save --force --prefix $folder $package; then
-  echo "peers.sh: npm cannot install $package" >&2
+# Without its scripts: they would look for other builds of the library, or make one.
+if ! npm install --silent --no-save --force --ignore-scripts --prefix $folder "node-llama-cpp@$version" "@node-llama-cpp/linux-x64@$version"; then
+  echo "peers.sh: npm cannot install node-llama-cpp $version" >&2
   exit 3
 fi
 base=$(find "$PWD/$folder" -name libggml-base.so | head -n 1)
@@ -24,4 +26,4 @@ if [ "${1:-}" = speed ]; then
   exit 0
 fi
 cmake --build --preset test --target assay_tests
-ASSAY_GGML_BASE=$base build/test/assay_tests --gtest_filter='Ggml*'
+ASSAY_GGML_BASE=$base ASSAY_NODE_MODULES=$PWD/$folder/node_modules build/test/assay_tests --gtest_filter='Ggml*:LlamaCpp*'

@@ -104,7 +104,7 @@ TEST(LlamaCpp, EveryArchitectureSaysTheSame) {
   for (const Architecture& a : architectures()) {
     for (const char* format : {"", "q8_0", "q4_0", "q5_1"}) {
       const weight_format* of = *format != '\0' ? &find_format(format) : nullptr;
-      MadeUpModel made(a.name, 1, of);
+      MadeUpModel made(a.name, 1, of, true);
       made.fit_for_llama_cpp();
       LlamaDistance distance;
       if (!compare_with_llama_cpp(made, modules, distance)) {
@@ -119,7 +119,7 @@ TEST(LlamaCpp, EveryArchitectureSaysTheSame) {
       EXPECT_LE(distance.far, kLlamaSteps / 10) << a.name << " " << format;
     }
   }
-  EXPECT_GE(taken, 24u);
+  EXPECT_GE(taken, 36u);  // it knows no bitnet-b1.58
 }
 
 }  // namespace

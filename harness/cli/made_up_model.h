@@ -21,8 +21,9 @@ namespace assay {
 /// Of three blocks, or so many that all kinds of windows are among them, with random weights.
 class MadeUpModel {
  public:
-  /// `format`: of most matrices; else F32, F16 and BF16.
-  explicit MadeUpModel(const std::string& architecture, uint64_t seed = 1, const weight_format* format = nullptr)
+  /// `format`: of most matrices; else F32, F16 and BF16. `parts_row`: heads are as wide as n_embd / n_head.
+  explicit MadeUpModel(const std::string& architecture, uint64_t seed = 1, const weight_format* format = nullptr,
+                       bool parts_row = false)
       : name_(architecture), rng_(mix_seed(seed, 99)) {
     const Architecture& a = find_architecture(architecture);
     const size_t layers = a.windows ? std::max<size_t>(3, a.windows->period + 1) : 3;
@@ -33,7 +34,7 @@ class MadeUpModel {
     b.n_embd = format != nullptr ? 64 : 48;
     b.n_head = 4;
     b.n_head_kv = is_old ? 4 : 2;
-    b.head_size = is_old ? b.n_embd / 4 : 32;  // no n_embd / n_head
+    b.head_size = is_old || parts_row ? b.n_embd / 4 : 32;
     b.rotated = b.head_size;
     b.n_ff = format != nullptr ? 96 : 80;
     metadata_.push_back({"general.architecture", architecture});
