@@ -73,7 +73,7 @@ class Model {
   size_t cache_bytes() const { return cache_->size(); }
 
   /// Tokens that run through the layers at once: JIT code is generated for each number of tokens, so there are few.
-  static constexpr size_t kBatch = 32;
+  static constexpr size_t kBatch = 128;
 
  private:
   void embed(float* x, int32_t token, size_t position);
