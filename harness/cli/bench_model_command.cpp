@@ -1,6 +1,5 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -173,8 +172,9 @@ void print_markdown(const BenchedModel& b, const std::vector<ModelTimes>& all) {
   const bool has_peak = !b.peak.levels.empty();
   fmt::print("| {:<24} | {:>10} | {:>10} | {:>7} | {:>14} | {:>18} | {:>14} | {:>10} |\n", "model", "size", "params",
              "threads", "test", "t/s", "core bandwidth", "core peak");
-  fmt::print("| {:-<24} | {:->9}: | {:->9}: | {:->6}: | {:->13}: | {:->17}: | {:->13}: | {:->9}: |\n", "", "", "", "",
-             "", "", "", "");
+  fmt::print(
+      "| ------------------------ | ---------: | ---------: | ------: | -------------: | -----------------: | "
+      "-------------: | ---------: |\n");
   for (const ModelTimes& t : all) {
     const double gib = static_cast<double>(b.bytes) / (1 << 30);
     const auto params = static_cast<double>(b.parameters);
@@ -199,15 +199,19 @@ void print_csv(const std::vector<nlohmann::ordered_json>& rows) {
     }
     return fmt::format("\"{}\"", text);
   };
-  std::vector<std::string> cells;
+  const char* separator = "";
   for (const auto& field : rows.front().items()) {
-    cells.push_back(field.key());
+    fmt::print("{}{}", separator, field.key());
+    separator = ",";
   }
-  fmt::print("{}\n", fmt::join(cells, ","));
+  fmt::print("\n");
   for (const auto& row : rows) {
-    cells.clear();
-    std::ranges::transform(row, std::back_inserter(cells), quoted);
-    fmt::print("{}\n", fmt::join(cells, ","));
+    separator = "";
+    for (const auto& field : row) {
+      fmt::print("{}{}", separator, quoted(field));
+      separator = ",";
+    }
+    fmt::print("\n");
   }
 }
 
