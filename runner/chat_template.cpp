@@ -19,11 +19,13 @@ std::vector<std::string_view> names() {
   return all;
 }
 
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
-    text.replace(at, from.size(), to);
+std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+  std::string all;
+  for (size_t at = 0; (at = text.find(from)) != std::string_view::npos;) {
+    all.append(text.substr(0, at)).append(to);
+    text.remove_prefix(at + from.size());
   }
-  return text;
+  return all.append(text);
 }
 
 /// What a template joins, without the ways to write it.
