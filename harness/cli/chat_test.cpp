@@ -253,7 +253,8 @@ class Spoken {
     setenv("TERM", "xterm", 1);
     pid_ = fork();
     if (pid_ == 0) {
-      // Only what fork leaves safe.
+      // Only what fork leaves safe. A shell that runs the tests in the background has SIGINT ignored, as the program then leaves it.
+      signal(SIGINT, SIG_DFL);
       if (on_terminal) {
         setsid();
         ioctl(out[1], TIOCSCTTY, 0);
