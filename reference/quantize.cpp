@@ -8,6 +8,9 @@
 #include "reference/little_endian.h"
 
 namespace reference {
+
+float reciprocal(float d) { return std::isfinite(1 / d) ? 1 / d : 0.0f; }
+
 namespace {
 
 constexpr uint32_t k2023 = 1u << 16;  // what the formats of 2023 alone have on their number
@@ -17,9 +20,6 @@ float largest(const float* x, int n) {
   const float first = *std::max_element(x, x + n, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
   return first != 0 ? first : 0.0f;
 }
-
-/// What weights are multiplied with to find their codes.
-float reciprocal(float d) { return d != 0 && std::isfinite(1 / d) ? 1 / d : 0.0f; }
 
 /// A scale that is a zero in effect is one.
 float kept(float d) { return reciprocal(d) != 0 ? d : std::copysign(0.0f, d); }

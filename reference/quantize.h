@@ -4,6 +4,9 @@
 
 namespace reference {
 
+/// 1 / d, what weights are multiplied with to find their codes; 0 where it is not finite.
+float reciprocal(float d);
+
 /// A block of a format with a rule, as the contract of quantize_<format> has it. x is finite. False: the format cannot hold it.
 using Quantize = bool(uint8_t* block, const float* x);
 

@@ -9,6 +9,7 @@
 #include "reference/formats/f16.h"
 #include "reference/formats/iq4_values.h"
 #include "reference/little_endian.h"
+#include "reference/quantize.h"
 
 // All arithmetic is of floats, each operation rounded, in the order that the contract has: a search asks often which of two sums is
 // the smaller one, and the answer must not depend on how they were added.
@@ -26,12 +27,6 @@ struct Choice {
   float d = 0, m = 0;
   std::vector<int> scales, minima;
 };
-
-/// 0 where there is none.
-float reciprocal(float x) {
-  const float inverse = 1 / x;
-  return std::isfinite(inverse) ? inverse : 0;
-}
 
 std::vector<float> integers(int least, int most) {
   std::vector<float> all;

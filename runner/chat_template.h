@@ -31,6 +31,8 @@ struct ChatTemplate {
 };
 
 std::span<const ChatTemplate> chat_templates();
+/// Of all of them, with commas between.
+std::string chat_template_names();
 
 /// Throws InputError that lists the names.
 const ChatTemplate& find_chat_template(std::string_view name);

@@ -50,29 +50,21 @@ void add_question(const ChatTemplate& form, const std::string* system, std::stri
   out.push_back({true, form.user_close});
 }
 
-/// encode_prompt without the tokens that a whole text stands between.
-std::vector<int32_t> encode_marked(const Tokenizer& tokenizer, std::string_view text) {
-  const std::vector<int32_t> ids = tokenizer.encode_prompt(text);
-  const size_t before = tokenizer.begins() ? 1 : 0;
-  const size_t after = tokenizer.encode_prompt("").size() - before;
-  return {ids.begin() + static_cast<std::ptrdiff_t>(before), ids.end() - static_cast<std::ptrdiff_t>(after)};
-}
-
 /// Pieces without {bos} and {eos}.
 void append_tokens(const Tokenizer& tokenizer, std::span<const ChatPiece> pieces, std::vector<int32_t>& ids) {
   std::string all;
   bool is_plain = true;
   for (const ChatPiece& piece : pieces) {
     all += piece.text;
-    is_plain = is_plain && (piece.is_template || encode_marked(tokenizer, piece.text) == tokenizer.encode(piece.text));
+    is_plain = is_plain && (piece.is_template || tokenizer.encode_marked(piece.text) == tokenizer.encode(piece.text));
   }
   const auto append = [&](const std::vector<int32_t>& more) { ids.insert(ids.end(), more.begin(), more.end()); };
   if (is_plain) {
-    append(encode_marked(tokenizer, all));
+    append(tokenizer.encode_marked(all));
     return;
   }
   for (const ChatPiece& piece : pieces) {
-    append(piece.is_template ? encode_marked(tokenizer, piece.text) : tokenizer.encode(piece.text));
+    append(piece.is_template ? tokenizer.encode_marked(piece.text) : tokenizer.encode(piece.text));
   }
 }
 

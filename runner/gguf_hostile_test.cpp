@@ -1,14 +1,11 @@
 // Model files made to do harm: each is refused with a message that names the file, in little time and memory, also by
 // `assay run`. ci/fuzz/gguf.cpp tries what nobody thought of.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <chrono>
 #include <functional>
 #include <set>
-#include <thread>
 
-#include "harness/check/child.h"
+#include "harness/check/testing.h"
 #include "harness/runtime/testing.h"
 #include "runner/gguf.h"
 #include "runner/gguf_raw.h"
@@ -65,26 +62,6 @@ std::string error_of(const Bytes& bytes) {
     const Tokenizer tokenizer(file);
     ModelSizes::read(file);
   });
-}
-
-/// Runs `work` with at most 256 MiB more memory than now and 60 s of CPU time.
-void within_limits(const std::function<void()>& work) {
-  Child child([&] {
-    size_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    const rlim_t bytes = pages * 4096 + (rlim_t{256} << 20);
-    const rlimit memory{bytes, bytes};
-    const rlimit time{60, 60};
-    if ((!kSanitized && setrlimit(RLIMIT_AS, &memory) != 0) || setrlimit(RLIMIT_CPU, &time) != 0) {
-      _exit(9);
-    }
-    work();
-    _exit(testing::Test::HasFailure() ? 1 : 0);
-  });
-  while (!child.poll()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  EXPECT_EQ(child.end(), "") << "SIGXCPU or SIGKILL: over 60 s; exit status 70: over the limit of memory; 1: see above";
 }
 
 TEST(HostileGguf, TheFileItselfIsGood) { EXPECT_EQ(error_of(whole_file().bytes), ""); }

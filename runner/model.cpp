@@ -1,7 +1,6 @@
 #include "runner/model.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -30,7 +29,7 @@ const GgufFile& fits_memory(const GgufFile& file) {
   for (const Tensor& tensor : file.tensors()) {
     weights += tensor.data.size();
   }
-  const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t memory = machine_memory();
   if (weights > memory) {
     throw MachineError(
         fmt::format("{}: its weights take {} MiB, this machine has {} MiB of memory; use a smaller model, or "

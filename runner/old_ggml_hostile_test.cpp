@@ -1,14 +1,12 @@
 // Files of 2023 made to do harm: each is refused with a message that names the file, in little time and memory.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <numeric>
-#include <thread>
 
-#include "harness/check/child.h"
+#include "harness/check/testing.h"
 #include "harness/runtime/rng.h"
 #include "harness/runtime/testing.h"
 #include "runner/model.h"
@@ -37,27 +35,6 @@ std::string refusal_of_old(const Bytes& bytes) {
   });
 }
 
-/// Runs `work` with at most 256 MiB more memory than now and 60 s of CPU time.
-template <class F>
-void with_little(F work) {
-  Child child([&] {
-    size_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    const rlim_t bytes = pages * 4096 + (rlim_t{256} << 20);
-    const rlimit memory{bytes, bytes};
-    const rlimit time{60, 60};
-    if ((!kSanitized && setrlimit(RLIMIT_AS, &memory) != 0) || setrlimit(RLIMIT_CPU, &time) != 0) {
-      _exit(9);
-    }
-    work();
-    _exit(testing::Test::HasFailure() ? 1 : 0);
-  });
-  while (!child.poll()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  EXPECT_EQ(child.end(), "");
-}
-
 // One of each container, and those whose rows are laid out anew.
 std::vector<OldEra> chosen_eras() {
   std::vector<OldEra> eras;
@@ -76,7 +53,7 @@ TEST(HostileOldGgml, TruncatedAtEveryByte) {
   for (const OldEra& era : chosen_eras()) {
     const Bytes whole = least_llama().file(era).bytes;
     ASSERT_EQ(refusal_of_old(whole), "") << era.name;
-    with_little([&] {
+    within_limits([&] {
       for (size_t n = 0; n < whole.size(); ++n) {
         const std::string message = refusal_of_old(Bytes(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(n)));
         ASSERT_NE(message, "") << era.name << " cut to " << n << " of " << whole.size() << " bytes";
@@ -89,7 +66,7 @@ TEST(HostileOldGgml, TruncatedAtEveryByte) {
 TEST(HostileOldGgml, EveryFieldAtItsExtremes) {
   for (const OldEra& era : chosen_eras()) {
     const OldBytes whole = least_llama().file(era);
-    with_little([&] {
+    within_limits([&] {
       size_t tried = 0;
       size_t refused = 0;
       for (const size_t field : whole.fields) {
@@ -117,7 +94,7 @@ TEST(HostileOldGgml, EveryFieldAtItsExtremes) {
 TEST(HostileOldGgml, SomeBytesOfTheHeaderOrTheRecordsChanged) {
   for (const OldEra& era : chosen_eras()) {
     const OldBytes whole = least_llama().file(era);
-    with_little([&] {
+    within_limits([&] {
       Rng rng(era.type);
       size_t refused = 0;
       for (int i = 0; i < 1000; ++i) {

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,6 +10,7 @@
 #include "runner/old_ggml.h"
 #include "runner/old_ggml_types.h"
 #include "runner/text_encoder.h"
+#include "runner/weights.h"
 
 namespace assay {
 namespace {
@@ -209,7 +209,7 @@ class Joiner {
   std::span<const std::byte> laid_out(const OldType& type, const std::vector<const OldTensor*>& pieces, Split split,
                                       uint64_t bytes) {
     laid_out_bytes_ += bytes;
-    const auto memory = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    const uint64_t memory = machine_memory();
     if (laid_out_bytes_ > memory) {
       throw MachineError(
           fmt::format("{}: what of it must be laid out anew takes over the {} MiB of memory of this "
@@ -236,14 +236,6 @@ class Joiner {
   OldModel& model_;
   uint64_t laid_out_bytes_ = 0;
 };
-
-std::string with_blanks(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    c == ' ' ? out += "\u2581" : out += c;
-  }
-  return out;
-}
 
 /// SentencePiece's tokens 3 to 258 are the bytes, and files of that time have them as such; those of the first days only what is ASCII, and
 /// U+FFFD for the others, as its decoder says them.
@@ -274,7 +266,7 @@ void add_vocabulary(const OldFile& file, OldModel& model) {
   const bool bytes = has_bytes(file, model.notes);
   for (size_t id = 3; id < file.tokens.size(); ++id) {
     const bool is_byte = bytes && id < 259;
-    texts.push_back(is_byte ? fmt::format("<0x{:02X}>", id - 3) : with_blanks(file.tokens[id]));
+    texts.push_back(is_byte ? fmt::format("<0x{:02X}>", id - 3) : replaced(file.tokens[id], " ", "\u2581"));
     types.push_back(is_byte ? TokenType::byte : texts.back().empty() ? TokenType::unused : TokenType::normal);
   }
   std::vector<float> scores = file.scores;

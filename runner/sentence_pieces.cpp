@@ -15,14 +15,6 @@ namespace {
 
 constexpr std::string_view kBlank = "\u2581";
 
-std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  for (size_t at; (at = text.find(from)) != std::string_view::npos; text.remove_prefix(at + from.size())) {
-    out.append(text.substr(0, at)).append(to);
-  }
-  return out.append(text);
-}
-
 /// "<0x0A>": the byte that a token is; -1: none.
 int byte_of(std::string_view text) {
   unsigned value = 0;

@@ -163,13 +163,10 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   return ids;
 }
 
-std::vector<int32_t> Tokenizer::encode_text(std::string_view text) const {
-  std::vector<int32_t> ids;
+/// Between the tokens that a text begins and ends with.
+std::vector<int32_t> Tokenizer::as_whole_text(std::vector<int32_t> ids) const {
   if (before_) {
-    ids.push_back(*before_);
-  }
-  if (!text.empty()) {
-    encoder_->encode(text, true, ids);
+    ids.insert(ids.begin(), *before_);
   }
   if (after_) {
     ids.push_back(*after_);
@@ -177,7 +174,13 @@ std::vector<int32_t> Tokenizer::encode_text(std::string_view text) const {
   return ids;
 }
 
+std::vector<int32_t> Tokenizer::encode_text(std::string_view text) const { return as_whole_text(encode(text)); }
+
 std::vector<int32_t> Tokenizer::encode_prompt(std::string_view text) const {
+  return as_whole_text(encode_marked(text));
+}
+
+std::vector<int32_t> Tokenizer::encode_marked(std::string_view text) const {
   struct Part {
     std::string_view text;
     int32_t token = -1;  ///< a special one; -1: it is text
@@ -200,9 +203,6 @@ std::vector<int32_t> Tokenizer::encode_prompt(std::string_view text) const {
     parts = std::move(finer);
   }
   std::vector<int32_t> ids;
-  if (before_) {
-    ids.push_back(*before_);
-  }
   bool begins = true;
   for (const Part& part : parts) {
     if (part.token >= 0) {
@@ -212,9 +212,6 @@ std::vector<int32_t> Tokenizer::encode_prompt(std::string_view text) const {
       encoder_->encode(part.text, begins, ids);
       begins = false;
     }
-  }
-  if (after_) {
-    ids.push_back(*after_);
   }
   return ids;
 }

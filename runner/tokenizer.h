@@ -28,6 +28,9 @@ class Tokenizer {
   /// Token IDs of `text`, in which special tokens are text like any other.
   std::vector<int32_t> encode(std::string_view text) const;
 
+  /// Likewise, but what is written as a special token is that token.
+  std::vector<int32_t> encode_marked(std::string_view text) const;
+
   /// What the model is to continue: `text`, in which what is written as a special token is that token, after the token that begins a
   /// text and before the one that ends it where the file says that they are added.
   std::vector<int32_t> encode_prompt(std::string_view text) const;
@@ -50,6 +53,7 @@ class Tokenizer {
   size_t size() const { return encoder_->pieces().size(); }
 
  private:
+  std::vector<int32_t> as_whole_text(std::vector<int32_t> ids) const;
   void read_special_tokens(const GgufFile& file, const TokenTable& table, const SpecialIds& ids, bool begins_texts);
 
   std::unique_ptr<TextEncoder> encoder_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -13,6 +14,10 @@
 #include "kernels/scale_f32/kernel.h"
 
 namespace assay {
+
+size_t machine_memory() {
+  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
 
 Arena::Arena(size_t bytes, Pages pages, const char* what) : bytes_(bytes) {
   if (bytes == 0) {

@@ -29,6 +29,9 @@ class Arena {
   size_t bytes_, taken_ = 0;
 };
 
+/// Bytes of memory that this machine has.
+size_t machine_memory();
+
 /// The floats of a row or vector of weights in a file, by the kernel dequantize_<format>.
 class Dequantizer {
  public:

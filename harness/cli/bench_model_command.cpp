@@ -18,6 +18,7 @@
 #include "harness/cli/model_flags.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/rng.h"
+#include "harness/runtime/text.h"
 #include "runner/model.h"
 
 namespace assay {
@@ -89,8 +90,6 @@ struct BenchedModel {
     return 2 * static_cast<double>(parameters) * mean_of(t.rates()) / per_second;
   }
 };
-
-const char* name_of(CacheType type) { return type == CacheType::f32 ? "f32" : type == CacheType::f16 ? "f16" : "q8_0"; }
 
 void describe_weights(BenchedModel& b, const GgufFile& file) {
   std::map<std::string, uint64_t> weights;
@@ -193,11 +192,8 @@ void print_markdown(const BenchedModel& b, const std::vector<ModelTimes>& all) {
 
 void print_csv(const std::vector<nlohmann::ordered_json>& rows) {
   const auto quoted = [](const nlohmann::ordered_json& value) {
-    std::string text = value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
-    for (size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2) {
-      text.insert(at, 1, '"');
-    }
-    return fmt::format("\"{}\"", text);
+    const std::string text = value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
+    return fmt::format("\"{}\"", replaced(text, "\"", "\"\""));
   };
   const char* separator = "";
   for (const auto& field : rows.front().items()) {

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -57,7 +56,7 @@ void apply_koalpaca(const CLI::App& command, const GgufFile& file, ChatArguments
 
 void tell_missing_tokens(const ChatTemplate& form, const Tokenizer& tokenizer) {
   for (const std::string& special : form.specials) {
-    if (tokenizer.encode_prompt(special) == tokenizer.encode_text(special)) {
+    if (tokenizer.encode_marked(special) == tokenizer.encode(special)) {
       fmt::print(stderr, "assay: the model has no token {}, of which chat template {} is made: it reads it as text\n",
                  special, form.name);
     }
@@ -173,21 +172,12 @@ void add_chat_command(CLI::App& app, int& status) {
   auto a = std::make_shared<ChatArguments>();
   auto* command = app.add_subcommand("chat", "converse with a model: on a terminal, or with a question a line");
   add_model_flags(*command, a->flags);
-  std::vector<std::string> names;
-  for (const ChatTemplate& form : chat_templates()) {
-    names.push_back(form.name);
-  }
   command->add_option(
       "--chat-template", a->form,
-      fmt::format("how the model reads a conversation (default: as its file says): {}", fmt::join(names, ", ")));
+      fmt::format("how the model reads a conversation (default: as its file says): {}", chat_template_names()));
   command->add_option("--system", a->system, "what the model is told before all else");
   command->add_option("-f,--file", a->file, "a script: a question, or a command like /reset, a line (default: stdin)");
-  command->add_option("-n", a->n, "tokens of an answer at most (default: what the context has room for)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
-  command
-      ->add_option("-r,--reverse-prompt", a->stops,
-                   "a text that ends an answer, and is no part of it; may be given again for another")
-      ->allow_extra_args(false);
+  add_answer_flags(*command, a->n, "what the context has room for", a->stops);
   add_sampler_flags(*command, a->sampling);
   command->add_flag("--koalpaca", a->koalpaca,
                     "as KoAlpaca.cpp has it, for what no other flag says: --chat-template koalpaca.cpp --temp 0.1 "

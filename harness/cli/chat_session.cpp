@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <algorithm>
 
 #include "harness/runtime/error.h"
 
@@ -71,13 +71,8 @@ AnswerEnd ChatSession::ask(const std::string& question, size_t limit) {
     generated_.add(1, begin);
     return next;
   };
-  const auto print = [](const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  };
   const GeneratedAnswer answer =
-      generate(*logits, {limit, n_ctx - wanted.size()}, *tokenizer_, sampler_, stops, &interrupt, eval, print);
-  print("\n");
+      generate(*logits, {limit, n_ctx - wanted.size()}, *tokenizer_, sampler_, stops, &interrupt, eval);
   keep(answer);
   return answer.end;
 }

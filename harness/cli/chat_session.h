@@ -1,6 +1,4 @@
 #pragma once
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -13,20 +11,6 @@
 #include "runner/sampler.h"
 
 namespace assay {
-
-/// Tokens, and the time that the model took for them.
-struct TokenCount {
-  size_t tokens = 0;
-  std::chrono::steady_clock::duration time{};
-
-  void add(size_t more, std::chrono::steady_clock::time_point begin) {
-    tokens += more;
-    time += std::chrono::steady_clock::now() - begin;
-  }
-  double per_second() const {
-    return static_cast<double>(tokens) / std::max(std::chrono::duration<double>(time).count(), 1e-9);
-  }
-};
 
 /// A model in conversation. It reads again only what it does not have in its cache.
 class ChatSession {

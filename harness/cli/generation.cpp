@@ -2,12 +2,19 @@
 
 #include <signal.h>
 
+#include <cstdio>
+
 namespace assay {
 namespace {
 
 volatile sig_atomic_t interrupts_noted = 0;
 
 void note_interrupt(int /*signal*/) { interrupts_noted = 1; }
+
+void print_at_once(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
 
 }  // namespace
 
@@ -33,12 +40,11 @@ bool InterruptNote::came() const { return interrupts_noted != 0; }
 
 GeneratedAnswer generate(std::span<const float> logits, const GenerationLimits& limits, const Tokenizer& tokenizer,
                          Sampler& sampler, StopStrings& stops, const InterruptNote* interrupt,
-                         const std::function<std::span<const float>(int32_t token)>& eval,
-                         const std::function<void(const std::string& text)>& show) {
+                         const std::function<std::span<const float>(int32_t token)>& eval) {
   GeneratedAnswer answer;
   const auto add = [&](const std::string& text) {
     answer.text += text;
-    show(text);
+    print_at_once(text);
   };
   while (true) {
     if (interrupt != nullptr && interrupt->came()) {
@@ -67,6 +73,7 @@ GeneratedAnswer generate(std::span<const float> logits, const GenerationLimits& 
     logits = eval(token);
   }
   add(stops.finish());
+  print_at_once("\n");  // stderr may go to the same file: each says its part before the other does
   return answer;
 }
 

@@ -2,10 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
 namespace assay {
+namespace {
+
+const std::map<std::string, CacheType> kCacheTypes = {
+    {"f32", CacheType::f32}, {"f16", CacheType::f16}, {"q8_0", CacheType::q8_0}};
+
+}  // namespace
+
+std::string name_of(CacheType type) {
+  return std::ranges::find(kCacheTypes, type, [](const auto& entry) { return entry.second; })->first;
+}
 
 std::string shipped_model() { return ASSAY_SOURCE_DIR "/models/sums.gguf"; }
 
@@ -15,8 +26,7 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       .add_option("-c,--ctx-size", flags.context.n_ctx, "positions of the context (default: the model's, 4096 at most)")
       ->check(CLI::Range(size_t{1}, size_t{1} << 20));
   command.add_option("--cache-type", flags.context.cache, "how keys and values are kept (default: f16; of GPT-2 f32)")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, CacheType>{
-          {"f32", CacheType::f32}, {"f16", CacheType::f16}, {"q8_0", CacheType::q8_0}}));
+      ->transform(CLI::CheckedTransformer(kCacheTypes));
   command.add_option("-t,--threads", flags.threads, "0: one for each CPU of the affinity, no more than the CPU quota")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

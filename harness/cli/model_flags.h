@@ -10,6 +10,9 @@ namespace assay {
 /// The path of the shipped model that adds numbers.
 std::string shipped_model();
 
+/// As --cache-type has it.
+std::string name_of(CacheType type);
+
 /// What every command that runs a model is told alike.
 struct ModelFlags {
   std::string model = shipped_model();

@@ -42,23 +42,6 @@ void print_choices(const Dispatch& dispatch) {
   }
 }
 
-double rate(size_t tokens, std::chrono::steady_clock::duration time) {
-  return static_cast<double>(tokens) / std::max(std::chrono::duration<double>(time).count(), 1e-9);
-}
-
-/// The time since it was last asked.
-class Laps {
- public:
-  std::chrono::steady_clock::duration next() {
-    const auto begin = time_;
-    time_ = std::chrono::steady_clock::now();
-    return time_ - begin;
-  }
-
- private:
-  std::chrono::steady_clock::time_point time_ = std::chrono::steady_clock::now();
-};
-
 /// The prompt that the flags give; none if they give none.
 std::optional<std::string> prompt_of(const RunArguments& a) {
   if (a.prompt_file) {
@@ -98,11 +81,11 @@ class Steps {
     }
   }
 
-  /// Adds the model's own time to `time`.
-  std::span<const float> eval(std::span<const int32_t> tokens, std::chrono::steady_clock::duration& time) {
-    Laps laps;
+  /// Adds them, and the model's own time, to `count`.
+  std::span<const float> eval(std::span<const int32_t> tokens, TokenCount& count) {
+    const auto begin = std::chrono::steady_clock::now();
     const auto logits = model_->eval(tokens);
-    time += laps.next();
+    count.add(tokens.size(), begin);
     if (keeps_) {
       kept_.append(reinterpret_cast<const char*>(logits.data()), logits.size_bytes());
     }
@@ -123,27 +106,21 @@ class Steps {
   std::optional<Verification> verification_;
 };
 
-void show(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
-
 struct Generation {
-  size_t tokens = 0;
-  std::chrono::steady_clock::duration prompt_time{}, time{};
+  size_t tokens = 0;  ///< the one that ended it among them
+  TokenCount prompt, evaluated;
 };
 
 /// Prints the answer as it comes, and a newline.
 Generation answer(const std::vector<int32_t>& prompt, size_t n, const Tokenizer& tokenizer, Steps& steps,
                   Sampler& sampler, StopStrings& text) {
   Generation done;
-  const std::span<const float> logits = steps.eval(prompt, done.prompt_time);
+  const std::span<const float> logits = steps.eval(prompt, done.prompt);
   for (const int32_t token : prompt) {
     sampler.accept(token);
   }
-  const auto eval = [&](int32_t token) { return steps.eval(std::span(&token, 1), done.time); };
-  const GeneratedAnswer answer = generate(logits, {n, SIZE_MAX}, tokenizer, sampler, text, nullptr, eval, show);
-  show("\n");  // both streams may go to one file: each says its part before the other does
+  const auto eval = [&](int32_t token) { return steps.eval(std::span(&token, 1), done.evaluated); };
+  const GeneratedAnswer answer = generate(logits, {n, SIZE_MAX}, tokenizer, sampler, text, nullptr, eval);
   done.tokens = answer.tokens.size() + (answer.end == AnswerEnd::model ? 1 : 0);
   return done;
 }
@@ -155,7 +132,7 @@ int run(const RunArguments& a) {
   const std::optional<std::string> prompt = prompt_of(a);
   const Cpu cpu = detect_cpu();
   Dispatch dispatch = make_dispatch(cpu, a.flags);
-  Laps laps;
+  const auto begin = std::chrono::steady_clock::now();
   const GgufFile file = GgufFile::open(a.flags.model);
   if (!prompt && !a.list_choices) {
     throw InputError("there is no prompt: give the text to continue with -p, or the file that has it with -f");
@@ -167,7 +144,7 @@ int run(const RunArguments& a) {
   }
   const Tokenizer tokenizer(file);
   Model model(file, dispatch, a.flags.threads, a.flags.context);
-  const auto load_time = laps.next();
+  const std::chrono::duration<double> load_time = std::chrono::steady_clock::now() - begin;
   Sampler sampler(a.sampling, softmax_of(dispatch, model.sizes().n_vocab));
   if (!prompt) {
     evaluate_usual_shapes(model);
@@ -181,8 +158,8 @@ int run(const RunArguments& a) {
   const Generation done = answer(tokens, n, tokenizer, steps, sampler, text);
   if (!a.flags.quiet) {
     fmt::print(stderr, "load: {:.2f} s; prompt: {} tokens, {:.1f} tokens/s; generation: {} tokens, {:.1f} tokens/s\n",
-               std::chrono::duration<double>(load_time).count(), tokens.size(), rate(tokens.size(), done.prompt_time),
-               done.tokens, done.tokens > 1 ? rate(done.tokens - 1, done.time) : 0);
+               load_time.count(), done.prompt.tokens, done.prompt.per_second(), done.tokens,
+               done.evaluated.per_second());
   }
   if (!a.logits.empty()) {
     write_file_atomically(a.logits, steps.kept());
@@ -208,12 +185,7 @@ void add_run_command(CLI::App& app, int& status) {
   command
       ->add_option("-f,--file", a->prompt_file, "the file that has it; -: stdin. A newline at its end does not count")
       ->excludes(prompt);
-  command->add_option("-n", a->n, "tokens to generate at most (default: 256, or what fits the context)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
-  command
-      ->add_option("-r,--reverse-prompt", a->stops,
-                   "a text that ends the answer, and is no part of it; may be given again for another")
-      ->allow_extra_args(false);
+  add_answer_flags(*command, a->n, "256, or what fits the context", a->stops);
   add_sampler_flags(*command, a->sampling);
   command->add_flag("--verify", a->verify,
                     "run the double-precision reference beside; exit status 1 if a token differs or a logit is off by "

@@ -1,5 +1,7 @@
 #include "harness/cli/sampler_flags.h"
 
+#include <fmt/format.h>
+
 #include "kernels/softmax_f32/kernel.h"
 
 namespace assay {
@@ -21,6 +23,16 @@ void add_sampler_flags(CLI::App& command, SamplerOptions& options) {
   add("--repeat-last-n", options.repeat_last_n,
       "so many tokens at the end of the text are those seen; -1: all, 0: none");
   add("-s,--seed", options.seed, "of the sampling");
+}
+
+void add_answer_flags(CLI::App& command, std::optional<int64_t>& n, const std::string& otherwise,
+                      std::vector<std::string>& stops) {
+  command.add_option("-n", n, fmt::format("tokens of an answer at most (default: {})", otherwise))
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+  command
+      .add_option("-r,--reverse-prompt", stops,
+                  "a text that ends an answer, and is no part of it; may be given again for another")
+      ->allow_extra_args(false);
 }
 
 SoftmaxFn softmax_of(Dispatch& dispatch, size_t n_vocab) {

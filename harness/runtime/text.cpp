@@ -60,4 +60,12 @@ std::string one_line(std::string_view text, size_t limit) { return escaped(text,
 
 std::string quote(std::string_view text) { return fmt::format("'{}'", escaped(text, "'\\", 100)); }
 
+std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+  std::string out;
+  for (size_t at; (at = text.find(from)) != std::string_view::npos; text.remove_prefix(at + from.size())) {
+    out.append(text.substr(0, at)).append(to);
+  }
+  return out.append(text);
+}
+
 }  // namespace assay

@@ -22,4 +22,7 @@ std::string one_line(std::string_view text, size_t limit);
 /// Text from a file or a command line, for a message: in quotes, quotes and backslashes escaped too, long text cut.
 std::string quote(std::string_view text);
 
+/// `text` with `to` in each place of `from`, which is not empty.
+std::string replaced(std::string_view text, std::string_view from, std::string_view to);
+
 }  // namespace assay
