@@ -26,12 +26,15 @@ endforeach()
 # The harness's own test: planted defects are caught, by the check that should; true variants are not accused.
 add_test(NAME selftest/planted_defects COMMAND assay_selftest selftest --seeds 3)
 add_test(NAME selftest/false_alarms COMMAND assay_selftest selftest --false-alarms 3 --samples 300 --seed 1000)
-# All 2^32 inputs of the functions of one float on vectors; one input at a time a share of them, which follows from the commit.
-add_test(NAME exhaustive/vectors COMMAND assay check --exhaustive --variant "auto_v*,sse,avx2,avx512,jit_*")
-add_test(NAME exhaustive/share WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-         COMMAND sh -c "$<TARGET_FILE:assay> check --exhaustive --variant scalar,x87 --stride 64 \\
-                        --seed 0x$(git rev-parse --short=7 HEAD || echo 1)")
-set_tests_properties(exhaustive/vectors exhaustive/share PROPERTIES LABELS "check;slow" SKIP_RETURN_CODE 3 TIMEOUT 3000)
+# Functions of one float: a share of all 2^32 inputs, which follows from the commit; all of them in `ci/test.sh --deep`.
+set(vectors "auto_v*,sse,avx2,avx512,jit_*")
+set(share sh -c "$<TARGET_FILE:assay> check --exhaustive --variant \"$1\" --stride $2 --seed 0x$(git rev-parse --short=7 HEAD || echo 1)" sh)
+add_test(NAME exhaustive/share/vectors WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} COMMAND ${share} ${vectors} 8)
+add_test(NAME exhaustive/share/scalar WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} COMMAND ${share} scalar,x87 64)
+add_test(NAME exhaustive/vectors COMMAND assay check --exhaustive --variant ${vectors})
+set(exhaustive exhaustive/share/vectors exhaustive/share/scalar exhaustive/vectors)
+set_tests_properties(${exhaustive} PROPERTIES LABELS "check;slow" SKIP_RETURN_CODE 3 TIMEOUT 3000)
+set_tests_properties(exhaustive/vectors PROPERTIES LABELS "check;deep")
 # Lengths over 2^31 bytes: one kernel on one ISA, and what is planted for it. `assay check --large` tries them all.
 add_test(NAME large/dot_f32/avx2 COMMAND assay check --large --kernel dot_f32 --variant avx2)
 add_test(NAME selftest/large COMMAND assay_selftest selftest --large --seeds 1)
