@@ -1,10 +1,12 @@
-// Products of assay's runner beside those of llama.cpp, in one process and on one thread: ci/peers.sh runs it. Nothing of llama.cpp is
-// built or included: what is declared here is the C interface of its released libraries.
+// Products of assay's runner beside those of llama.cpp and ik_llama.cpp, in one process and on one thread: ci/peers.sh runs it. Nothing
+// of theirs is built or included: what is declared here is the C interface of their libraries.
 //
-// usage: peers_speed FOLDER CPU ISAS [FORMATS]
+// usage: peers_speed FOLDER CPU ISAS [FORMATS [IK]]
 //   FOLDER   of libggml-base.so and libggml-cpu-<CPU>.so
 //   CPU      "haswell", "icelake", ...: the libraries are built for one each
 //   ISAS     of ours, separated by commas: the fastest of them is shown
+//   FORMATS  separated by commas, or "all"
+//   IK       a libggml.so of ik_llama.cpp, which somebody has built
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -14,7 +16,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <memory>
+#include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -45,9 +49,14 @@ struct ggml_init_params {
   bool no_alloc;
 };
 
-/// llama.cpp's library for one CPU.
+/// llama.cpp's library for one CPU, or ik_llama.cpp's, which is older and has no devices.
 class Ggml {
  public:
+  explicit Ggml(const std::string& path) : base_(open(path)), of_cpu_(base_) {
+    backend_ = find<ggml_backend*()>(base_, "ggml_backend_cpu_init")();
+    find<void(ggml_backend*, int)>(base_, "ggml_backend_cpu_set_n_threads")(backend_, 1);
+    buffer_types_.push_back(find<ggml_buffer_type*()>(base_, "ggml_backend_cpu_buffer_type")());
+  }
   Ggml(const std::string& folder, const std::string& cpu)
       : base_(open(folder + "/libggml-base.so")), of_cpu_(open(folder + "/libggml-cpu-" + cpu + ".so")) {
     if (find<int()>(of_cpu_, "ggml_backend_score")() == 0) {
@@ -72,7 +81,11 @@ class Ggml {
     return find<F>(base_, name);
   }
   ggml_backend* backend() const { return backend_; }
-  ggml_device* device() const { return device_; }
+  bool supports(const ggml_tensor* operation) const {
+    return device_ != nullptr
+               ? base<bool(ggml_device*, const ggml_tensor*)>("ggml_backend_dev_supports_op")(device_, operation)
+               : base<bool(ggml_backend*, const ggml_tensor*)>("ggml_backend_supports_op")(backend_, operation);
+  }
   const std::vector<ggml_buffer_type*>& buffer_types() const { return buffer_types_; }
 
  private:
@@ -93,7 +106,7 @@ class Ggml {
   }
 
   void *base_, *of_cpu_;
-  ggml_device* device_;
+  ggml_device* device_ = nullptr;
   ggml_backend* backend_;
   std::vector<ggml_buffer_type*> buffer_types_;
 };
@@ -119,8 +132,7 @@ class TheirProduct {
     auto* const activations = matrix(contexts_[1], 0, static_cast<int64_t>(cols), static_cast<int64_t>(tokens));
     product_ = ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, ggml_tensor*)>("ggml_mul_mat")(contexts_[1], weights,
                                                                                                   activations);
-    is_supported_ = buffers_[0] != nullptr && ggml.base<bool(ggml_device*, const ggml_tensor*)>(
-                                                  "ggml_backend_dev_supports_op")(ggml.device(), product_);
+    is_supported_ = buffers_[0] != nullptr && ggml.supports(product_);
     if (!is_supported_) {
       return;
     }
@@ -235,8 +247,38 @@ std::vector<std::string> split(const std::string& text) {
   return parts;
 }
 
-void compare(const Ggml& ggml, const Cpu& cpu, const Peak& peak, const weight_format& format, const Work& work,
-             const std::vector<std::string>& isas, ThreadPool& pool) {
+/// Reads all of the bytes and does nothing else: what a product of one token cannot be faster than.
+void read_all(std::span<const std::byte> bytes) {
+  using Words = uint64_t __attribute__((vector_size(16), may_alias));
+  const auto* words = reinterpret_cast<const Words*>(bytes.data());
+  Words sums[4] = {};
+  for (size_t i = 0; i + 4 <= bytes.size() / sizeof(Words); i += 4) {
+    for (size_t j = 0; j < 4; ++j) {
+      sums[j] |= words[i + j];
+    }
+  }
+  asm volatile("" ::"x"(sums[0] | sums[1] | sums[2] | sums[3]));
+}
+
+struct Peer {
+  const char* name;
+  const Ggml* ggml;
+};
+
+struct PeersProducts {
+  std::vector<std::unique_ptr<TheirProduct>> products;  ///< one for each of its layouts that serves
+  std::vector<std::vector<double>> times;
+  double best() const {
+    double least = INFINITY;
+    for (const auto& some : times) {
+      least = std::min(least, median(some));
+    }
+    return least;
+  }
+};
+
+void compare(const std::vector<Peer>& peers, const Cpu& cpu, const weight_format& format, const Work& work,
+             const std::map<std::string, Peak::Rate>& peaks, ThreadPool& pool) {
   Rng rng(1);
   const size_t blocks = work.rows * work.cols / format.elements;
   std::vector<std::byte> w(blocks * format.bytes);
@@ -251,23 +293,27 @@ void compare(const Ggml& ggml, const Cpu& cpu, const Peak& peak, const weight_fo
   tensor.n_elements = work.rows * work.cols;
   tensor.data = w;
 
-  std::vector<std::unique_ptr<TheirProduct>> theirs;
-  for (ggml_buffer_type* type : ggml.buffer_types()) {
-    theirs.push_back(std::make_unique<TheirProduct>(ggml, type, format, w, x, work.rows, work.cols, work.tokens));
-    if (!theirs.back()->is_supported()) {
-      theirs.pop_back();
+  std::vector<PeersProducts> theirs(peers.size());
+  for (size_t p = 0; p < peers.size(); ++p) {
+    for (ggml_buffer_type* type : peers[p].ggml->buffer_types()) {
+      auto product =
+          std::make_unique<TheirProduct>(*peers[p].ggml, type, format, w, x, work.rows, work.cols, work.tokens);
+      if (product->is_supported()) {
+        theirs[p].products.push_back(std::move(product));
+      }
     }
+    theirs[p].times.resize(theirs[p].products.size());
   }
   const Kernel& kernel = find_kernel(fmt::format("matmul_{}", format.name));
   std::vector<std::unique_ptr<OurProduct>> ours;
-  for (const std::string& isa : isas) {
-    if (kernel.find(isa) != nullptr && isa_status(cpu, isa).runnable) {
+  for (const auto& [isa, peak] : peaks) {
+    if (kernel.find(isa) != nullptr) {
       const bool wide = find_isa(isa).level == "v4";
       ours.push_back(std::make_unique<OurProduct>(cpu, tensor, isa, wide ? "avx512" : "avx2", x, work.rows, work.cols,
                                                   work.tokens, pool));
     }
   }
-  if (theirs.empty() || ours.empty()) {
+  if (ours.empty()) {
     fmt::print("| {} | {} | not to be had |\n", format.name, work.name);
     return;
   }
@@ -276,40 +322,44 @@ void compare(const Ggml& ggml, const Cpu& cpu, const Peak& peak, const weight_fo
   for (const auto& one : ours) {
     one->run();
   }
-  for (const auto& one : theirs) {
-    one->run();
-    off = std::max(off, difference(ours[0]->result(), one->result()));
+  for (PeersProducts& peer : theirs) {
+    for (const auto& one : peer.products) {
+      one->run();
+      off = std::max(off, difference(ours[0]->result(), one->result()));
+    }
   }
   // In turn, until two seconds are over.
   std::vector<std::vector<double>> our_times(ours.size());
-  std::vector<std::vector<double>> their_times(theirs.size());
-  for (double all = 0; all < 2 || our_times[0].size() < 5;) {
+  std::vector<double> reads;
+  for (double all = 0; all < 2 || reads.size() < 5;) {
     for (size_t i = 0; i < ours.size(); ++i) {
       all += our_times[i].emplace_back(seconds_of([&] { ours[i]->run(); }));
     }
-    for (size_t i = 0; i < theirs.size(); ++i) {
-      all += their_times[i].emplace_back(seconds_of([&] { theirs[i]->run(); }));
+    for (PeersProducts& peer : theirs) {
+      for (size_t i = 0; i < peer.products.size(); ++i) {
+        all += peer.times[i].emplace_back(seconds_of([&] { peer.products[i]->run(); }));
+      }
     }
+    all += reads.emplace_back(seconds_of([&] { read_all(w); }));
   }
   size_t best = 0;
   for (size_t i = 0; i < ours.size(); ++i) {
     best = median(our_times[i]) < median(our_times[best]) ? i : best;
   }
-  double our_time = median(our_times[best]);
-  double their_time = INFINITY;
-  for (const auto& times : their_times) {
-    their_time = std::min(their_time, median(times));
-  }
+  const double our_time = median(our_times[best]);
   const double ops = 2.0 * static_cast<double>(work.rows * work.cols * work.tokens);
-  const double read = static_cast<double>(w.size());
-  const double gigabytes = read / our_time / 1e9;
-  fmt::print(
-      "| {} | {} | {} | {:.3f} | {:.3f} | {:.2f} | {:.0f} | {:.0f}% | {:.1f} | {:.0f}% | {:+.1f}% | {:.1f} | {:.1e} "
-      "|\n",
-      format.name, work.name, ours[best]->isa(), 1e3 * our_time, 1e3 * their_time, their_time / our_time,
-      ops / our_time / 1e9, 100 * ops / our_time / peak.int8.per_second, gigabytes,
-      100 * read / our_time / peak.level_of(read, cpu.caches).read,
-      100 * (static_cast<double>(ours[best]->packed_bytes()) / read - 1), read / ours[best]->pack_seconds() / 1e9, off);
+  const double bytes = static_cast<double>(w.size());
+  fmt::print("| {} | {} | {} | {:.3f} |", format.name, work.name, ours[best]->isa(), 1e3 * our_time);
+  double their_time = INFINITY;
+  for (const PeersProducts& peer : theirs) {
+    their_time = std::min(their_time, peer.best());
+    fmt::print(" {} |", peer.products.empty() ? "-" : fmt::format("{:.3f}", 1e3 * peer.best()));
+  }
+  fmt::print(" {} | {:.0f} | {:.0f}% | {:.1f} | {:.0f}% | {:+.1f}% | {:.1f} | {} |\n",
+             std::isinf(their_time) ? "-" : fmt::format("{:.2f}", their_time / our_time), ops / our_time / 1e9,
+             100 * ops / our_time / peaks.at(ours[best]->isa()).per_second, bytes / our_time / 1e9,
+             100 * median(reads) / our_time, 100 * (static_cast<double>(ours[best]->packed_bytes()) / bytes - 1),
+             bytes / ours[best]->pack_seconds() / 1e9, std::isinf(their_time) ? "-" : fmt::format("{:.1e}", off));
   std::fflush(stdout);
 }
 
@@ -317,29 +367,44 @@ void compare(const Ggml& ggml, const Cpu& cpu, const Peak& peak, const weight_fo
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fputs("usage: peers_speed FOLDER CPU ISAS [FORMATS]\n", stderr);
+    std::fputs("usage: peers_speed FOLDER CPU ISAS [FORMATS [IK]]\n", stderr);
     return 2;
   }
   try {
     const Cpu cpu = detect_cpu();
     const Ggml ggml(argv[1], argv[2]);
-    const Peak peak = measure_peak(cpu);
+    std::vector<Peer> peers = {{"llama.cpp", &ggml}};
+    std::unique_ptr<Ggml> ik;
+    if (argc > 5) {
+      ik = std::make_unique<Ggml>(argv[5]);
+      peers.push_back({"ik_llama.cpp", ik.get()});
+    }
+    std::map<std::string, Peak::Rate> peaks;  // by ISA: generated code has that of its instructions
+    for (const std::string& isa : split(argv[3])) {
+      if (isa_status(cpu, isa).runnable) {
+        peaks[isa] = measure_int8(find_isa(isa.starts_with("jit_") ? isa.substr(4) : isa));
+      }
+    }
     ThreadPool pool(1);
-    fmt::print("{}; llama.cpp's library for {}; int8 peak {:.0f} G operations/s by {}, memory {:.1f} GB/s\n\n",
-               cpu.brand, argv[2], peak.int8.per_second / 1e9, peak.int8.instruction, peak.levels.back().read / 1e9);
+    fmt::print("{}; llama.cpp's library for {};", cpu.brand, argv[2]);
+    for (const auto& [isa, peak] : peaks) {
+      fmt::print(" {}: {:.0f} GOP/s by {};", isa, peak.per_second / 1e9, peak.instruction);
+    }
+    fmt::print("\n\n| format | work | ours | ms |");
+    for (const Peer& peer : peers) {
+      fmt::print(" {}, ms |", peer.name);
+    }
     fmt::print(
-        "| format | work | ours | ms | theirs, ms | theirs/ours | GOP/s | of peak | GB/s | of bandwidth | packed | "
-        "packing, GB/s | difference |\n"
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-    const std::string formats =
-        argc > 4 ? argv[4]
-                 : "q8_0,q4_0,q4_1,q5_0,q5_1,iq4_nl,mxfp4,q2_k,q3_k,q4_k,q5_k,q6_k,iq4_xs,tq1_0,tq2_0,q1_0,q2_0";
-    for (const std::string& name : split(formats)) {
+        " times as fast | GOP/s | of the peak | GB/s | of reading alone | packed | packing, GB/s | difference |\n");
+    fmt::print("|---|---|---|---|{}---|---|---|---|---|---|---|---|\n", peers.size() == 2 ? "---|---|" : "---|");
+    const std::string all =
+        "q8_0,q4_0,q4_1,q5_0,q5_1,iq4_nl,mxfp4,q2_k,q3_k,q4_k,q5_k,q6_k,iq4_xs,tq1_0,tq2_0,q1_0,q2_0";
+    for (const std::string& name : split(argc > 4 && argv[4] != std::string("all") ? argv[4] : all)) {
       const weight_format& format = find_format(name);
       const size_t big = (size_t{192} << 20) / (4096 / format.elements * format.bytes) / 64 * 64;
       for (const Work& work : {Work{"prefill 4096", 4096, 4096, 128}, Work{"prefill 11008", 11008, 4096, 128},
                                Work{"decode 4096", 4096, 4096, 1}, Work{"decode, memory", big, 4096, 1}}) {
-        compare(ggml, cpu, peak, format, work, split(argv[3]), pool);
+        compare(peers, cpu, format, work, peaks, pool);
       }
     }
   } catch (const MachineError& e) {

@@ -187,6 +187,14 @@ const Peak::Level& Peak::level_of(double bytes, const CacheInfo& caches) const {
   return levels[fits(caches.l1d) ? 0 : fits(caches.l2) ? 1 : fits(caches.l3) ? 2 : 3];
 }
 
+Peak::Rate measure_int8(const Isa& isa) {
+  if (isa.peak.int8.empty()) {
+    throw InputError(fmt::format("the ISA table names no instruction of {} that multiplies bytes", isa.name));
+  }
+  return {fmt::format("{} {}", isa.peak.int8, isa.peak.vector),
+          PeakLoop(isa.peak.vector).arithmetic_int8(isa.peak.int8).rate()};
+}
+
 Peak measure_peak(const Cpu& cpu) {
   Peak peak;
   if (!cpu.no_executable_memory.empty()) {
@@ -209,7 +217,8 @@ Peak measure_peak(const Cpu& cpu) {
       take(peak.f32, isa.peak.f32 + " " + vector, PeakLoop(vector).arithmetic_f32(isa.peak.f32).rate());
     }
     if (!isa.peak.int8.empty()) {
-      take(peak.int8, isa.peak.int8 + " " + vector, PeakLoop(vector).arithmetic_int8(isa.peak.int8).rate());
+      const Peak::Rate rate = measure_int8(isa);
+      take(peak.int8, rate.instruction, rate.per_second);
     }
     take(peak.lookups, (vector == "xmm" ? "pshufb " : "vpshufb ") + vector, PeakLoop(vector).look_ups().rate());
   }

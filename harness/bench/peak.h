@@ -36,6 +36,9 @@ struct Peak {
 /// Takes some two seconds. Nothing is measured where the system forbids generated code.
 Peak measure_peak(const Cpu& cpu);
 
+/// The products of bytes of one ISA of the table alone, by its own instruction. Throws InputError where it names none.
+Peak::Rate measure_int8(const Isa& isa);
+
 nlohmann::json to_json(const Peak& peak);
 
 }  // namespace assay
