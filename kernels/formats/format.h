@@ -3,6 +3,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
   kMostElements = 256,  // of a block
@@ -39,24 +40,32 @@ struct weight_format {
   void (*sub_scales)(int8_t* scales, uint8_t* minima, const uint8_t* block);
   /// The values of a block, in the order of its weights.
   void (*values)(int8_t* values, const uint8_t* block);
+  /// Of a layout whose codes are numbers of a table: those of a block, in the order of its weights. Else NULL.
+  void (*codes)(uint8_t* codes, const uint8_t* block);
   /// A block of the nearest weights, by the format's own rule. 0: a number overflows, or the format has no NaN or Inf for one. NULL:
   /// nothing here writes the format yet.
   int (*encode)(uint8_t* block, const float* x);
 };
 
-static inline uint16_t read_u16(const uint8_t* p) { return (uint16_t)(p[0] | p[1] << 8); }
+// Not byte by byte: of bytes that were just written GCC makes neither one load nor one store.
+static inline uint16_t read_u16(const uint8_t* p) {
+  uint16_t value;
+  memcpy(&value, p, 2);
+  return value;
+}
 
 static inline void write_u16(uint8_t* p, unsigned value) {
-  p[0] = (uint8_t)value;
-  p[1] = (uint8_t)(value >> 8);
+  const uint16_t low = (uint16_t)value;
+  memcpy(p, &low, 2);
 }
 
-static inline uint32_t read_u32(const uint8_t* p) { return (uint32_t)read_u16(p + 2) << 16 | read_u16(p); }
-
-static inline void write_u32(uint8_t* p, uint32_t value) {
-  write_u16(p, value & 0xffff);
-  write_u16(p + 2, value >> 16);
+static inline uint32_t read_u32(const uint8_t* p) {
+  uint32_t value;
+  memcpy(&value, p, 4);
+  return value;
 }
+
+static inline void write_u32(uint8_t* p, uint32_t value) { memcpy(p, &value, 4); }
 
 static inline uint32_t bits_of_float(float x) {
   union {
@@ -187,6 +196,36 @@ static inline struct value_range range_of(const float* x, size_t n) {
     range.most = x[i] > range.most ? x[i] : range.most;
   }
   return range;
+}
+
+static inline uint64_t read_u64(const uint8_t* p) {
+  uint64_t value;
+  memcpy(&value, p, 8);
+  return value;
+}
+
+/// Eight bits, the lowest first, as bytes of a word. Byte k keeps bit k, and a sum carries it to bit 7.
+static inline uint64_t bytes_of_bits(uint8_t bits) {
+  const uint64_t kept = bits * 0x0101010101010101u & 0x8040201008040201u;
+  return (kept + 0x00406070787c7e7fu) >> 7 & 0x0101010101010101u;
+}
+
+/// 32 codes of 5 bits. The lower four of number i are the low half of byte i, those of number i + 16 its high half; the fifth is bit i of
+/// `high`. In words: of single bytes GCC makes something slow.
+static inline void codes_of_five_bits(uint8_t* codes, const uint8_t* high, const uint8_t* low) {
+  for (size_t i = 0; i < 4; ++i) {
+    const uint64_t four = read_u64(low + 8 * (i % 2)) >> (i < 2 ? 0 : 4) & 0x0f0f0f0f0f0f0f0fu;
+    const uint64_t all = four | bytes_of_bits(high[i]) << 4;
+    memcpy(codes + 8 * i, &all, 8);
+  }
+}
+
+/// 32 codes of 4 bits: the low half of byte i is number i, the high half number i + 16.
+static inline void codes_of_halves(uint8_t* codes, const uint8_t* from) {
+  for (size_t i = 0; i < 16; ++i) {
+    codes[i] = from[i] & 15;
+    codes[16 + i] = from[i] >> 4;
+  }
 }
 
 /// 256 codes of 2 bits, less `zero`, in 64 bytes: number 128 g + 32 n + i is bits 2 n and 2 n + 1 of byte 32 g + i.

@@ -5,6 +5,8 @@
 
 static void iq4_nl_values(int8_t* values, const uint8_t* block) { values_of_iq4(values, block + 2); }
 
+static void iq4_nl_codes(uint8_t* codes, const uint8_t* block) { codes_of_halves(codes, block + 2); }
+
 static int iq4_nl_encode(uint8_t* block, const float* x) {
   int8_t table[16];
   make_iq4_table(table);
@@ -30,5 +32,6 @@ static const struct weight_format iq4_nl_format = {
     .d_at = 0,
     .m_at = NOWHERE,
     .values = iq4_nl_values,
+    .codes = iq4_nl_codes,
     .encode = iq4_nl_encode,
 };

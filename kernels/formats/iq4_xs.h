@@ -10,6 +10,12 @@ static void iq4_xs_values(int8_t* values, const uint8_t* block) {
   }
 }
 
+static void iq4_xs_codes(uint8_t* codes, const uint8_t* block) {
+  for (size_t g = 0; g < 8; ++g) {
+    codes_of_halves(codes + 32 * g, block + 8 + 16 * g);
+  }
+}
+
 static void iq4_xs_sub_scales(int8_t* scales, uint8_t* minima, const uint8_t* block) {
   (void)minima;
   for (size_t g = 0; g < 8; ++g) {
@@ -52,5 +58,6 @@ static const struct weight_format iq4_xs_format = {
     .m_at = NOWHERE,
     .sub_scales = iq4_xs_sub_scales,
     .values = iq4_xs_values,
+    .codes = iq4_xs_codes,
     .encode = iq4_xs_encode,
 };

@@ -13,6 +13,8 @@ static void mxfp4_values(int8_t* values, const uint8_t* block) {
   }
 }
 
+static void mxfp4_codes(uint8_t* codes, const uint8_t* block) { codes_of_halves(codes, block + 1); }
+
 // ggml's quantize_row_mxfp4_ref: the exponent is that of the largest magnitude
 // less 2; of two codes that are as near the first.
 static int mxfp4_encode(uint8_t* block, const float* x) {
@@ -52,5 +54,6 @@ static const struct weight_format mxfp4_format = {
     .m_at = NOWHERE,
     .d_is_power = 1,
     .values = mxfp4_values,
+    .codes = mxfp4_codes,
     .encode = mxfp4_encode,
 };

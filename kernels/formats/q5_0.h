@@ -4,10 +4,10 @@
 #include "kernels/formats/format.h"
 
 static void q5_0_values(int8_t* values, const uint8_t* block) {
-  const uint32_t high = read_u32(block + 2);
-  for (size_t i = 0; i < 16; ++i) {
-    values[i] = (int8_t)((block[6 + i] & 15) + (high >> i & 1) * 16 - 16);
-    values[16 + i] = (int8_t)((block[6 + i] >> 4) + (high >> (16 + i) & 1) * 16 - 16);
+  uint8_t codes[32];
+  codes_of_five_bits(codes, block + 2, block + 6);
+  for (size_t i = 0; i < 32; ++i) {
+    values[i] = (int8_t)(codes[i] - 16);
   }
 }
 

@@ -4,11 +4,7 @@
 #include "kernels/formats/format.h"
 
 static void q5_1_values(int8_t* values, const uint8_t* block) {
-  const uint32_t high = read_u32(block + 4);
-  for (size_t i = 0; i < 16; ++i) {
-    values[i] = (int8_t)((block[8 + i] & 15) + (high >> i & 1) * 16);
-    values[16 + i] = (int8_t)((block[8 + i] >> 4) + (high >> (16 + i) & 1) * 16);
-  }
+  codes_of_five_bits((uint8_t*)values, block + 4, block + 8);
 }
 
 // ggml's quantize_row_q5_1_ref: as Q4_1, with 31 in place of 15.

@@ -4,8 +4,13 @@
 #include "kernels/formats/format.h"
 
 static inline void values_of_two_bits(int8_t* values, const uint8_t* block, size_t n) {
+  uint8_t codes[128];
+  for (size_t i = 0; i < n / 4; ++i) {  // both halves of a byte apart, then each half's
+    const uint32_t halves = (block[2 + i] | (uint32_t)block[2 + i] << 12) & 0x000f000f;
+    write_u32(codes + 4 * i, (halves | halves << 6) & 0x03030303);
+  }
   for (size_t i = 0; i < n; ++i) {
-    values[i] = (int8_t)((block[2 + i / 4] >> 2 * (i % 4) & 3) - 1);
+    values[i] = (int8_t)(codes[i] - 1);
   }
 }
 

@@ -11,16 +11,6 @@
 
 matmul_pack_fn matmul_pack;
 
-#if LAYOUT_TABLE
-// The code of each value of a format, at the value as a byte; of two codes of one value the first.
-static void make_codes(uint8_t* code_of) {
-  memset(code_of, 0, 256);
-  for (size_t i = 16; i-- > 0;) {
-    code_of[(uint8_t)(kTable[i] - kZero)] = (uint8_t)i;
-  }
-}
-#endif
-
 #if LAYOUT_TRITS
 // The codes of a block of one row.
 static void put_codes(uint8_t* to, const uint8_t* codes) {
@@ -40,10 +30,10 @@ static void put_codes(uint8_t* to, const uint8_t* codes) {
 static inline void put_bits(uint8_t* to, const uint8_t* codes, size_t bits, size_t from) {
   const size_t groups = 8 / bits;  // of a vector
   const uint32_t mask = ((1u << bits) - 1) * 0x01010101u;
-  for (size_t v = 0; v < bits; ++v, to += kVector) {
+  for (size_t v = 0; v < bits; ++v, to += kVector, codes += groups * kGroup) {
     uint32_t four = 0;
-    for (size_t n = 0; n < groups; ++n, codes += kGroup) {
-      four |= (read_u32(codes) >> from & mask) << n * bits;
+    for (size_t n = groups; n-- > 0;) {
+      four = four << bits | (read_u32(codes + n * kGroup) >> from & mask);
     }
     write_u32(to, four);
   }
@@ -98,10 +88,6 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
   const size_t blocks = cols / kColumns;
   const size_t panels = (rows + kPanel - 1) / kPanel;
   const uint8_t* from = (const uint8_t*)w;
-#if LAYOUT_TABLE
-  uint8_t code_of[256];
-  make_codes(code_of);
-#endif
   for (size_t p = 0; packed != NULL && p < panels; ++p) {
     uint8_t* panel = (uint8_t*)packed + p * panel_bytes(blocks);
 #if !LAYOUT_I8_S
@@ -110,16 +96,16 @@ size_t matmul_pack(void* packed, const void* w, size_t rows, size_t cols) {
     memset(panel, 0, panel_bytes(blocks));
     for (size_t r = 0; r < kPanel && p * kPanel + r < rows; ++r) {
       for (size_t b = 0; b < blocks; from += format->bytes) {
-        int8_t values[kMostElements];
         uint8_t codes[kMostElements];
+#if LAYOUT_TABLE
+        format->codes(codes, from);
+#else
+        int8_t values[kMostElements];
         format->values(values, from);
         for (size_t c = 0; c < format->elements; ++c) {
-#if LAYOUT_TABLE
-          codes[c] = code_of[(uint8_t)values[c]];
-#else
           codes[c] = (uint8_t)(values[c] + kZero);
-#endif
         }
+#endif
         // A block may be several of the layout, which have its scale.
         for (size_t c = 0; c < format->elements; c += kColumns, ++b) {
           put_codes(panel + b * kBlockCodes + kGroup * r, codes + c);
