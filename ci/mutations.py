@@ -57,7 +57,8 @@ def code_of(text, assembly):
     if assembly:
         return blank(r";[^\n]*|^[ \t]*%[^\n]*|^(global|section|extern|default|align)\b[^\n]*", text)
     text = blank(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])'", text)
-    text = blank(r"\balign\(\d+\);", text)  # where generated code begins is a matter of speed
+    # Where generated code begins, and what is prefetched, is a matter of speed.
+    text = blank(r"\balign\(\d+\);|^( *)[^\n]*\bvoid prefetch_\w+\(.*?^\1\}|\bprefetch_\w+(?:<[^;\n]*>)?\([^;\n]*\);", text)
     return blank(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", text)
 
 

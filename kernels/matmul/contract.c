@@ -25,10 +25,17 @@ const struct assay_contract matmul_contract = {
     .version = 2,
     .dims = {"rows", "cols", "tokens"},
     .key = {"rows", "cols", "tokens"},
-    // Tokens of the largest tile; 0: as many as the registers hold.
-    .parameters = {{"tile", 0, {1, 2, 4}, 3}},
+    .parameters =
+        {
+            // Bytes that the weights of one token are prefetched ahead; 0: they are not.
+            {"prefetch", kAhead, {0, 1024, 8192}, 3},
+            // Tokens of the largest tile; 0: as many as the registers hold.
+            {"tile", 0, {1, 2, 4}, 3},
+        },
     .scratch_bytes = scratch_bytes,
     .weights = NAME(FORMAT),
-    .activations = LAYOUT_I8_S ? "i8_s" : LAYOUT_Q8_K ? "q8_k" : "q8_0",
+    .activations = LAYOUT_I8_S   ? "i8_s"
+                   : LAYOUT_Q8_K ? "q8_k"
+                                 : "q8_0",
     .row_step = 64,
 };

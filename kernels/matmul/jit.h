@@ -19,10 +19,11 @@ namespace {
 template <class Vec, bool kVnni>
 class MatmulGenerator : public VectorGenerator {
  public:
-  MatmulGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens, size_t tile)
+  MatmulGenerator(void* code, size_t capacity, size_t rows, size_t cols, size_t tokens, size_t prefetch, size_t tile)
       : VectorGenerator(code, capacity, rows % kLanes),
         blocks_(cols / kColumns),
         vectors_((rows + kLanes - 1) / kLanes),
+        prefetch_(static_cast<int>(prefetch)),
         tile_tokens_(tile == 0 || tile > kTokens ? kTokens : static_cast<int>(tile)),
         apart_(LAYOUT_I8_S ? static_cast<int>(kXHead + cols) : kPrepared) {
     if (rows == 0 || tokens == 0) {
@@ -414,6 +415,29 @@ class MatmulGenerator : public VectorGenerator {
     return ptr[first + v * kLanes * bytes + distance];
   }
 
+  // As in tile.h: the line of a vector of codes, and a block's scales, in each of the vectors' panels.
+  void prefetch_codes(int vector, int size, int vectors) {
+    for (int v = 0; prefetch_ != 0 && size == 1 && v < vectors; v += kVectorsOfPanel) {
+      prefetcht0(of_vector(rsi, v, 4, vector * kVector + prefetch_));
+    }
+  }
+  void prefetch_group(int chunk, int g, int size, int vectors) {
+    if (g * kLowBits % 8 == 0) {
+      prefetch_codes(chunk * kChunkVectors + g * kLowBits / 8, size, vectors);
+    }
+    if (kHighBits != 0 && g * kHighBits % 8 == 0) {
+      prefetch_codes(chunk * kChunkVectors + kLowVectors + g * kHighBits / 8, size, vectors);
+    }
+  }
+  void prefetch_scales(int size, int vectors) {
+    const int ahead = (prefetch_ / kBlockCodes + 1) * kBlockScales;
+    for (int v = 0; prefetch_ != 0 && size == 1 && v < vectors; v += kVectorsOfPanel) {
+      for (int line = 0; line < kBlockScales; line += 64) {
+        prefetcht0(of_vector(rdx, v, kScaleBytes, line + ahead));
+      }
+    }
+  }
+
   Xbyak::Address float_in_memory(int i) { return ptr[rsp + kFloats + i * Vec::kBytes]; }
 
   void tile(int size, int vectors) {
@@ -450,6 +474,7 @@ class MatmulGenerator : public VectorGenerator {
       }
     }
     repeat(blocks_, [&] {
+      prefetch_scales(size, vectors);
       if (kXOfBlock == 1) {
         block_of_x(size, vectors);
       } else {
@@ -606,6 +631,7 @@ class MatmulGenerator : public VectorGenerator {
   // Products of the groups first .. first + count - 1 of a chunk of the part. Fresh: they replace what was in their registers.
   void add_groups(int chunk, int first, int count, bool fresh, int size, int vectors) {
     for (int g = first; g < first + count; ++g) {
+      prefetch_group(chunk, g, size, vectors);
       load_codes(chunk, g, vectors);
       const int at = (LAYOUT_I8_S ? int{kXHead} : kXParts) + kPartStarts + (8 * chunk + g) * kGroupBytes;
       add_products(at, fresh && g == first, size, vectors);
@@ -710,6 +736,7 @@ class MatmulGenerator : public VectorGenerator {
 
   // The first groups of a vector of trits. Why: first_trits in tile.h.
   void trits(int size, int vectors, int groups) {
+    prefetch_codes(0, size, vectors);
     for (int v = 0; v < vectors; ++v) {
       vmovaps(rest_of_codes(v), of_vector(rsi, v, 4, 0));
     }
@@ -904,6 +931,7 @@ class MatmulGenerator : public VectorGenerator {
 
   const size_t blocks_;
   const size_t vectors_;   ///< of all rows
+  const int prefetch_;     ///< bytes that the weights of one token are prefetched ahead; 0: they are not
   const int tile_tokens_;  ///< of the largest tile
   const int apart_;        ///< bytes from a token of a tile to the next
   // Behind the loop over a block's parts: where the block's x and scales are, from r14 and rdx.

@@ -22,7 +22,7 @@ struct matmul_args {
   const void* packed;  ///< made by this variant's pack; aligned to 64 bytes
   const void*
       x;  ///< tokens rows, densely packed, of the contract's activations: cols / 32 blocks of Q8_0 (34 bytes each), cols / 256
-          ///< of Q8_K (292 bytes), a row of I8_S (8 + cols bytes), or cols floats
+      ///< of Q8_K (292 bytes), a row of I8_S (8 + cols bytes), or cols floats
   const float* bias;  ///< rows floats, or NULL for none
   void* scratch;  ///< as many bytes as the contract says, aligned to 64, uninitialised; contents afterwards are free
   size_t ldy;     ///< floats between consecutive tokens of y
@@ -44,6 +44,6 @@ struct matmul_args {
 ///            subnormal: 2^-121 more for each term. The sign of a zero is free.
 typedef void matmul_fn(const struct matmul_args* args);
 
-/// JIT generator: writes position-independent code for key = {rows, cols, tokens, tile} to code[0..capacity); returns the bytes
-/// written, 0 if capacity is too small. Valid for that shape only; row_begin, row_end, ldy and bias (NULL or not) stay free.
+/// JIT generator: writes position-independent code for key = {rows, cols, tokens, prefetch, tile} to code[0..capacity); returns the
+/// bytes written, 0 if capacity is too small. Valid for that shape only; row_begin, row_end, ldy and bias (NULL or not) stay free.
 typedef size_t matmul_gen(void* code, size_t capacity, const size_t* key);

@@ -150,7 +150,8 @@ enum {
                       : LAYOUT_MINIMA    ? 4 * kPairs
                                          : 8 * kPairs),
   kScratch = kXCodes + (kWideCodes ? 2 : 1) * kXColumns,
-  kBatch = 64,  // tokens that are prepared at once: their panel's weights stay in a cache
+  kAhead = 4096,  // bytes that the weights of one token are prefetched ahead
+  kBatch = 64,    // tokens that are prepared at once: their panel's weights stay in a cache
 };
 
 #if LAYOUT_TABLE

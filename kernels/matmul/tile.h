@@ -242,12 +242,50 @@ struct Tile {
   _Pragma("GCC unroll 16") for (int t = 0; t < T; ++t) _Pragma("GCC unroll 4") for (int v = 0; v < N; ++v)
 #define FOR_VECTORS _Pragma("GCC unroll 4") for (int v = 0; v < N; ++v)
 
+// The weights of one token come from memory as they are used, and the processor's prefetchers stop at the end of a page. Of several
+// tokens they do so once for many products: nothing is prefetched.
+
+/// The line of a vector of codes, in each of the N vectors' panels.
+template <class V, int T, int N>
+inline void prefetch_codes(const Tile* a, const uint8_t* codes) {
+#pragma GCC unroll 4
+  for (int v = 0; T == 1 && v < (V::kLanes == kPanel ? N : 1); ++v) {
+    _mm_prefetch(reinterpret_cast<const char*>(codes + static_cast<size_t>(v) * a->codes_apart + kAhead), _MM_HINT_T0);
+  }
+}
+
+/// Those of the vectors of codes that group g of a chunk is the first to load.
+template <class V, int T, int N>
+inline void prefetch_group(const Tile* a, const uint8_t* codes, int g) {
+  if (g * kLowBits % 8 == 0) {
+    prefetch_codes<V, T, N>(a, codes + g * kLowBits / 8 * kVector);
+  }
+  if (kHighBits != 0 && g * kHighBits % 8 == 0) {
+    prefetch_codes<V, T, N>(a, codes + (kLowVectors + g * kHighBits / 8) * kVector);
+  }
+}
+
+/// The scales of the block that is so far ahead.
+template <class V, int T, int N>
+inline void prefetch_scales(const Tile* a, const uint8_t* scales) {
+#pragma GCC unroll 4
+  for (int v = 0; T == 1 && v < (V::kLanes == kPanel ? N : 1); ++v) {
+#pragma GCC unroll 16
+    for (int line = 0; line < kBlockScales; line += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(scales + static_cast<size_t>(v) * a->scales_apart + line +
+                                                 (kAhead / kBlockCodes + 1) * kBlockScales),
+                   _MM_HINT_T0);
+    }
+  }
+}
+
 /// Adds the products of kCount groups of a chunk, from kFirst on, to `sums`; `x` has the first token's codes of the chunk.
 template <class V, class Dot, int T, int N, int kFirst, int kCount>
 inline void add_groups(typename V::Int (&sums)[T][N], const Tile* a, const uint8_t* codes, const uint8_t* x) {
 #pragma GCC unroll 8
   for (int g = kFirst; g < kFirst + kCount; ++g) {
     typename V::Int here[N];
+    prefetch_group<V, T, N>(a, codes, g);
     FOR_VECTORS { here[v] = codes_of_group<V>(codes + static_cast<size_t>(v) * a->codes_apart, g); }
     FOR_TOKENS_AND_VECTORS {
       sums[t][v] = Dot::add(sums[t][v], here[v], x + static_cast<size_t>(t) * a->x_apart + g * kGroupBytes<Dot>);
@@ -332,6 +370,7 @@ inline void multiply(typename V::Int (&totals)[T][N], const Tile* a, const uint8
   FOR_TOKENS_AND_VECTORS { sums[t][v] = Dot::kShort ? V::zero_int() : totals[t][v]; }
   const auto add_vector = [&](int groups) {
     typename V::Int bytes[N];
+    prefetch_codes<V, T, N>(a, codes);
     FOR_VECTORS { bytes[v] = V::load(codes + static_cast<size_t>(v) * a->codes_apart); }
 #pragma GCC unroll 5
     for (int n = 0; n < groups; ++n) {
@@ -407,6 +446,7 @@ inline void multiply_row(typename V::Float (&sums)[T][N], const Tile* a) {
   const uint8_t* scales = a->scales;
   const uint8_t* x = a->x;
   for (size_t left = a->blocks; left > 0; --left) {
+    prefetch_scales<V, T, N>(a, scales);
     Float d[N];
     FOR_VECTORS { d[v] = numbers_of_rows<V>(scales + static_cast<size_t>(v) * a->scales_apart); }
 #pragma GCC unroll 1
