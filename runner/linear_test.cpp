@@ -19,7 +19,7 @@
 namespace assay {
 namespace {
 
-constexpr size_t kRows = 200, kCols = 256;
+constexpr size_t kRows = 70, kCols = 1280;  // more columns than the tiles of floats take at once
 
 /// A matrix of random weights of a format.
 struct Matrix {
@@ -113,6 +113,27 @@ TEST(Linear, ThreadsChangeNoBit) {
     const Matrix w(*format);
     Dispatch dispatch(detect_cpu(), std::map<std::string, std::string>{{"*", "scalar"}});
     EXPECT_EQ(product(w, 5, 1, dispatch), product(w, 5, 3, dispatch)) << format->name;
+  }
+}
+
+// So a text does not depend on how many of its tokens were read at once.
+TEST(Linear, ATokensResultsDoNotDependOnTheOthers) {
+  for (const TensorTypeInfo& type : tensor_types()) {
+    const Matrix w(*type.format);
+    const Kernel& kernel = find_kernel(std::string("matmul_") + type.format->name);
+    for (const Variant& v : kernel.variants) {
+      // The look-ups of AVX-512 add columns in another order for each number of tokens.
+      if (!isa_status(detect_cpu(), v.isa).runnable || v.label().ends_with("avx512-lut")) {
+        continue;
+      }
+      Dispatch dispatch(detect_cpu(),
+                        std::map<std::string, std::string>{{"*", "scalar"}, {kernel.name, v.label()}});
+      const std::vector<float> all = product(w, 97, 1, dispatch);
+      for (const size_t tokens : {1, 2, 3, 7, 12}) {
+        const std::vector<float> first = product(w, tokens, 1, dispatch);
+        EXPECT_EQ(std::memcmp(all.data(), first.data(), first.size() * sizeof(float)), 0) << v.name() << " " << tokens;
+      }
+    }
   }
 }
 

@@ -18,7 +18,6 @@ struct Avx2 {
   static Vec zero() { return _mm256_setzero_ps(); }
   static Vec set1(float x) { return _mm256_set1_ps(x); }
   static Vec fmadd(Vec x, Vec y, Vec z) { return _mm256_fmadd_ps(x, y, z); }
-  static Vec add(Vec x, Vec y) { return _mm256_add_ps(x, y); }
   static Vec weights(const float* p) { return _mm256_loadu_ps(p); }
   static Vec weights(const uint16_t* p) {
     const __m128i bits = _mm_load_si128(reinterpret_cast<const __m128i*>(p));

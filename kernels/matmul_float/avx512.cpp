@@ -20,7 +20,6 @@ struct Avx512 {
   static Vec zero() { return _mm512_setzero_ps(); }
   static Vec set1(float x) { return _mm512_set1_ps(x); }
   static Vec fmadd(Vec x, Vec y, Vec z) { return _mm512_fmadd_ps(x, y, z); }
-  static Vec add(Vec x, Vec y) { return _mm512_add_ps(x, y); }
   static Vec weights(const float* p) { return _mm512_loadu_ps(p); }
   static Vec weights(const uint16_t* p) {
     const __m256i bits = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));

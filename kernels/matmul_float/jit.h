@@ -239,12 +239,11 @@ class MatmulFloatGenerator : public VectorGenerator {
     jnz(loop, T_NEAR);
   }
 
-  // Few sums cannot hide the latency of an FMA, so consecutive columns then go to different ones.
+  // Each result is one running sum, whatever the tile: that of a token depends on no other.
   void tile(int size, size_t cols, int bytes, const Rows& rows) {
     const int vectors = rows.vectors;
-    const int split = cols < 4 || size * vectors >= 8 ? 1 : size * vectors >= 4 ? 2 : 4;
-    const auto sum = [&](int s, int t, int i) { return Vec((s * size + t) * vectors + i); };
-    for (int i = 0; i < split * size * vectors; ++i) {
+    const auto sum = [&](int t, int i) { return Vec(t * vectors + i); };
+    for (int i = 0; i < size * vectors; ++i) {
       vxorps(Xbyak::Xmm(i), Xbyak::Xmm(i), Xbyak::Xmm(i));
     }
     Xbyak::Label from_y;
@@ -260,7 +259,7 @@ class MatmulFloatGenerator : public VectorGenerator {
     jz(run, T_NEAR);
     for (int t = 0; t < size; ++t) {
       for (int i = 0; i < vectors; ++i) {
-        load(sum(0, t, i), ptr[r11 + 4 * rows.first + i * Vec::kBytes], rows.is_masked(i));
+        load(sum(t, i), ptr[r11 + 4 * rows.first + i * Vec::kBytes], rows.is_masked(i));
       }
     }
     if (cols_ > kBlock && size_is_blocked(cols)) {
@@ -269,7 +268,7 @@ class MatmulFloatGenerator : public VectorGenerator {
       mov(rdx, r10);
       for (int t = 0; t < size; ++t) {
         for (int i = 0; i < vectors; ++i) {
-          load(sum(0, t, i), ptr[rdx + 4 * rows.first + i * Vec::kBytes], rows.is_masked(i));
+          load(sum(t, i), ptr[rdx + 4 * rows.first + i * Vec::kBytes], rows.is_masked(i));
         }
         add(rdx, r8);
       }
@@ -281,7 +280,7 @@ class MatmulFloatGenerator : public VectorGenerator {
     const int unroll = size > 6 ? 2 : 4;  // not 8 for one token: see step in avx512.cpp
     const auto round = [&](int columns) {
       for (int u = 0; u < columns; ++u) {
-        column(size, u, bytes, rows, [&](int t, int i) { return sum(u % split, t, i); });
+        column(size, u, bytes, rows, sum);
       }
     };
     repeat(cols / static_cast<size_t>(unroll), [&] {
@@ -291,22 +290,13 @@ class MatmulFloatGenerator : public VectorGenerator {
     });
     round(static_cast<int>(cols % static_cast<size_t>(unroll)));
 
-    for (int half_split = split / 2; half_split > 0; half_split /= 2) {
-      for (int s = 0; s < half_split; ++s) {
-        for (int t = 0; t < size; ++t) {
-          for (int i = 0; i < vectors; ++i) {
-            vaddps(sum(s, t, i), sum(s, t, i), sum(s + half_split, t, i));
-          }
-        }
-      }
-    }
     if (rows.masked) {
       load_mask(Vec(Vec::kRegisters - 1));
     }
     mov(rdx, r10);
     for (int t = 0; t < size; ++t) {
       for (int i = 0; i < vectors; ++i) {
-        store(ptr[rdx + 4 * rows.first + i * Vec::kBytes], sum(0, t, i), rows.is_masked(i));
+        store(ptr[rdx + 4 * rows.first + i * Vec::kBytes], sum(t, i), rows.is_masked(i));
       }
       if (t + 1 < size) {
         add(rdx, r8);

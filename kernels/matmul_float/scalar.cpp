@@ -43,37 +43,25 @@ static inline void add_product(float* sums, const float* w, float x) {
   }
 }
 
-// y of T tokens and one panel. One token alone has too few sums to hide the latency of an addition, so even and odd
-// columns then go to different ones.
+// y of T tokens and one panel. Each result is one running sum, whatever the tile and the block: that of a token depends on no other.
 template <size_t T, size_t kRows>
 static void tile(const Tile& a) {
-  constexpr size_t kSplit = T <= 2 && kTokens > 1 ? 2 : 1;
-  float sums[kSplit][T][kRows] = {};
-  const float* w = a.w;
-  const float* x = a.x;
-  size_t c = 0;
-  for (; c + kSplit <= a.cols; c += kSplit) {
-    for (size_t s = 0; s < kSplit; ++s) {
-      for (size_t t = 0; t < T; ++t) {
-        add_product<kRows>(sums[s][t], w + (c + s) * kRows, x[t * kStride + c + s]);
-      }
+  float sums[T][kRows];
+  for (size_t t = 0; t < T; ++t) {
+    const float* before = a.first ? a.bias : a.y + t * a.ldy;
+    for (size_t r = 0; r < kRows; ++r) {
+      sums[t][r] = before != NULL && r < a.rows ? before[r] : 0;
     }
   }
-  if (kSplit > 1 && c < a.cols) {
+  const float* w = a.w;
+  for (size_t c = 0; c < a.cols; ++c, w += kRows) {
     for (size_t t = 0; t < T; ++t) {
-      add_product<kRows>(sums[0][t], w + c * kRows, x[t * kStride + c]);
+      add_product<kRows>(sums[t], w, a.x[t * kStride + c]);
     }
   }
   for (size_t t = 0; t < T; ++t) {
-    for (size_t s = 1; s < kSplit; ++s) {
-      for (size_t r = 0; r < kRows; ++r) {
-        sums[0][t][r] += sums[s][t][r];
-      }
-    }
-    float* y = a.y + t * a.ldy;
-    const float* before = a.first ? a.bias : y;
     for (size_t r = 0; r < a.rows; ++r) {
-      y[r] = before != NULL ? before[r] + sums[0][t][r] : sums[0][t][r];
+      a.y[t * a.ldy + r] = sums[t][r];
     }
   }
 }

@@ -16,7 +16,6 @@ struct Sse {
   static Vec zero() { return _mm_setzero_ps(); }
   static Vec set1(float x) { return _mm_set1_ps(x); }
   static Vec fmadd(Vec x, Vec y, Vec z) { return _mm_add_ps(_mm_mul_ps(x, y), z); }
-  static Vec add(Vec x, Vec y) { return _mm_add_ps(x, y); }
   static Vec weights(const float* p) { return _mm_load_ps(p); }
   static Vec weights(const uint16_t* p) {
 #ifdef LAYOUT_bf16

@@ -6,7 +6,7 @@
 //   kStep(tokens)         columns of a round
 //   kAhead                bytes that weights are prefetched ahead where there are several tokens; 0: they are not
 //   weights               of a column, from floats or from fp16
-//   zero, set1, fmadd, add, and load and store, of all lanes or of the first n
+//   zero, set1, fmadd, and load and store, of all lanes or of the first n
 // and calls run_tiles.
 #pragma once
 #include <immintrin.h>
@@ -43,22 +43,18 @@ inline void store_rows(float* p, size_t rows, size_t row, typename Isa::Vec v) {
   }
 }
 
-// y of T tokens and V vectors of rows of a panel of kRows. Few sums cannot hide the latency of an FMA (4 cycles, two a cycle), so
-// consecutive columns then go to different ones.
+// y of T tokens and V vectors of rows of a panel of kRows. Each result is one running sum, whatever the tile: that of a token depends on
+// no other.
 template <class Isa, class Weight, int T, int V, int kRows>
 void tile(const Tile* a) {
-  constexpr int kSplit = T * V >= 8 ? 1 : T * V >= 4 ? 2 : 4;
-  constexpr int kStep = Isa::step(T) < kSplit ? kSplit : Isa::step(T);  // columns of a round
+  constexpr int kStep = Isa::step(T);  // columns of a round
   constexpr int kLanes = static_cast<int>(Isa::kLanes);
-  typename Isa::Vec sum[kSplit][T][V];
+  typename Isa::Vec sum[T][V];
 #pragma GCC unroll 12
   for (int t = 0; t < T; ++t) {
-#pragma GCC unroll 4
-    for (int s = 0; s < kSplit; ++s) {
 #pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) {
-        sum[s][t][v] = Isa::zero();
-      }
+    for (int v = 0; v < V; ++v) {
+      sum[t][v] = Isa::zero();
     }
   }
   const float* from = a->first ? a->bias : a->y;
@@ -67,14 +63,14 @@ void tile(const Tile* a) {
     for (int t = 0; t < T; ++t) {
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
-        sum[0][t][v] = load_rows<Isa>(from, a->rows, static_cast<size_t>(v * kLanes));
+        sum[t][v] = load_rows<Isa>(from, a->rows, static_cast<size_t>(v * kLanes));
       }
       from += a->first ? 0 : a->ldy;
     }
   }
   const Weight* w = static_cast<const Weight*>(a->w);
   const float* x = a->x;
-  const auto column = [&](int c, int s) __attribute__((always_inline)) {
+  const auto column = [&](int c) __attribute__((always_inline)) {
     if (T > 1 && Isa::kAhead != 0) {
 #pragma GCC unroll 2
       for (int line = 0; line < V * kLanes * static_cast<int>(sizeof(Weight)); line += 64) {
@@ -92,7 +88,7 @@ void tile(const Tile* a) {
         const typename Isa::Vec weights = Isa::weights(w + c * kRows + v * kLanes);
 #pragma GCC unroll 12
         for (int t = 0; t < T; ++t) {
-          sum[s][t][v] = Isa::fmadd(weights, xs[t], sum[s][t][v]);
+          sum[t][v] = Isa::fmadd(weights, xs[t], sum[t][v]);
         }
       }
     } else {
@@ -106,19 +102,19 @@ void tile(const Tile* a) {
         const typename Isa::Vec xt = Isa::set1(x[t * static_cast<int>(kStride) + c]);
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) {
-          sum[s][t][v] = Isa::fmadd(weights[v], xt, sum[s][t][v]);
+          sum[t][v] = Isa::fmadd(weights[v], xt, sum[t][v]);
         }
       }
     }
   };
-  // First the columns that fill no round, since the rounds do not wait for their one sum.
+  // First the columns that fill no round.
   for (size_t left = a->cols % kStep; left > 0; --left, w += kRows, ++x) {
-    column(0, 0);
+    column(0);
   }
   for (size_t left = a->cols / kStep; left > 0; --left, w += kStep * kRows, x += kStep) {
 #pragma GCC unroll 8
     for (int c = 0; c < kStep; ++c) {
-      column(c, c % kSplit);
+      column(c);
     }
   }
   float* y = a->y;
@@ -126,14 +122,7 @@ void tile(const Tile* a) {
   for (int t = 0; t < T; ++t, y += a->ldy) {
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) {
-#pragma GCC unroll 4
-      for (int s = kSplit / 2; s > 0; s /= 2) {
-#pragma GCC unroll 4
-        for (int i = 0; i < s; ++i) {
-          sum[i][t][v] = Isa::add(sum[i][t][v], sum[i + s][t][v]);
-        }
-      }
-      store_rows<Isa>(y, a->rows, static_cast<size_t>(v * kLanes), sum[0][t][v]);
+      store_rows<Isa>(y, a->rows, static_cast<size_t>(v * kLanes), sum[t][v]);
     }
   }
 }
