@@ -12,6 +12,9 @@ $assay tune --quick
 echo
 echo "\$ assay run --prompt '5+7='"
 $assay run --prompt "5+7="
+echo
+echo "\$ echo '5 더하기 7은?' | assay chat -q -m models/koalpaca-q4_0.gguf"
+echo "5 더하기 7은?" | $assay chat -q -m models/koalpaca-q4_0.gguf
 cat <<'END'
 
 Three things to try next:

@@ -9,7 +9,7 @@ for preset in "$@"; do
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset"
   echo "== $preset: unit tests"
-  filter='-Slow*'
+  filter='-Slow*:Deep*'
   # Where there are threads or children: a single thread has no race.
   [ "$preset" = asan ] || filter='Model*:ThreadPool*:Linear*:CallCounter*:Gpt2*:BlockCheck*:ChildProcess*:JudgeTest*:Shrink*:Bench*:ProfileTest*'
   build/"$preset"/assay_tests --gtest_brief=1 --gtest_filter="$filter"

@@ -13,8 +13,9 @@ target_compile_options(assay_tests PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-restric
 add_dependencies(assay_tests assay assay_selftest)
 target_link_options(assay_tests PRIVATE -Wl,--build-id=sha1)
 include(GoogleTest)
-gtest_discover_tests(assay_tests DISCOVERY_TIMEOUT 60 TEST_FILTER "-Slow*" PROPERTIES LABELS unit TIMEOUT 300)
+gtest_discover_tests(assay_tests DISCOVERY_TIMEOUT 60 TEST_FILTER "-Slow*:Deep*" PROPERTIES LABELS unit TIMEOUT 300)
 gtest_discover_tests(assay_tests DISCOVERY_TIMEOUT 60 TEST_FILTER "Slow*" PROPERTIES LABELS slow TIMEOUT 1200)
+gtest_discover_tests(assay_tests DISCOVERY_TIMEOUT 60 TEST_FILTER "Deep*" PROPERTIES LABELS deep TIMEOUT 3600)
 
 foreach(kernel ${kernels})
   foreach(label ${labels_${kernel}})
