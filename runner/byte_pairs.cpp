@@ -96,8 +96,10 @@ void BytePairs::read_tokens(const TokenTable& table) {
     }
     pieces_[i] = *std::move(bytes);
   }
+  // Those that were learnt from texts alone, StarCoder's and GPT-NeoX's, lack bytes that no text of theirs had.
   for (size_t b = 0; b < byte_ids_.size(); ++b) {
-    if (byte_ids_[b] < 0) {
+    const bool has_every_text = b == '\n' || (b >= ' ' && b <= '~');
+    if (byte_ids_[b] < 0 && has_every_text) {
       throw InputError(
           fmt::format("{}: tokenizer.ggml.tokens has no token for byte 0x{:02x}; {}", table.file, b, kReconvert));
     }
@@ -200,6 +202,10 @@ void BytePairs::encode_piece(std::string_view piece, Scratch& scratch, std::vect
   previous.resize(n);
   for (size_t i = 0; i < n; ++i) {
     symbols[i] = byte_ids_[static_cast<unsigned char>(piece[i])];
+    if (symbols[i] < 0) {
+      throw InputError(fmt::format("the vocabulary has no token for byte 0x{:02x} of the text: leave it out",
+                                   static_cast<unsigned char>(piece[i])));
+    }
     next[i] = i + 1;
     previous[i] = i - 1;  // never used for the first
   }

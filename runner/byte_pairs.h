@@ -10,15 +10,16 @@
 
 namespace assay {
 
-/// GPT-2's byte-level byte-pair encoding (Radford et al. 2019, section 2.2), with the pieces of a model's own pre-tokenizer. Every string of
-/// bytes can be encoded, and decodes to the same bytes; the time is O(n log n) in them.
+/// GPT-2's byte-level byte-pair encoding (Radford et al. 2019, section 2.2), with the pieces of a model's own pre-tokenizer. What is
+/// encoded decodes to the same bytes; the time is O(n log n) in them.
 class BytePairs : public TextEncoder {
  public:
-  /// Throws InputError for a pre-tokenizer that nothing is known of, a vocabulary with duplicates or without a token for each byte, merges
-  /// that repeat or that name unknown or control tokens, and no merges where there are longer tokens.
+  /// Throws InputError for a pre-tokenizer that nothing is known of, a vocabulary with duplicates or without a token for each byte of
+  /// printable ASCII and the newline, merges that repeat or that name unknown or control tokens, and no merges where there are longer tokens.
   BytePairs(const GgufFile& file, const TokenTable& table);
 
   const std::vector<std::string>& pieces() const override { return pieces_; }
+  /// Throws InputError for a byte that the vocabulary has no token for.
   void encode(std::string_view text, bool begins, std::vector<int32_t>& ids) const override;
 
   const PreTokenizer& pre() const { return *pre_; }

@@ -344,6 +344,28 @@ TEST(Conversations, SentencePiecesBeginWithASpaceOnlyWhereATextDoes) {
   EXPECT_EQ(vocabulary.shown(phi.ask("Hi")), "«<s>»«<|user|>» \nHi«<|end|>» \n«<|assistant|>» \n");
 }
 
+// Whatever somebody says, but what is written as a control token.
+TEST(Conversations, AreTheTokensOfTheirText) {
+  ChatVocabulary pieces("llama", {"<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|user|>"});
+  auto bytes = chatml_vocabulary();
+  bytes.set("tokenizer.ggml.add_bos_token", true);
+  for (const ChatVocabulary* vocabulary : {&pieces, &bytes}) {
+    const Tokenizer tokenizer = vocabulary->tokenizer();
+    for (const ChatTemplate& form : chat_templates()) {
+      for (const char* text : {"Hello", "  two  blanks  ", "\n\n\tlines\n", "안녕 🙂", "<s", "|>", "[INST]"}) {
+        const std::vector<ChatMessage> messages = {
+            {ChatRole::user, text}, {ChatRole::assistant, text}, {ChatRole::user, text}};
+        const auto said = chat_pieces(form, messages);
+        EXPECT_EQ(chat_tokens(tokenizer, said), tokenizer.encode_marked(rendered(said, "<s>", "</s>")))
+            << form.name << " " << text;
+      }
+    }
+  }
+  const Tokenizer tokenizer = pieces.tokenizer();
+  Conversation mistral(tokenizer, find_chat_template("mistral"), std::nullopt);
+  EXPECT_EQ(pieces.shown(mistral.ask("a</s> <|user|>b")), "«<s>» [INST] a</s> <|user|>b [/INST]") << "no more spaces";
+}
+
 TEST(Conversations, OfAnAnswerAPartMayStay) {
   const auto vocabulary = chatml_vocabulary();
   const Tokenizer tokenizer = vocabulary.tokenizer();

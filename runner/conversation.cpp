@@ -50,24 +50,6 @@ void add_question(const ChatTemplate& form, const std::string* system, std::stri
   out.push_back({true, form.user_close});
 }
 
-/// Pieces without {bos} and {eos}.
-void append_tokens(const Tokenizer& tokenizer, std::span<const ChatPiece> pieces, std::vector<int32_t>& ids) {
-  std::string all;
-  bool is_plain = true;
-  for (const ChatPiece& piece : pieces) {
-    all += piece.text;
-    is_plain = is_plain && (piece.is_template || tokenizer.encode_marked(piece.text) == tokenizer.encode(piece.text));
-  }
-  const auto append = [&](const std::vector<int32_t>& more) { ids.insert(ids.end(), more.begin(), more.end()); };
-  if (is_plain) {
-    append(tokenizer.encode_marked(all));
-    return;
-  }
-  for (const ChatPiece& piece : pieces) {
-    append(piece.is_template ? tokenizer.encode_marked(piece.text) : tokenizer.encode(piece.text));
-  }
-}
-
 }  // namespace
 
 std::vector<ChatPiece> chat_pieces(const ChatTemplate& form, std::span<const ChatMessage> messages) {
@@ -96,7 +78,12 @@ std::vector<ChatPiece> chat_pieces(const ChatTemplate& form, std::span<const Cha
 
 std::vector<int32_t> chat_tokens(const Tokenizer& tokenizer, std::span<const ChatPiece> pieces) {
   std::vector<int32_t> ids;
-  std::vector<ChatPiece> between;  // two of {bos} and {eos}
+  std::vector<TextPart> between;  // two of {bos} and {eos}
+  const auto encode_between = [&] {
+    const std::vector<int32_t> more = tokenizer.encode(between);
+    ids.insert(ids.end(), more.begin(), more.end());
+    between.clear();
+  };
   for (const ChatPiece& piece : pieces) {
     std::string_view rest = piece.text;
     while (piece.is_template) {
@@ -104,18 +91,17 @@ std::vector<int32_t> chat_tokens(const Tokenizer& tokenizer, std::span<const Cha
       if (at == std::string_view::npos) {
         break;
       }
-      between.push_back({true, std::string(rest.substr(0, at))});
-      append_tokens(tokenizer, between, ids);
-      between.clear();
+      between.push_back({rest.substr(0, at), true});
+      encode_between();
       const bool begins = rest.substr(at).starts_with(kBos);
       if (const auto token = begins ? tokenizer.begins() : tokenizer.eos()) {
         ids.push_back(*token);
       }
       rest.remove_prefix(at + (begins ? kBos : kEos).size());
     }
-    between.push_back({piece.is_template, std::string(rest)});
+    between.push_back({rest, piece.is_template});
   }
-  append_tokens(tokenizer, between, ids);
+  encode_between();
   return ids;
 }
 
@@ -126,6 +112,9 @@ Conversation::Conversation(const Tokenizer& tokenizer, ChatTemplate form, std::o
   }
   if (system_ && !form_.has_system) {
     throw InputError(fmt::format("chat template {} has no place for --system: leave it out", form_.name));
+  }
+  if (form_.name == "koalpaca.cpp" && tokenizer.takes_longest()) {
+    form_.start = fmt::format(" {}", form_.start);  // as it writes it: sentence pieces bring the space by themselves
   }
 }
 

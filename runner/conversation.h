@@ -28,8 +28,7 @@ struct ChatPiece {
 /// answer is to begin. Throws InputError for another order, and for a system text where the template has none.
 std::vector<ChatPiece> chat_pieces(const ChatTemplate& form, std::span<const ChatMessage> messages);
 
-/// The tokens of pieces, as those of their joined text, save that nobody's text becomes a special token. Where it is written like one, what
-/// stands before and behind is encoded by itself, and sentence pieces may begin it with a space.
+/// The tokens of pieces: those of their joined text, save that nobody's text becomes a control token.
 std::vector<int32_t> chat_tokens(const Tokenizer& tokenizer, std::span<const ChatPiece> pieces);
 
 /// A conversation in tokens. What was asked and answered stays as it is: each turn only adds tokens.

@@ -40,8 +40,32 @@ struct Candidate {
 
 }  // namespace
 
+std::vector<std::string> piece_texts(const TokenTable& table) {
+  std::vector<std::string> pieces(table.texts.size());
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const int32_t type = table.types[i];
+    const std::string& text = table.texts[i];
+    if (type == TokenType::control || type == TokenType::unknown) {
+      continue;
+    }
+    if (type != TokenType::byte) {
+      pieces[i] = type == TokenType::user_defined ? text : replaced(text, kBlank, " ");
+      continue;
+    }
+    const int value = byte_of(text);
+    if (value < 0) {
+      throw InputError(
+          fmt::format("{}: token {}, {}, is of the type of bytes, but not written as one, <0x0A>; re-convert the model",
+                      table.file, i, quote(text)));
+    }
+    pieces[i] = std::string(1, static_cast<char>(value));
+  }
+  return pieces;
+}
+
 SentencePieces::SentencePieces(const GgufFile& file, const TokenTable& table, std::optional<int32_t> unknown)
     : adds_space_(file.find_boolean("tokenizer.ggml.add_space_prefix").value_or(true)),
+      pieces_(piece_texts(table)),
       scores_(file.f32s("tokenizer.ggml.scores")),
       unknown_(unknown) {
   if (scores_.size() != table.texts.size()) {
@@ -52,29 +76,16 @@ SentencePieces::SentencePieces(const GgufFile& file, const TokenTable& table, st
     throw InputError(fmt::format("{}: tokenizer.ggml.scores: number {} is no number; re-convert the model", table.file,
                                  bad - scores_.begin()));
   }
+  table.index();  // refuses what occurs twice
   byte_ids_.fill(-1);
-  for (const auto& [text, id] : table.index()) {
-    ids_.emplace(text, id);
-  }
-  pieces_.resize(table.texts.size());
-  for (size_t i = 0; i < pieces_.size(); ++i) {
+  for (size_t i = 0; i < table.texts.size(); ++i) {
+    const auto id = static_cast<int32_t>(i);
     const int32_t type = table.types[i];
-    const std::string& text = table.texts[i];
-    if (type == TokenType::control || type == TokenType::unknown) {
-      continue;
+    if (type == TokenType::byte) {
+      byte_ids_[static_cast<unsigned char>(pieces_[i][0])] = id;
+    } else if (type != TokenType::control && type != TokenType::unknown && !table.texts[i].empty()) {
+      ids_.emplace(table.texts[i], id);
     }
-    if (type != TokenType::byte) {
-      pieces_[i] = type == TokenType::user_defined ? text : replaced(text, kBlank, " ");
-      continue;
-    }
-    const int value = byte_of(text);
-    if (value < 0) {
-      throw InputError(
-          fmt::format("{}: token {}, {}, is of the type of bytes, but not written as one, <0x0A>; re-convert the model",
-                      table.file, i, quote(text)));
-    }
-    pieces_[i] = std::string(1, static_cast<char>(value));
-    byte_ids_[static_cast<size_t>(value)] = static_cast<int32_t>(i);
   }
 }
 

@@ -13,6 +13,10 @@ namespace assay {
 /// What to do about a vocabulary that is wrong.
 inline constexpr const char* kReconvert = "re-convert the model";
 
+/// A special token, or one to be looked for at each place of a text, may have so many bytes: far above what any model has. It bounds the
+/// time that a text takes.
+inline constexpr size_t kLongestSearched = 1024;
+
 /// Values of tokenizer.ggml.token_type (ggml's `enum llama_token_type`).
 enum TokenType : int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
@@ -33,7 +37,7 @@ struct TextHash {
 };
 using TokenIds = std::unordered_map<std::string, int32_t, TextHash, std::equal_to<>>;
 
-/// How text without special tokens becomes tokens: by byte pairs or by sentence pieces.
+/// How text without special tokens becomes tokens: by byte pairs, by sentence pieces or by the longest match.
 class TextEncoder {
  public:
   virtual ~TextEncoder() = default;

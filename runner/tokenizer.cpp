@@ -7,6 +7,7 @@
 #include "harness/runtime/error.h"
 #include "harness/runtime/text.h"
 #include "runner/byte_pairs.h"
+#include "runner/longest_match.h"
 #include "runner/sentence_pieces.h"
 
 namespace assay {
@@ -18,6 +19,14 @@ constexpr std::string_view kEnds[] = {
     "<|calls|>",  "<end_of_turn>", "<|endoftext|>", "</s>",       "<eos>",           "<|eom_id|>",
     "<EOT>",      "_<EOT>",        "[EOT]",         "[EOS]",      "<|end_of_text|>", "<end_of_utterance>",
 };
+
+constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
+
+/// Some files say of "<|im_start|>" that it was added for what texts say, but nobody's text is to begin a turn.
+bool looks_like_control(std::string_view text) {
+  return (text.starts_with("<|") && text.ends_with("|>")) || (text.starts_with("<｜") && text.ends_with("｜>")) ||
+         text == "<start_of_turn>";
+}
 
 /// The token that a key names. Writers that have none leave the key out, or write -1 as 32 bits, with a sign or without.
 std::optional<int32_t> special_token(const GgufFile& file, const std::string& key, size_t n_tokens) {
@@ -94,11 +103,16 @@ std::unordered_map<std::string_view, int32_t> TokenTable::index() const {
   return ids;
 }
 
-Tokenizer::Tokenizer(const GgufFile& file) {
+Tokenizer::Tokenizer(const GgufFile& file, std::optional<PieceRule> rule) {
   const std::string& model = file.string("tokenizer.ggml.model");
   if (model != "gpt2" && model != "llama") {
     throw InputError(fmt::format("{}: tokenizer.ggml.model is {}; the runner knows gpt2 and llama: give another model",
                                  file.path(), quote(model)));
+  }
+  if (rule && model != "llama") {
+    throw InputError(fmt::format(
+        "{}: tokenizer.ggml.model is {}, and --tokenizer is a choice for sentence pieces, llama: leave it out",
+        file.path(), quote(model)));
   }
   SpecialIds ids = special_ids(file);
   const TokenTable table = read_table(file, find_id(ids, "eos"));
@@ -110,7 +124,12 @@ Tokenizer::Tokenizer(const GgufFile& file) {
         ids.emplace(key_of(name), id);
       }
     }
-    encoder_ = std::make_unique<SentencePieces>(file, table, find_id(ids, "unknown"));
+    takes_longest_ = rule == PieceRule::longest_match;
+    if (takes_longest_) {
+      encoder_ = std::make_unique<LongestMatch>(table);
+    } else {
+      encoder_ = std::make_unique<SentencePieces>(file, table, find_id(ids, "unknown"));
+    }
   } else {
     auto pairs = std::make_unique<BytePairs>(file, table);
     begins_texts = pairs->pre().begins_texts;
@@ -142,25 +161,73 @@ void Tokenizer::read_special_tokens(const GgufFile& file, const TokenTable& tabl
   }
   before_ = added("bos", begins_texts);
   after_ = added("eos", false);
+  // Its tokenizer says so of its added tokens (rstrip), which no key of a file does.
+  const std::string* architecture = file.find_string("general.architecture");
+  const bool is_phi3 =
+      architecture != nullptr && *architecture == "phi3" && file.string("tokenizer.ggml.model") == "llama";
+  std::vector<SpecialToken> special;
   for (size_t i = 0; i < table.texts.size(); ++i) {
+    const std::string& text = table.texts[i];
+    const auto id = static_cast<int32_t>(i);
     const int32_t type = table.types[i];
-    if (std::ranges::find(kEnds, table.texts[i]) != std::end(kEnds) && type != TokenType::normal) {
-      ends_.insert(static_cast<int32_t>(i));
+    if (std::ranges::find(kEnds, text) != std::end(kEnds) && type != TokenType::normal) {
+      ends_.insert(id);
     }
-    const bool is_special = type == TokenType::control || type == TokenType::unknown || type == TokenType::user_defined;
-    if (is_special && !table.texts[i].empty()) {
-      special_.emplace_back(table.texts[i], static_cast<int32_t>(i));
+    const bool is_control = type == TokenType::control || type == TokenType::unknown;
+    if (text.empty() || (!is_control && type != TokenType::user_defined)) {
+      continue;
+    }
+    if (text.size() > kLongestSearched) {
+      throw InputError(fmt::format("{}: token {}, {}, is special and has {} bytes, over the limit of {}; {}",
+                                   file.path(), id, quote(text), text.size(), kLongestSearched, kReconvert));
+    }
+    if (is_phi3 && text != "<unk>" && text != "<s>" && text != "<|endoftext|>") {
+      strips_.insert(id);
+    }
+    special.push_back({text, id, !is_control && !ends_.contains(id) && !looks_like_control(text)});
+  }
+  special_ = SpecialTokens(std::move(special));
+}
+
+std::vector<int32_t> Tokenizer::encode(std::span<const TextPart> parts) const {
+  std::string joined;  // not of one part alone, which may be large
+  if (parts.size() != 1) {
+    for (const TextPart& part : parts) {
+      joined += part.text;
     }
   }
-  std::ranges::stable_sort(special_, [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  const std::string_view text = parts.size() == 1 ? parts[0].text : joined;
+  std::vector<int32_t> ids;
+  size_t at = 0;
+  bool begins = true;
+  const auto encode_up_to = [&](size_t end) {
+    if (at < end) {
+      encoder_->encode(text.substr(at, end - at), begins, ids);
+      begins = false;
+    }
+  };
+  bool strips = false;
+  const auto strip_up_to = [&](size_t end) {
+    while (strips && at < end && kWhiteSpace.find(text[at]) != std::string_view::npos) {
+      ++at;
+    }
+  };
+  for (const SpecialTokens::Place& place : special_.find(text, parts)) {
+    strip_up_to(place.at);
+    encode_up_to(place.at);
+    ids.push_back(place.id);
+    at = place.at + place.bytes;
+    strips = strips_.contains(place.id);
+    begins = true;
+  }
+  strip_up_to(text.size());
+  encode_up_to(text.size());
+  return ids;
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
-  std::vector<int32_t> ids;
-  if (!text.empty()) {
-    encoder_->encode(text, true, ids);
-  }
-  return ids;
+  const TextPart part{text, false};
+  return encode(std::span(&part, 1));
 }
 
 /// Between the tokens that a text begins and ends with.
@@ -181,39 +248,8 @@ std::vector<int32_t> Tokenizer::encode_prompt(std::string_view text) const {
 }
 
 std::vector<int32_t> Tokenizer::encode_marked(std::string_view text) const {
-  struct Part {
-    std::string_view text;
-    int32_t token = -1;  ///< a special one; -1: it is text
-  };
-  std::vector<Part> parts = {{text}};
-  for (const auto& [special, id] : special_) {
-    if (text.find(special) == std::string_view::npos) {
-      continue;
-    }
-    std::vector<Part> finer;
-    for (Part part : parts) {
-      size_t at = 0;
-      while (part.token < 0 && (at = part.text.find(special)) != std::string_view::npos) {
-        finer.push_back({part.text.substr(0, at)});
-        finer.push_back({special, id});
-        part.text.remove_prefix(at + special.size());
-      }
-      finer.push_back(part);
-    }
-    parts = std::move(finer);
-  }
-  std::vector<int32_t> ids;
-  bool begins = true;
-  for (const Part& part : parts) {
-    if (part.token >= 0) {
-      ids.push_back(part.token);
-      begins = true;
-    } else if (!part.text.empty()) {
-      encoder_->encode(part.text, begins, ids);
-      begins = false;
-    }
-  }
-  return ids;
+  const TextPart part{text, true};
+  return encode(std::span(&part, 1));
 }
 
 const std::string& Tokenizer::decode_piece(int32_t id) const {

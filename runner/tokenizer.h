@@ -4,11 +4,12 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "runner/special_tokens.h"
 #include "runner/text_encoder.h"
 
 namespace assay {
@@ -16,26 +17,33 @@ namespace assay {
 /// Tokens that keys of a file name, by the key: tokenizer.ggml.eos_token_id and so on.
 using SpecialIds = std::map<std::string, int32_t>;
 
+/// What to do with a vocabulary of sentence pieces: as SentencePieces has it, or LongestMatch.
+enum class PieceRule { sentence_pieces, longest_match };
+
 /// Text to tokens and back, as a model file says: byte pairs (tokenizer.ggml.model gpt2) or sentence pieces (llama). Methods may run
 /// concurrently.
 class Tokenizer {
  public:
   /// Reads `tokenizer.ggml.{model,pre,tokens,token_type,scores,merges,add_bos_token,add_eos_token,add_space_prefix}` and every
-  /// `tokenizer.ggml.*_token_id`. Throws InputError for another tokenizer, what BytePairs and SentencePieces refuse, and IDs outside the
-  /// vocabulary.
-  explicit Tokenizer(const GgufFile& file);
+  /// `tokenizer.ggml.*_token_id`. `rule`: none for the file's own. Throws InputError for another tokenizer, what BytePairs, SentencePieces
+  /// and LongestMatch refuse, IDs outside the vocabulary, special tokens over kLongestSearched, and a rule for byte pairs.
+  explicit Tokenizer(const GgufFile& file, std::optional<PieceRule> rule = std::nullopt);
 
-  /// Token IDs of `text`, in which special tokens are text like any other.
+  /// Token IDs of the parts together, as of one text. Tokens that were added for what texts say (of the type user_defined) are found
+  /// everywhere, but for those that end an answer or are written <|like this|>; control tokens are found where a text is marked.
+  std::vector<int32_t> encode(std::span<const TextPart> parts) const;
+
+  /// Of a text in which nothing is marked: control tokens are text like any other.
   std::vector<int32_t> encode(std::string_view text) const;
 
-  /// Likewise, but what is written as a special token is that token.
+  /// Of a text that is marked: what is written in it as a special token is that token.
   std::vector<int32_t> encode_marked(std::string_view text) const;
 
-  /// What the model is to continue: `text`, in which what is written as a special token is that token, after the token that begins a
-  /// text and before the one that ends it where the file says that they are added.
+  /// What the model is to continue: `text`, marked, after the token that begins a text and before the one that ends it where the file
+  /// says that they are added.
   std::vector<int32_t> encode_prompt(std::string_view text) const;
 
-  /// The same where `text` is plain text, whatever it looks like.
+  /// The same where nothing in `text` is marked.
   std::vector<int32_t> encode_text(std::string_view text) const;
 
   /// The token that begins a text, if the file says that it is added.
@@ -50,6 +58,9 @@ class Tokenizer {
   /// Whether the model says with this token that it is done: by that one, or by one that ends a turn or a message.
   bool ends(int32_t id) const { return ends_.contains(id); }
 
+  /// Whether the rule is PieceRule::longest_match.
+  bool takes_longest() const { return takes_longest_; }
+
   size_t size() const { return encoder_->pieces().size(); }
 
  private:
@@ -57,7 +68,9 @@ class Tokenizer {
   void read_special_tokens(const GgufFile& file, const TokenTable& table, const SpecialIds& ids, bool begins_texts);
 
   std::unique_ptr<TextEncoder> encoder_;
-  std::vector<std::pair<std::string, int32_t>> special_;  ///< what a text may have of them, the longer first
+  bool takes_longest_ = false;
+  SpecialTokens special_;
+  std::set<int32_t> strips_;  ///< the white space behind them is no part of the text
   std::optional<int32_t> eos_;
   std::set<int32_t> ends_;
   std::optional<int32_t> before_, after_;  ///< what a prompt stands between

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -173,6 +172,8 @@ TEST(Pieces, OfOtherPreTokenizers) {
   EXPECT_EQ(pieces_of("qwen2", "12 x34"), (Strings{"1", "2", " x", "3", "4"}));
   EXPECT_EQ(pieces_of("smollm", "a 12b"), (Strings{"a", " ", "1", "2", "b"}));
   EXPECT_EQ(pieces_of("default", "a==b 12345"), (Strings{"a", "==", "b", " ", "123", "45"}));
+  EXPECT_EQ(pieces_of("gpt-neox", "a==b 12345"), (Strings{"a", "==", "b", " 12345"}));
+  EXPECT_EQ(pieces_of("llama-bpe", "it'ſo"), (Strings{"it", "'ſ", "o"})) << "a long s is an s, whatever its case";
   EXPECT_EQ(find_pre_tokenizer("nothing"), nullptr);
   for (const std::string_view pre : pre_tokenizer_names()) {
     for (const char* blanks : {" ", "\n", " \n", "\r\n\t"}) {  // in linear time
@@ -288,15 +289,83 @@ TEST(SentencePiecesTest, AgreesWithTheDefinition) {
   }
 }
 
-TEST(SentencePiecesTest, MegabytesTakeLinearTime) {
-  const Tokenizer t = sentence_pieces({{"\u2581", -1}, {"a", -2}, {"aa", -3}, {"aaaa", -4}, {"\u2581\u2581", -2}});
-  for (const std::string& text : {std::string(1 << 20, 'a'), std::string(1 << 20, ' '), std::string(1 << 20, '\xff')}) {
-    std::string back;
-    for (const int32_t id : t.encode(text)) {
-      back += t.decode_piece(id);
-    }
-    EXPECT_EQ(back, " " + text);
+/// Megabytes of what is hard: one long word, one letter, blanks, merges that undo one another, bytes that are no character.
+Strings hard_texts() {
+  constexpr size_t kBytes = 1 << 20;
+  Strings texts;
+  for (const char c : {'a', ' ', '!', '\xff', '1', '\n'}) {
+    texts.push_back(std::string(kBytes, c) + "a");
   }
+  for (const std::string repeated : {"ab", "aab", "a\xff a,", "abba", "\xf0\x9f\x99\x82", "a\u0301"}) {
+    texts.emplace_back();
+    while (texts.back().size() < kBytes) {
+      texts.back() += repeated;
+    }
+  }
+  Rng rng(9);
+  texts.emplace_back();
+  while (texts.back().size() < kBytes) {
+    texts.back() += "abcd"[rng.below(4)];
+  }
+  return texts;
+}
+
+/// Merges, or pieces, of which each doubles the one before, and others that begin where those end.
+Pairs doubling_pairs() {
+  Pairs pairs = {{"b", "a"}, {"a", "b"}, {"ab", "ba"}, {"ba", "b"}, {" ", " "}, {"\n", "\n"}};
+  for (std::string letters = "a"; letters.size() < 1024; letters += letters) {
+    pairs.emplace_back(letters, letters);
+  }
+  return pairs;
+}
+
+TEST(SentencePiecesTest, MegabytesTakeLinearTime) {
+  std::vector<std::pair<std::string, float>> tokens = {{"\u2581", -1}, {"a", -2}, {"b", -2}};
+  for (const auto& [left, right] : doubling_pairs()) {
+    std::string piece;
+    for (const char c : left + right) {
+      c == ' ' ? piece += "\u2581" : piece += c;
+    }
+    tokens.emplace_back(piece, -3 - static_cast<float>(tokens.size()));
+  }
+  const Tokenizer t = sentence_pieces(tokens);
+  for (const std::string& text : hard_texts()) {
+    EXPECT_TRUE(decode(t, t.encode(text)) == " " + text) << quote(text.substr(0, 8));
+  }
+}
+
+TEST(SentencePiecesTest, NoTextIsJoinedToAControlTokenOrAByte) {
+  const Tokenizer t = sentence_pieces({{"<s", -1}, {">", -1}, {"<0", -1}, {"<0x", -1}, {"<0x0", -1}, {"A>", -1}},
+                                      {{"tokenizer.ggml.add_space_prefix", false}});
+  EXPECT_EQ(split(t, "<s>"), (Strings{"<s", ">"}));
+  EXPECT_EQ(split(t, "<0x0A>"), (Strings{"<0x0", "A>"}));
+  EXPECT_EQ(t.encode_marked("<s>"), (std::vector<int32_t>{1}));
+}
+
+// Wherever a text is cut into parts, and whatever its pieces.
+TEST(SentencePiecesTest, PartsAreOneText) {
+  const Tokenizer t = sentence_pieces({{"\u2581", -5}, {"a", -6}, {"b", -7}, {"ab", -1}, {"\u2581a", -4}, {"[X]", 0}});
+  const std::string text = "ab </s>a  ab[X] ab";
+  const auto whole = t.encode_marked(text);
+  for (size_t i = 0; i <= text.size(); ++i) {
+    for (size_t j = i; j <= text.size(); ++j) {
+      const std::string_view all = text;
+      std::vector<TextPart> parts = {{all.substr(0, i), true}, {all.substr(i, j - i), false}, {all.substr(j), true}};
+      const bool is_plain = j <= 3 || i >= 7 || i == j;
+      EXPECT_EQ(t.encode(parts) == whole, is_plain) << i << " to " << j << " is not marked";
+    }
+  }
+  const std::vector<TextPart> plain = {{"a", true}, {"</s>", false}, {"b", true}};
+  EXPECT_EQ(decode(t, t.encode(plain)), " a</s>b") << "no space but the first";
+}
+
+TEST(TokenizerTest, Phi3sTokensTakeTheWhiteSpaceBehindThem) {
+  const std::vector<std::pair<std::string, float>> tokens = {{"\u2581", -1}, {"[U]", 0}};
+  const Tokenizer phi = sentence_pieces(tokens, {{"general.architecture", std::string("phi3")}});
+  const Tokenizer llama = sentence_pieces(tokens, {{"general.architecture", std::string("llama")}});
+  EXPECT_EQ(prompt_of(phi, "<s> a</s> \n\t b[U] "), (Strings{"#1", "#1", " ", " ", "a", "#2", " ", "b", "[U]"}));
+  EXPECT_EQ(prompt_of(phi, "</s>\n</s>"), (Strings{"#1", "#2", "#2"}));
+  EXPECT_EQ(prompt_of(llama, "</s>\na"), (Strings{"#1", "#2", " ", "\n", "a"}));
 }
 
 TEST(TokenizerTest, SpecialTokensOfAPrompt) {
@@ -304,8 +373,35 @@ TEST(TokenizerTest, SpecialTokensOfAPrompt) {
   EXPECT_EQ(t.encode_prompt("a<|im_start|>b<|endoftext|>"), (std::vector<int32_t>{'a', 257, 'b', 256}));
   EXPECT_EQ(t.encode_prompt("<|im_end|>[INST]"), (std::vector<int32_t>{258, 259}));
   EXPECT_EQ(t.encode("<|im_end|>").size(), 10u) << "and of a text none";
+  EXPECT_EQ(t.encode("a[INST]"), (std::vector<int32_t>{'a', 259})) << "but those that were added for texts";
   EXPECT_TRUE(t.ends(258)) << "a token of that name ends an answer, whatever the file says";
   EXPECT_FALSE(t.ends(257));
+}
+
+TEST(TokenizerTest, NobodysTextBeginsOrEndsATurn) {
+  const Strings marks = {"<|im_start|>", "<｜User｜>", "<start_of_turn>", "</s>", "[EOS]"};
+  Vocabulary v;
+  for (const std::string& mark : marks) {
+    v.add(mark, 4);
+  }
+  const Tokenizer t = v.tokenizer();
+  for (const std::string& mark : marks) {
+    EXPECT_EQ(t.encode_marked(mark).size(), 1u) << mark;
+    EXPECT_EQ(t.encode(mark).size(), mark.size()) << mark;
+  }
+  EXPECT_ERROR(Vocabulary().add(std::string(1025, 'x'), 3), "is special and has 1025 bytes, over the limit of 1024");
+}
+
+TEST(TokenizerTest, BytesThatNoTextHasNeedNoToken) {
+  Vocabulary v;
+  for (const int b : {0xc0, 0xff, 0x03}) {
+    v.types[static_cast<size_t>(b)] = TokenType::unused;
+    v.tokens[static_cast<size_t>(b)] = fmt::format("none {}", b);
+  }
+  const Tokenizer t = v.tokenizer();
+  EXPECT_EQ(split(t, "a\xc3"), (Strings{"a", "\xc3"}));
+  EXPECT_THROW(t.encode("a\xff"), InputError);
+  EXPECT_THROW(t.encode("\x03"), InputError);
 }
 
 TEST(TokenizerTest, PiecesThatAreTokensNeedNoMerges) {
@@ -447,27 +543,12 @@ TEST(TokenizerTest, RandomBytesComeBack) {
   }
 }
 
-TEST(TokenizerTest, LongTextsTakeLittleTime) {
-  Pairs pairs;
-  for (std::string letters = "a"; letters.size() < 1024; letters += letters) {
-    pairs.emplace_back(letters, letters);
+TEST(TokenizerTest, MegabytesTakeLinearTime) {
+  const Tokenizer tokenizer = Vocabulary(doubling_pairs()).tokenizer();
+  for (const std::string& text : hard_texts()) {
+    EXPECT_TRUE(decode(tokenizer, tokenizer.encode(text)) == text) << quote(text.substr(0, 8));
   }
-  pairs.emplace_back(" ", " ");
-  const Tokenizer tokenizer = Vocabulary(pairs).tokenizer();
-  const size_t n = 1 << 20;
-  std::string mixed;
-  while (mixed.size() < n) {
-    mixed += "a\xff a,";
-  }
-  for (const std::string& text : {std::string(n, 'a'), std::string(n, ' ') + "a", std::string(n, '!'),
-                                  std::string(n, '\xff'), std::string(n, '1'), mixed}) {
-    const auto begin = std::chrono::steady_clock::now();
-    const auto ids = tokenizer.encode(text);
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-    EXPECT_LT(taken.count(), 20) << "for " << quote(text.substr(0, 8)) << "; quadratic is hours";
-    EXPECT_EQ(decode(tokenizer, ids), text);
-  }
-  EXPECT_EQ(tokenizer.encode(std::string(n, 'a')).size(), n / 1024);
+  EXPECT_EQ(tokenizer.encode(std::string(1 << 20, 'a')).size(), size_t{1 << 20} / 1024);
 }
 
 TEST(TokenizerTest, RejectsOtherTokenizers) {

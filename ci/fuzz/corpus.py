@@ -240,10 +240,59 @@ def old_seeds():
     yield "adapter", b"algg\x01\0\0\0"
 
 
+# ---- tokenizers: a kind, records, text, as ci/fuzz/tokenizer.cpp reads them ----
+
+TOKENIZER_TEXTS = ["", "it's 12 o'clock,\n\n  isn't IT'LL? \t", "안녕 하세요 中文 \U0001f642\u200d e\u0301", "<s>aaaa abab<|u|> \u2047 ", b"\xff\xc3 \xe2\x96\x81 a\0b"]
+
+
+def tokenizer_seeds():
+    def piece(kind, text, score=0):
+        data = text.encode()
+        return bytes([0xc0 | len(data) % 8 << 3 | kind, score % 256]) + data
+
+    letters = [ord(c) for c in "ab1 "]
+    merges = [bytes([0, a, b]) for a in letters for b in letters] + [bytes([0, 1 + i, 1 + i]) for i in range(8)]
+    special = [piece(1, "<|u|>"), piece(2, "[u]"), piece(2, "  "), piece(1, "<|u")]
+    pieces = [bytes([len(t.encode()) << 3, score % 256]) + t.encode()
+              for t, score in (("a", -3), ("b", -4), ("ab", -1), ("aa", -2), ("\u2581", -5), ("\u2581a", -6), ("aab", -1), ("\uc548", -7))]
+    marks = [bytes([len(t) << 3 | kind, 0]) + t.encode() for kind, t in ((1, "<|u|>"), (2, "[u]"), (2, "  "), (5, "<unk>"))]
+    for number, text in enumerate(TOKENIZER_TEXTS):
+        data = text if isinstance(text, bytes) else text.encode()
+        for kind in (0, 32, 60, 120):
+            records = merges + special
+            yield f"pairs_{kind}_{number}", bytes([kind, len(records)]) + b"".join(records) + data
+        for kind in (1, 3):
+            records = pieces + marks
+            yield f"pieces_{kind}_{number}", bytes([kind, len(records)]) + b"".join(records) + data
+
+
+# ---- models in parts: how many, less one; then each part behind its length ----
+
+def split_seeds():
+    def part(number, parts, tensors, all_tensors):
+        keys = [entry("split.no", 2, number), entry("split.count", 2, parts), entry("split.tensors.count", 5, all_tensors)]
+        return gguf(([entry("general.architecture", STRING, "gpt2")] if number == 0 else []) + keys, tensors)
+
+    def files(parts):
+        return bytes([len(parts) - 1]) + b"".join(struct.pack("<H", len(p)) + p for p in parts)
+
+    a, b, c = [("a", F32, (4,))], [("b", F16, (2, 2)), ("c", F32, (1,))], [("d", Q8_0, (32,))]
+    yield "one", files([gguf([], a)])
+    yield "two", files([part(0, 2, a, 3), part(1, 2, b, 3)])
+    yield "three", files([part(0, 3, a, 4), part(1, 3, b, 4), part(2, 3, c, 4)])
+    yield "four", files([part(0, 4, [], 4), part(1, 4, a, 4), part(2, 4, b, 4), part(3, 4, c, 4)])
+    yield "twice", files([part(0, 2, a, 2), part(1, 2, a, 2)])
+    yield "too_few", files([part(0, 2, a, 4), part(1, 2, b, 4)])
+    yield "other_order", files([part(1, 2, a, 3), part(0, 2, b, 3)])
+    yield "of_another", files([part(0, 2, a, 3), part(1, 3, b, 3)])
+    yield "cut", files([part(0, 2, a, 3), part(1, 2, b, 3)])[:-8]
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    for target, seeds in (("gguf", gguf_seeds()), ("old_ggml", old_seeds()), ("profile", profile_seeds()), ("cpu_dump", cpu_dump_seeds()), ("command_line", command_line_seeds())):
+    for target, seeds in (("gguf", gguf_seeds()), ("old_ggml", old_seeds()), ("profile", profile_seeds()), ("cpu_dump", cpu_dump_seeds()), ("command_line", command_line_seeds()),
+                          ("tokenizer", tokenizer_seeds()), ("split", split_seeds())):
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, contents in seeds:
