@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # Holds the weight formats and the models of every architecture against llama.cpp's own libraries, released npm packages. Without npm or a
 # registry it says so and exits with 3.
-# usage: peers.sh [speed [FORMATS]]     builds the preset `test` first if that is not done
+# usage: peers.sh [speed [FORMATS] | model FILE...]     builds the preset `test` first if that is not done
 #   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each
+#   model: whole models of these files in turn, on one thread and on two: a table of speed, of loading, and of memory; see ci/peers_model.mjs.
+#     For three rounds of a 1B model four minutes a file
 set -eu
+files=()
+[ "${1:-}" != model ] || mapfile -t files < <(realpath -- "${@:2}")
 cd "$(dirname "$0")/.."
 command -v npm >/dev/null || ci/install.sh npm
 folder=build/peers
@@ -24,6 +28,10 @@ if [ "${1:-}" = speed ]; then
     echo
   done
   exit 0
+fi
+if [ "${1:-}" = model ]; then
+  cmake --build --preset test --target assay >&2
+  exec node ci/peers_model.mjs build/test/assay "$PWD/$folder/node_modules" "${files[@]}"
 fi
 cmake --build --preset test --target assay_tests
 ASSAY_GGML_BASE=$base ASSAY_NODE_MODULES=$PWD/$folder/node_modules build/test/assay_tests --gtest_filter='Ggml*:LlamaCpp*'

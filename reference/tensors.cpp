@@ -227,6 +227,12 @@ Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyper
   block.softcap = sizes.softcap;
   block.window = sizes.window;
   block.activation = kind.activation;
+  if (sizes.gelu_by_tanh) {
+    if (kind.activation != Activation::gelu_erf) {
+      throw std::invalid_argument("the architecture '" + sizes.architecture + "' has no GELU by erf");
+    }
+    block.activation = Activation::gelu_tanh;
+  }
   block.is_parallel = sizes.is_parallel;
   block.keeps_halves = sizes.keeps_halves;
   return block;

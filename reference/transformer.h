@@ -127,13 +127,14 @@ struct Hyperparameters {
   double embedding_scale = 1;
   bool is_parallel = false;
   bool keeps_halves = false;
+  bool gelu_by_tanh = false;  ///< where the architecture has it by erf: else refused
 };
 
 /// The block whose tensors' names begin with `prefix` ("blk.0."), and a whole model: names mapped, weights decoded and
 /// shapes checked here, by nothing of what is judged. Where the tensors have "rope_freqs.weight", each frequency is divided by its
 /// number, else by that of "rope_factors_long.weight" or "rope_factors_short.weight", where they are. Architectures: gpt2, llama, qwen2,
 /// qwen3, gptneox, bitnet, bitnet-b1.58, gemma2, gemma3, phi3.
-/// Throws std::invalid_argument naming the architecture that is unknown, or the tensor that is missing or does not fit.
+/// Throws std::invalid_argument naming the architecture that is unknown or has no such GELU, or the tensor that is missing or does not fit.
 Block block_of(const RawTensors& tensors, const std::string& prefix, const Hyperparameters& sizes);
 Model model_of(const RawTensors& tensors, const Hyperparameters& sizes);
 

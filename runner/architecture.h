@@ -51,6 +51,9 @@ std::span<const Architecture> architectures();
 /// Throws InputError that lists the names.
 const Architecture& find_architecture(std::string_view name);
 
+/// How a GELU is computed: as Hendrycks and Gimpel 2016 define it, or by their approximation.
+enum class Gelu { erf, tanh };
+
 /// How the keys and values of a context are kept.
 enum class CacheType { f32, f16, q8_0 };
 
@@ -73,6 +76,8 @@ double yarn_magnitude(double factor, double multiplier);
 /// The sizes of a block.
 struct BlockSizes {
   const Architecture* architecture = nullptr;
+  /// GELU by tanh, where the architecture has it by erf.
+  bool gelu_by_tanh = false;
   size_t n_ctx = 0, n_embd = 0, n_head = 0, n_ff = 0;
   size_t n_head_kv = 0;  ///< heads of keys and values; n_head is a multiple of it
   size_t head_size = 0;
@@ -91,6 +96,7 @@ struct BlockSizes {
   /// Threads share the keys of a long cache by parts of so many, whose results are joined: a power of two.
   size_t keys_of_part = 1024;
 
+  Activation activation() const { return gelu_by_tanh ? Activation::gelu : architecture->activation; }
   float attention_scale() const;
   /// Radians for a position, of each pair that turns.
   std::vector<double> frequencies() const;

@@ -143,8 +143,8 @@ void Norm::add(float* y, float* x, const float* delta) const {
 }
 
 Block::Block(const TensorSource& source, const std::string& prefix, const BlockSizes& s, Attention& attention,
-             Dispatch& dispatch)
-    : sizes_(s), frequencies_(s.frequencies()), attention_(&attention) {
+             Workspace& work, Dispatch& dispatch)
+    : sizes_(s), frequencies_(s.frequencies()), attention_(&attention), work_(&work) {
   const Architecture& a = *s.architecture;
   const size_t n = s.n_embd;
   const size_t d = s.head_size;
@@ -197,9 +197,10 @@ Block::Block(const TensorSource& source, const std::string& prefix, const BlockS
     gate_ = matrix("ffn_gate", s.n_ff, n);
   }
   if (a.is_gated()) {
-    gate_function_ = dispatch.get<void(float*, const float*, const float*, size_t)>(kernel_of(a.activation), {s.n_ff});
+    gate_function_ =
+        dispatch.get<void(float*, const float*, const float*, size_t)>(kernel_of(s.activation()), {s.n_ff});
   } else {
-    function_ = dispatch.get<void(float*, const float*, size_t)>(kernel_of(a.activation), {s.n_ff});
+    function_ = dispatch.get<void(float*, const float*, size_t)>(kernel_of(s.activation()), {s.n_ff});
   }
   up_ = matrix("ffn_up", up_rows(), n);
   down_ = matrix("ffn_down", n, s.n_ff);
@@ -233,17 +234,17 @@ void Block::load(const TensorSource& source, Arena& weights, Arena& cache, Threa
   values_ = cache.take(bytes);
 }
 
-// Heads of queries and keys, which are neighbours in rows_, by their positions.
+// Heads of queries and keys, which are neighbours in rows, by their positions.
 void Block::turn(size_t tokens, size_t past, ThreadPool& pool) {
-  positions_.resize(tokens);
+  work_->positions.resize(tokens);
   for (size_t t = 0; t < tokens; ++t) {
-    positions_[t] = static_cast<uint32_t>(past + t);
+    work_->positions[t] = static_cast<uint32_t>(past + t);
   }
   pool.reserve_scratch(rope_scratch_);
-  const rope_f32_args args = {.y = rows_.data(),
-                              .x = rows_.data(),
+  const rope_f32_args args = {.y = work_->rows.data(),
+                              .x = work_->rows.data(),
                               .frequencies = frequencies_.data(),
-                              .positions = positions_.data(),
+                              .positions = work_->positions.data(),
                               .scratch = static_cast<float*>(pool.scratch(0)),
                               .ldy = width(),
                               .ldx = width(),
@@ -256,7 +257,7 @@ void Block::turn(size_t tokens, size_t past, ThreadPool& pool) {
   rope_(&args);
 }
 
-// Keys and values of rows_ in the cache.
+// Keys and values of work_->rows in the cache.
 void Block::keep(size_t tokens, size_t past) {
   const size_t d = sizes_.head_size;
   const size_t bytes = attention_->row_bytes();
@@ -268,7 +269,7 @@ void Block::keep(size_t tokens, size_t past) {
     }
   };
   for (size_t t = 0; t < tokens; ++t) {
-    const float* const k = rows_.data() + t * width() + sizes_.n_head * d;
+    const float* const k = work_->rows.data() + t * width() + sizes_.n_head * d;
     const float* const v = k + sizes_.n_head_kv * d;
     for (size_t head = 0; head < sizes_.n_head_kv; ++head) {
       const size_t row = (head * sizes_.n_ctx + past + t) * bytes;
@@ -286,8 +287,8 @@ void Block::attend_whole(size_t tokens, size_t past, ThreadPool& pool) {
   attention_->prepare(tokens, past);
   pool.run(sizes_.n_head_kv, [&](size_t head, unsigned thread) {
     const size_t at = head * group * d;
-    attention_->run(heads_.data() + at, sizes_.n_head * d, rows_.data() + at, width(), keys_ + head * of_head,
-                    values_ + head * of_head, tokens, past, pool.scratch(thread));
+    attention_->run(work_->heads.data() + at, sizes_.n_head * d, work_->rows.data() + at, width(),
+                    keys_ + head * of_head, values_ + head * of_head, tokens, past, pool.scratch(thread));
   });
 }
 
@@ -301,12 +302,12 @@ void Block::attend_by_parts(size_t first, size_t tokens, size_t past, ThreadPool
   const size_t end = past + tokens;
   const size_t begin = sizes_.window != 0 && past + 1 > sizes_.window ? (past + 1 - sizes_.window) / of_part : 0;
   const size_t n_parts = (end + of_part - 1) / of_part - begin;
-  parts_.resize(n_parts * tokens * wide);
-  stats_.resize(n_parts * tokens * sizes_.n_head * 2);
+  work_->parts.resize(n_parts * tokens * wide);
+  work_->stats.resize(n_parts * tokens * sizes_.n_head * 2);
   pool.reserve_scratch(attention_->scratch_bytes(tokens, past));
   attention_->prepare(tokens, past);
   const auto stats_of = [&](size_t part, size_t head) {
-    return stats_.data() + (part * sizes_.n_head_kv + head) * tokens * group * 2;
+    return work_->stats.data() + (part * sizes_.n_head_kv + head) * tokens * group * 2;
   };
   pool.run(sizes_.n_head_kv * n_parts, [&](size_t chunk, unsigned thread) {
     const size_t head = chunk / n_parts;
@@ -314,15 +315,15 @@ void Block::attend_by_parts(size_t first, size_t tokens, size_t past, ThreadPool
     const size_t key = (begin + part) * of_part;
     const Attention::Part of = {key, std::min(key + of_part, end), stats_of(part, head)};
     const size_t at = head * group * d;
-    attention_->run(parts_.data() + part * tokens * wide + at, wide, rows_.data() + first * width() + at, width(),
-                    keys_ + head * of_head, values_ + head * of_head, tokens, past, pool.scratch(thread), &of);
+    attention_->run(work_->parts.data() + part * tokens * wide + at, wide, work_->rows.data() + first * width() + at,
+                    width(), keys_ + head * of_head, values_ + head * of_head, tokens, past, pool.scratch(thread), &of);
   });
   pool.run(tokens, [&](size_t t, unsigned) {
     for (size_t head = 0; head < sizes_.n_head; ++head) {
       const size_t at = t * wide + head * d;
       const join_attention_f32_args args = {
-          .out = heads_.data() + first * wide + at,
-          .parts = parts_.data() + at,
+          .out = work_->heads.data() + first * wide + at,
+          .parts = work_->parts.data() + at,
           .stats = stats_of(0, head / group) + (t * group + head % group) * 2,
           .ldp = tokens * wide,
           .lds = sizes_.n_head * tokens * 2,
@@ -350,32 +351,32 @@ void Block::attend(size_t tokens, size_t past, ThreadPool& pool) {
   }
 }
 
-void Block::activate(size_t tokens) {
-  for (size_t t = 0; t < tokens; ++t) {
-    float* const row = wide_.data() + t * sizes_.n_ff;
+void Block::activate(size_t tokens, ThreadPool& pool) {
+  pool.run(tokens, [&](size_t t, unsigned) {
+    float* const row = work_->wide.data() + t * sizes_.n_ff;
     if (sizes_.architecture->fused_gate) {
-      const float* const both = gates_.data() + t * up_rows();
+      const float* const both = work_->gates.data() + t * up_rows();
       gate_function_(row, both, both + sizes_.n_ff, sizes_.n_ff);
     } else if (gate_ != nullptr) {
-      gate_function_(row, gates_.data() + t * sizes_.n_ff, row, sizes_.n_ff);
+      gate_function_(row, work_->gates.data() + t * sizes_.n_ff, row, sizes_.n_ff);
     } else {
       function_(row, row, sizes_.n_ff);
     }
     if (ffn_sub_norm_.exists()) {
       ffn_sub_norm_(row, row);
     }
-  }
+  });
 }
 
 // x: rows that are normed.
 void Block::feed_forward(float* out, const float* x, size_t tokens, ThreadPool& pool) {
   const size_t n = sizes_.n_embd;
   if (gate_ != nullptr) {
-    gate_->run(gates_.data(), sizes_.n_ff, x, tokens, pool);
+    gate_->run(work_->gates.data(), sizes_.n_ff, x, tokens, pool);
   }
-  up_->run(sizes_.architecture->fused_gate ? gates_.data() : wide_.data(), up_rows(), x, tokens, pool);
-  activate(tokens);
-  down_->run(out, n, wide_.data(), tokens, pool);
+  up_->run(sizes_.architecture->fused_gate ? work_->gates.data() : work_->wide.data(), up_rows(), x, tokens, pool);
+  activate(tokens, pool);
+  down_->run(out, n, work_->wide.data(), tokens, pool);
   for (size_t t = 0; t < tokens && post_ffn_norm_.exists(); ++t) {
     post_ffn_norm_(out + t * n, out + t * n);
   }
@@ -384,21 +385,21 @@ void Block::feed_forward(float* out, const float* x, size_t tokens, ThreadPool& 
 void Block::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) {
   const size_t n = sizes_.n_embd;
   const size_t d = sizes_.head_size;
-  normed_.resize(tokens * n);
-  rows_.resize(tokens * width());
-  heads_.resize(tokens * sizes_.n_head * d);
-  gates_.resize(sizes_.architecture->is_gated() ? tokens * up_rows() : 0);
-  wide_.resize(tokens * sizes_.n_ff);
-  delta_.resize(tokens * n);
-  fed_.resize(tokens * n);
+  work_->normed.resize(tokens * n);
+  work_->rows.resize(tokens * width());
+  work_->heads.resize(tokens * sizes_.n_head * d);
+  work_->gates.resize(sizes_.architecture->is_gated() ? tokens * up_rows() : 0);
+  work_->wide.resize(tokens * sizes_.n_ff);
+  work_->delta.resize(tokens * n);
+  work_->fed.resize(tokens * n);
   for (size_t t = 0; t < tokens; ++t) {
-    attn_norm_(normed_.data() + t * n, x + t * n);
+    attn_norm_(work_->normed.data() + t * n, x + t * n);
   }
   for (const Part& part : qkv_) {
-    part.matrix->run(rows_.data() + part.at, width(), normed_.data(), tokens, pool);
+    part.matrix->run(work_->rows.data() + part.at, width(), work_->normed.data(), tokens, pool);
   }
   for (size_t t = 0; t < tokens && q_norm_.exists(); ++t) {
-    float* const row = rows_.data() + t * width();
+    float* const row = work_->rows.data() + t * width();
     for (size_t head = 0; head < sizes_.n_head + sizes_.n_head_kv; ++head) {
       (head < sizes_.n_head ? q_norm_ : k_norm_)(row + head * d, row + head * d);
     }
@@ -409,24 +410,24 @@ void Block::forward(float* x, size_t tokens, size_t past, ThreadPool& pool) {
   keep(tokens, past);
   attend(tokens, past, pool);
   for (size_t t = 0; t < tokens && attn_sub_norm_.exists(); ++t) {
-    float* const row = heads_.data() + t * sizes_.n_head * d;
+    float* const row = work_->heads.data() + t * sizes_.n_head * d;
     attn_sub_norm_(row, row);
   }
-  proj_->run(delta_.data(), n, heads_.data(), tokens, pool);
+  proj_->run(work_->delta.data(), n, work_->heads.data(), tokens, pool);
   for (size_t t = 0; t < tokens && post_attn_norm_.exists(); ++t) {
-    post_attn_norm_(delta_.data() + t * n, delta_.data() + t * n);
+    post_attn_norm_(work_->delta.data() + t * n, work_->delta.data() + t * n);
   }
   for (size_t t = 0; t < tokens; ++t) {
     if (sizes_.is_parallel) {
-      ffn_norm_(normed_.data() + t * n, x + t * n);
-      add_(x + t * n, x + t * n, delta_.data() + t * n, n);
+      ffn_norm_(work_->normed.data() + t * n, x + t * n);
+      add_(x + t * n, x + t * n, work_->delta.data() + t * n, n);
     } else {
-      ffn_norm_.add(normed_.data() + t * n, x + t * n, delta_.data() + t * n);
+      ffn_norm_.add(work_->normed.data() + t * n, x + t * n, work_->delta.data() + t * n);
     }
   }
-  feed_forward(fed_.data(), normed_.data(), tokens, pool);
+  feed_forward(work_->fed.data(), work_->normed.data(), tokens, pool);
   for (size_t t = 0; t < tokens; ++t) {
-    add_(x + t * n, x + t * n, fed_.data() + t * n, n);
+    add_(x + t * n, x + t * n, work_->fed.data() + t * n, n);
   }
 }
 

@@ -79,20 +79,20 @@ const Linear::Step& Linear::step_for(size_t tokens) {
   return it->second;
 }
 
-const void* Linear::activations(const float* x, size_t tokens) {
+const void* Linear::activations(const float* x, size_t tokens, ThreadPool& pool) {
   if (token_bytes_ == 0) {
     return x;
   }
-  quantized_.resize(tokens * token_bytes_);
-  for (size_t t = 0; t < tokens; ++t) {
-    uint8_t* const to = quantized_.data() + t * token_bytes_;
+  std::byte* const quantized = pool.shared(tokens * token_bytes_);
+  pool.run(tokens, [&](size_t t, unsigned) {
+    std::byte* const to = quantized + t * token_bytes_;
     if (scale_of_weights_) {
       quantize_with_scale_(to, x + t * cols_, cols_, *scale_of_weights_);
     } else {
       quantize_(to, x + t * cols_, cols_);
     }
-  }
-  return quantized_.data();
+  });
+  return quantized;
 }
 
 // Whole tiles, and enough work to be worth a hand-over between threads; but not all of a thread's share at once, since a core may
@@ -111,7 +111,7 @@ size_t Linear::rows_per_chunk(size_t tokens, unsigned threads) const {
 
 void Linear::run(float* y, size_t ldy, const float* x, size_t tokens, ThreadPool& pool) {
   const Step& step = step_for(tokens);
-  const void* const prepared = activations(x, tokens);
+  const void* const prepared = activations(x, tokens, pool);
   const size_t rows = rows_per_chunk(tokens, pool.size());
   pool.reserve_scratch(step.scratch_bytes);
   pool.run((rows_ + rows - 1) / rows, [&](size_t chunk, unsigned thread) {

@@ -47,7 +47,7 @@ class Linear {
     size_t scratch_bytes;
   };
   const Step& step_for(size_t tokens);
-  const void* activations(const float* x, size_t tokens);
+  const void* activations(const float* x, size_t tokens, ThreadPool& pool);
   size_t rows_per_chunk(size_t tokens, unsigned threads) const;
 
   const Tensor* tensor_;
@@ -67,7 +67,6 @@ class Linear {
   Bound<quantize_q8_0_fn> quantize_;       // or quantize_q8_k, which is called alike
   std::optional<float> scale_of_weights_;  // where all have one, and no other
   Bound<quantize_i8_s_fn> quantize_with_scale_;
-  std::vector<uint8_t> quantized_;
 };
 
 }  // namespace assay

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <stdexcept>
 #include <string_view>
 
 #include "harness/runtime/error.h"
@@ -84,7 +85,7 @@ Model::Model(const GgufFile& file, Dispatch& dispatch, unsigned threads, const C
   for (size_t i = 0; i < s.n_layer; ++i) {
     const BlockSizes& sizes = s.block_of(i);
     Attention& attention = sizes.window != 0 ? *attention_in_window_ : attention_;
-    blocks_.push_back(std::make_unique<Block>(source, fmt::format("blk.{}.", i), sizes, attention, dispatch));
+    blocks_.push_back(std::make_unique<Block>(source, fmt::format("blk.{}.", i), sizes, attention, work_, dispatch));
   }
   // Many models tie the output matrix to the embedding; a file may still hold its own.
   const Tensor* output =
@@ -176,6 +177,13 @@ void Model::eval(std::span<const int32_t> tokens, size_t first,
     }
     begin += batch;
   }
+}
+
+void Model::rewind(size_t tokens) {
+  if (tokens > past_) {
+    throw std::logic_error("a model cannot go back to what it has not read");
+  }
+  past_ = tokens;  // what the cache has behind them is overwritten before it is read
 }
 
 void Model::output(const float* x, size_t tokens) {

@@ -20,8 +20,10 @@ namespace assay {
 
 /// What a run asks of the context; where it says nothing, ModelSizes::read chooses.
 struct ContextOptions {
-  std::optional<size_t> n_ctx;     ///< positions
-  std::optional<CacheType> cache;  ///< how keys and values are kept
+  std::optional<size_t> n_ctx = {};     ///< positions
+  std::optional<CacheType> cache = {};  ///< how keys and values are kept
+  /// By which function the GELU is computed, where the architecture has it by erf. llama.cpp has none but tanh.
+  std::optional<Gelu> gelu = {};
 };
 
 /// Sizes of a model, from the metadata of its file.
@@ -59,8 +61,9 @@ class Model {
   void eval(std::span<const int32_t> tokens, size_t first,
             const std::function<void(size_t place, std::span<const float> logits)>& each);
 
-  /// Forgets everything but the weights.
-  void reset() { past_ = 0; }
+  /// Forgets everything but the weights and the first `tokens`, past() at most: eval goes on behind them, as if nothing else had been there.
+  void rewind(size_t tokens);
+  void reset() { rewind(0); }
 
   size_t past() const { return past_; }
   const ModelSizes& sizes() const { return sizes_; }
@@ -86,6 +89,7 @@ class Model {
   Dequantizer token_row_;
   std::optional<Dequantizer> position_row_;
   Attention attention_;
+  Workspace work_;
   std::optional<Attention> attention_in_window_;
   std::vector<std::unique_ptr<Block>> blocks_;
   size_t output_rows_;  // n_vocab and what pads it

@@ -220,6 +220,15 @@ void choose_cache(const GgufFile& file, const ContextOptions& options, ModelSize
   s.local.cache = b.cache;
 }
 
+/// By which function the GELU is.
+void choose_gelu(const GgufFile& file, const ContextOptions& options, BlockSizes& b) {
+  if (options.gelu && b.architecture->activation != Activation::gelu_erf) {
+    throw InputError(fmt::format("{}: --gelu is for models whose GELU is by erf, and {} is none of them: leave it out",
+                                 file.path(), b.architecture->name));
+  }
+  b.gelu_by_tanh = options.gelu == Gelu::tanh;
+}
+
 }  // namespace
 
 ModelSizes ModelSizes::read(const GgufFile& file, const ContextOptions& options) {
@@ -230,6 +239,7 @@ ModelSizes ModelSizes::read(const GgufFile& file, const ContextOptions& options)
   } catch (const InputError& e) {
     throw InputError(fmt::format("{}: general.architecture: {}; give another model", file.path(), e.what()));
   }
+  choose_gelu(file, options, b);
   ModelKeys keys(file);
   b.n_embd = keys.size("embedding_length");
   b.n_ff = keys.size("feed_forward_length");

@@ -56,6 +56,13 @@ void ThreadPool::reserve_scratch(size_t bytes) {
   scratch_bytes_ = whole_lines;
 }
 
+std::byte* ThreadPool::shared(size_t bytes) {
+  if (bytes > shared_.size()) {
+    shared_.resize(bytes);
+  }
+  return shared_.data();
+}
+
 void ThreadPool::take_chunks(unsigned thread) {
   for (size_t chunk = next_.fetch_add(1); chunk < chunks_; chunk = next_.fetch_add(1)) {
     (*work_)(chunk, thread);

@@ -31,6 +31,9 @@ class ThreadPool {
   /// That of one thread, aligned to 64; what it holds is anybody's.
   void* scratch(unsigned thread) const { return scratch_[thread].get(); }
 
+  /// Memory that all threads may use; what it held is lost. Throws std::bad_alloc.
+  std::byte* shared(size_t bytes);
+
   unsigned size() const { return static_cast<unsigned>(workers_.size()) + 1; }
 
  private:
@@ -48,6 +51,7 @@ class ThreadPool {
   size_t chunks_ = 0;
   std::atomic<size_t> next_{0};
   std::vector<std::thread> workers_;
+  std::vector<std::byte> shared_;
   size_t scratch_bytes_ = 0;
   std::vector<std::unique_ptr<std::byte, decltype(&std::free)>> scratch_;
 };

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <future>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,6 +21,7 @@
 #include "harness/runtime/rng.h"
 #include "harness/runtime/text.h"
 #include "runner/model.h"
+#include "runner/weights.h"
 
 namespace assay {
 namespace {
@@ -77,19 +79,46 @@ struct BenchedModel {
   size_t weight_bytes = 0, cache_bytes = 0, peak_memory = 0;
   unsigned threads = 0;
   std::string cache;
-  Peak peak;
+  std::vector<Peak> peaks;  ///< of as many cores at once as there are threads; none: not measured
   bool multiplies_floats = false;
 
-  /// Of what one core reads from memory: generation reads all weights for each token.
-  double bandwidth_share(const ModelTimes& t) const {
-    return static_cast<double>(weight_bytes) * mean_of(t.rates()) / peak.levels.back().read;
+  bool has_peaks() const {
+    return !peaks.empty() && std::ranges::all_of(peaks, [](const Peak& peak) { return peak.not_measured.empty(); });
   }
-  /// Of what one core multiplies, in bytes or, where weights are floats, in floats: two operations a weight and token.
+  /// Of what these cores read from memory: generation reads all weights for each token.
+  double bandwidth_share(const ModelTimes& t) const {
+    const double all = sum_of_peaks([](const Peak& peak) { return peak.levels.back().read; });
+    return static_cast<double>(weight_bytes) * mean_of(t.rates()) / all;
+  }
+  /// Of what they multiply, in bytes or, where weights are floats, in floats: two operations a weight and token.
   double peak_share(const ModelTimes& t) const {
-    const double per_second = multiplies_floats ? peak.f32.per_second : peak.int8.per_second;
-    return 2 * static_cast<double>(parameters) * mean_of(t.rates()) / per_second;
+    const double all =
+        sum_of_peaks([&](const Peak& peak) { return multiplies_floats ? peak.f32.per_second : peak.int8.per_second; });
+    return 2 * static_cast<double>(parameters) * mean_of(t.rates()) / all;
+  }
+
+ private:
+  template <class F>
+  double sum_of_peaks(F of) const {
+    return std::accumulate(peaks.begin(), peaks.end(), 0.0,
+                           [&](double sum, const Peak& peak) { return sum + of(peak); });
   }
 };
+
+/// They do the same at the same time, by and large, so that what they share is shared. None where that takes too much memory.
+std::vector<Peak> measure_peaks(const Cpu& cpu, unsigned threads) {
+  constexpr size_t kLargestOfPeak = size_t{256} << 20;
+  if (threads > machine_memory() / kLargestOfPeak / 4) {
+    return {};
+  }
+  std::vector<std::future<Peak>> all(threads);
+  for (auto& of_thread : all) {
+    of_thread = std::async(std::launch::async, [&cpu] { return measure_peak(cpu); });
+  }
+  std::vector<Peak> peaks;
+  std::ranges::transform(all, std::back_inserter(peaks), [](auto& of_thread) { return of_thread.get(); });
+  return peaks;
+}
 
 void describe_weights(BenchedModel& b, const GgufFile& file) {
   std::map<std::string, uint64_t> weights;
@@ -158,9 +187,9 @@ nlohmann::ordered_json fields_of(const BenchedModel& b, const ModelTimes& t) {
                                  {"weight_bytes", b.weight_bytes},
                                  {"kv_bytes", b.cache_bytes},
                                  {"peak_memory", b.peak_memory}};
-  if (!b.peak.levels.empty()) {
-    json["core_bandwidth_share"] = t.test.n_gen != 0 ? nlohmann::ordered_json(b.bandwidth_share(t)) : nullptr;
-    json["core_peak_share"] = b.peak_share(t);
+  if (b.has_peaks()) {
+    json["bandwidth_share"] = t.test.n_gen != 0 ? nlohmann::ordered_json(b.bandwidth_share(t)) : nullptr;
+    json["peak_share"] = b.peak_share(t);
   }
   return json;
 }
@@ -168,9 +197,9 @@ nlohmann::ordered_json fields_of(const BenchedModel& b, const ModelTimes& t) {
 std::string percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
 void print_markdown(const BenchedModel& b, const std::vector<ModelTimes>& all) {
-  const bool has_peak = !b.peak.levels.empty();
+  const bool has_peak = b.has_peaks();
   fmt::print("| {:<24} | {:>10} | {:>10} | {:>7} | {:>14} | {:>18} | {:>14} | {:>10} |\n", "model", "size", "params",
-             "threads", "test", "t/s", "core bandwidth", "core peak");
+             "threads", "test", "t/s", "bandwidth", "peak");
   fmt::print(
       "| ------------------------ | ---------: | ---------: | ------: | -------------: | -----------------: | "
       "-------------: | ---------: |\n");
@@ -283,7 +312,7 @@ int bench_model(const BenchModelArguments& a) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   b.peak_memory = static_cast<size_t>(usage.ru_maxrss) << 10;
-  b.peak = measure_peak(cpu);
+  b.peaks = measure_peaks(cpu, b.threads);
   print_results(a.output, b, all);
   return 0;
 }

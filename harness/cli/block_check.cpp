@@ -177,7 +177,8 @@ BlockOutcome compare_block(const TensorSource& runner, const reference::Block& t
                            const BlockInput& input, Dispatch& dispatch) {
   ThreadPool pool(1);
   Attention attention(sizes, dispatch);
-  Block layer(runner, "", sizes, attention, dispatch);
+  Workspace work;
+  Block layer(runner, "", sizes, attention, work, dispatch);
   Arena weights(layer.weight_bytes(), Arena::Pages::usual, "the weights");
   Arena cache(layer.cache_bytes(), Arena::Pages::usual, "the keys and values");
   layer.load(runner, weights, cache, pool);

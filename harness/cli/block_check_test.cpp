@@ -34,7 +34,8 @@ std::vector<float> through_block(const RandomBlock& random, std::vector<float> x
   Dispatch dispatch(detect_cpu(), options);
   ThreadPool pool(threads);
   Attention attention(random.sizes(), dispatch);
-  Block block(random.source(), "", random.sizes(), attention, dispatch);
+  Workspace work;
+  Block block(random.source(), "", random.sizes(), attention, work, dispatch);
   Arena weights(block.weight_bytes(), Arena::Pages::usual, "the weights");
   Arena cache(block.cache_bytes(), Arena::Pages::usual, "the keys and values");
   block.load(random.source(), weights, cache, pool);

@@ -52,11 +52,14 @@ void apply_koalpaca(const CLI::App& command, const GgufFile& file, ChatArguments
   set("--repeat-penalty", a.sampling.repeat_penalty, 1.3f);
   set("--repeat-last-n", a.sampling.repeat_last_n, 64);
   set("--ctx-size", a.flags.context.n_ctx, std::min<size_t>(512, ModelSizes::read(file).n_ctx_trained));
+  if (file.string("tokenizer.ggml.model") == "llama") {  // it knew no others
+    set("--tokenizer", a.flags.rule, PieceRule::longest_match);
+  }
 }
 
 void tell_missing_tokens(const ChatTemplate& form, const Tokenizer& tokenizer) {
   for (const std::string& special : form.specials) {
-    if (tokenizer.encode_marked(special) == tokenizer.encode(special)) {
+    if (tokenizer.encode_marked(special).size() != 1) {
       fmt::print(stderr, "assay: the model has no token {}, of which chat template {} is made: it reads it as text\n",
                  special, form.name);
     }
@@ -145,7 +148,7 @@ int chat(const CLI::App& command, ChatArguments a) {
     apply_koalpaca(command, file, a);
   }
   const ChatTemplate form = chat_template_of(file, a.form);
-  const Tokenizer tokenizer(file);
+  const Tokenizer tokenizer = make_tokenizer(file, a.flags);
   Conversation conversation(tokenizer, form, a.system);
   a.stops.insert(a.stops.end(), form.stops.begin(), form.stops.end());
   const StopStrings checked(a.stops);
@@ -172,6 +175,7 @@ void add_chat_command(CLI::App& app, int& status) {
   auto a = std::make_shared<ChatArguments>();
   auto* command = app.add_subcommand("chat", "converse with a model: on a terminal, or with a question a line");
   add_model_flags(*command, a->flags);
+  add_tokenizer_flag(*command, a->flags);
   command->add_option(
       "--chat-template", a->form,
       fmt::format("how the model reads a conversation (default: as its file says): {}", chat_template_names()));
@@ -181,7 +185,8 @@ void add_chat_command(CLI::App& app, int& status) {
   add_sampler_flags(*command, a->sampling);
   command->add_flag("--koalpaca", a->koalpaca,
                     "as KoAlpaca.cpp has it, for what no other flag says: --chat-template koalpaca.cpp --temp 0.1 "
-                    "--top-k 40 --top-p 0.95 --repeat-penalty 1.3 --repeat-last-n 64 -c 512");
+                    "--top-k 40 --top-p 0.95 --repeat-penalty 1.3 --repeat-last-n 64 -c 512, and for a vocabulary of "
+                    "sentence pieces --tokenizer longest-match");
   command->callback([a, command, &status] { status = chat(*command, *a); });
 }
 

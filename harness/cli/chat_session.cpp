@@ -12,10 +12,9 @@ namespace assay {
 std::optional<std::span<const float>> ChatSession::read(const std::vector<int32_t>& wanted,
                                                         const InterruptNote& interrupt) {
   // The last token is always read: its logits are what counts.
-  if (read_.size() >= wanted.size() || !std::ranges::equal(read_, std::span(wanted).first(read_.size()))) {
-    model_->reset();
-    read_.clear();
-  }
+  const auto earlier = std::span(wanted).first(std::max<size_t>(wanted.size(), 1) - 1);
+  read_.erase(std::ranges::mismatch(read_, earlier).in1, read_.end());
+  model_->rewind(read_.size());
   std::span<const float> logits;
   while (read_.size() < wanted.size()) {
     if (interrupt.came()) {

@@ -28,6 +28,8 @@ class ChatSession {
 
   /// As if nothing had been said.
   void reset() {
+    model_->reset();
+    read_.clear();
     conversation_ = beginning_;
     sampler_ = Sampler(options_, softmax_);
   }

@@ -13,6 +13,7 @@
 #include "harness/cli/verify.h"
 #include "harness/runtime/rng.h"
 #include "harness/runtime/testing.h"
+#include "runner/gguf_raw.h"
 #include "runner/gguf_writer.h"
 #include "runner/model.h"
 
@@ -96,8 +97,9 @@ class MadeUpModel {
     return *this;
   }
 
-  /// What llama.cpp wants: vectors in F32, no bias that its architecture has not, and a vocabulary: single letters, and one pair of them.
-  MadeUpModel& fit_for_llama_cpp() {
+  /// What llama.cpp wants: vectors in F32, no bias that its architecture has not, and a vocabulary: single bytes, and one pair of them.
+  /// `begins_texts`: a token of its own stands before a text.
+  MadeUpModel& fit_for_llama_cpp(bool begins_texts = false) {
     const bool has_biases = name_ == "gpt2" || name_ == "gptneox";
     std::erase_if(tensors_, [&](const auto& tensor) {
       const std::string& of = tensor.first.name;
@@ -122,8 +124,8 @@ class MadeUpModel {
       }
     }
     std::vector<std::string> tokens;
-    for (char c = '0'; tokens.size() + 2 < kVocabulary; ++c) {
-      tokens.emplace_back(1, c);
+    for (int byte = 0; byte < 256; ++byte) {
+      tokens.push_back(gpt2_spelling(byte));
     }
     tokens.emplace_back("01");
     tokens.emplace_back("<|endoftext|>");
@@ -136,7 +138,7 @@ class MadeUpModel {
                                             {"tokenizer.ggml.merges", GgufArray(std::vector<std::string>{"0 1"})},
                                             {"tokenizer.ggml.bos_token_id", static_cast<uint32_t>(kVocabulary - 1)},
                                             {"tokenizer.ggml.eos_token_id", static_cast<uint32_t>(kVocabulary - 1)},
-                                            {"tokenizer.ggml.add_bos_token", false}};
+                                            {"tokenizer.ggml.add_bos_token", begins_texts}};
     metadata_.insert(metadata_.end(), keys.begin(), keys.end());
     return *this;
   }
@@ -162,7 +164,7 @@ class MadeUpModel {
     });
   }
 
-  static constexpr size_t kContext = 64, kVocabulary = 50;
+  static constexpr size_t kContext = 64, kVocabulary = 258;
 
  private:
   std::string name_;
@@ -182,7 +184,8 @@ inline std::vector<float> expect_agreement(const MadeUpModel& made, const std::s
   dispatch_options.force = force;
   Dispatch dispatch(detect_cpu(), dispatch_options);
   Model model(file, dispatch, threads, options);
-  Verification verification(file, model.sizes().block.cache == CacheType::f16, model.sizes().n_ctx);
+  Verification verification(file, model.sizes().block.cache == CacheType::f16, model.sizes().n_ctx,
+                            model.sizes().block.gelu_by_tanh);
   std::vector<int32_t> tokens = kMadeUpPrompt;
   std::vector<float> last;
   for (int step = 0; step < 5; ++step) {

@@ -1,9 +1,11 @@
 #pragma once
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 #include "harness/runtime/dispatch.h"
 #include "runner/model.h"
+#include "runner/tokenizer.h"
 
 namespace assay {
 
@@ -19,11 +21,19 @@ struct ModelFlags {
   unsigned threads = 0;  ///< as ThreadPool takes them
   ContextOptions context;
   std::string force, profile;
+  std::optional<PieceRule> rule;  ///< none: the file's own
   bool quiet = false;
 };
 
-/// -m, -t, -c, --cache-type, --force, --profile and -q of the command.
+/// -m, -t, -c, --cache-type, --gelu, --force, --profile and -q of the command.
 void add_model_flags(CLI::App& command, ModelFlags& flags);
+
+/// --tokenizer of a command that reads text.
+void add_tokenizer_flag(CLI::App& command, ModelFlags& flags);
+
+/// The tokenizer that they ask for. What a file does not say, and the rule that is not the file's own, is told on stderr, unless they want
+/// it quiet. Throws InputError as Tokenizer does.
+Tokenizer make_tokenizer(const GgufFile& file, const ModelFlags& flags);
 
 /// The dispatch that they ask for. What it has to say goes to stderr, unless they want it quiet.
 Dispatch make_dispatch(const Cpu& cpu, const ModelFlags& flags);

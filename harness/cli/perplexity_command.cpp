@@ -28,7 +28,9 @@ struct PerplexityArguments {
 /// A file's model and tokenizer.
 struct OpenModel {
   OpenModel(const std::string& path, Dispatch& dispatch, const ModelFlags& flags)
-      : file(GgufFile::open(path)), tokenizer(file), model(file, dispatch, flags.threads, context_of(file, flags)) {}
+      : file(GgufFile::open(path)),
+        tokenizer(make_tokenizer(file, flags)),
+        model(file, dispatch, flags.threads, context_of(file, flags)) {}
 
   // Positions that the model was not trained for would judge something else.
   static ContextOptions context_of(const GgufFile& file, const ModelFlags& flags) {
@@ -183,6 +185,7 @@ void add_perplexity_command(CLI::App& app, int& status) {
   auto* command =
       app.add_subcommand("perplexity", "how well a model expects a text, or how far it is from another one");
   add_model_flags(*command, a->flags);
+  add_tokenizer_flag(*command, a->flags);
   command->get_option("--ctx-size")->description("tokens of a chunk (default: 512, or what the model was trained for)");
   command->add_option("-f,--file", a->text, "the text")->required();
   command->add_option("--chunks", a->chunks, "no more than so many")->check(CLI::Range(size_t{1}, size_t{1} << 40));

@@ -77,7 +77,7 @@ class Steps {
       throw InputError("--verify knows no cache in q8_0: leave out the one or the other");
     }
     if (a.verify) {
-      verification_.emplace(file, cache == CacheType::f16, model.sizes().n_ctx);
+      verification_.emplace(file, cache == CacheType::f16, model.sizes().n_ctx, model.sizes().block.gelu_by_tanh);
     }
   }
 
@@ -137,12 +137,7 @@ int run(const RunArguments& a) {
   if (!prompt && !a.list_choices) {
     throw InputError("there is no prompt: give the text to continue with -p, or the file that has it with -f");
   }
-  for (const std::string& note : file.notes()) {
-    if (!a.flags.quiet) {
-      fmt::print(stderr, "assay: {}: {}\n", a.flags.model, note);
-    }
-  }
-  const Tokenizer tokenizer(file);
+  const Tokenizer tokenizer = make_tokenizer(file, a.flags);
   Model model(file, dispatch, a.flags.threads, a.flags.context);
   const std::chrono::duration<double> load_time = std::chrono::steady_clock::now() - begin;
   Sampler sampler(a.sampling, softmax_of(dispatch, model.sizes().n_vocab));
@@ -181,6 +176,7 @@ void add_run_command(CLI::App& app, int& status) {
   auto a = std::make_shared<RunArguments>();
   auto* command = app.add_subcommand("run", "continue a prompt with a model, through the chosen variants");
   add_model_flags(*command, a->flags);
+  add_tokenizer_flag(*command, a->flags);
   auto* prompt = command->add_option("-p,--prompt", a->prompt, "the text to continue");
   command
       ->add_option("-f,--file", a->prompt_file, "the file that has it; -: stdin. A newline at its end does not count")

@@ -81,7 +81,7 @@ void add_gemma(const Numbers& keys, bool is_third, reference::Hyperparameters& h
   h.window_rope.base = keys.number("rope.freq_base_swa", h.window_rope.base);
 }
 
-reference::Hyperparameters hyperparameters(const GgufFile& file, bool keeps_halves, size_t n_ctx) {
+reference::Hyperparameters hyperparameters(const GgufFile& file, bool keeps_halves, size_t n_ctx, bool gelu_by_tanh) {
   const std::string a = file.string("general.architecture");
   const Numbers keys(file);
   const bool has_layer_norm = a == "gpt2" || a == "gptneox";
@@ -100,6 +100,7 @@ reference::Hyperparameters hyperparameters(const GgufFile& file, bool keeps_halv
   h.attention_scale = keys.number("attention.scale", 0);
   h.is_parallel = keys.is_true("use_parallel_residual");
   h.keeps_halves = keeps_halves;
+  h.gelu_by_tanh = gelu_by_tanh;
   if (a == "gemma2" || a == "gemma3") {
     add_gemma(keys, a == "gemma3", h);
   } else if (a == "phi3") {
@@ -108,13 +109,13 @@ reference::Hyperparameters hyperparameters(const GgufFile& file, bool keeps_halv
   return h;
 }
 
-reference::Model reference_model(const GgufFile& file, bool keeps_halves, size_t n_ctx) {
+reference::Model reference_model(const GgufFile& file, bool keeps_halves, size_t n_ctx, bool gelu_by_tanh) {
   reference::RawTensors tensors;
   for (const Tensor& tensor : file.tensors()) {
     tensors[tensor.name] = raw_tensor(tensor);
   }
   try {
-    return reference::model_of(tensors, hyperparameters(file, keeps_halves, n_ctx));
+    return reference::model_of(tensors, hyperparameters(file, keeps_halves, n_ctx, gelu_by_tanh));
   } catch (const std::invalid_argument& e) {
     throw InputError(fmt::format("{}: {}; run without --verify, or convert the model again", file.path(), e.what()));
   }
@@ -152,8 +153,8 @@ reference::RawTensor raw_tensor(const Tensor& tensor) {
           static_cast<double>(tensor.scale())};
 }
 
-Verification::Verification(const GgufFile& file, bool keeps_halves, size_t n_ctx)
-    : model_(reference_model(file, keeps_halves, n_ctx)),
+Verification::Verification(const GgufFile& file, bool keeps_halves, size_t n_ctx, bool gelu_by_tanh)
+    : model_(reference_model(file, keeps_halves, n_ctx, gelu_by_tanh)),
       vocabulary_(assay::vocabulary(file)),
       bound_over_largest_(assay::bound_over_largest(model_, keeps_halves)) {}
 

@@ -19,7 +19,8 @@ class Verification {
  public:
   /// Throws InputError naming the file if the reference cannot make a model of it. `keeps_halves`: keys and values are kept in F16, else in
   /// F32. `n_ctx`: positions of the run's context, by which some models turn heads in another way; 0: all that the model was trained for.
-  explicit Verification(const GgufFile& file, bool keeps_halves = false, size_t n_ctx = 0);
+  /// `gelu_by_tanh`: of an architecture that has it by erf.
+  explicit Verification(const GgufFile& file, bool keeps_halves = false, size_t n_ctx = 0, bool gelu_by_tanh = false);
 
   /// The same tokens through the reference: `logits` are what the runner says after the last of them.
   void compare(std::span<const int32_t> tokens, std::span<const float> logits);
