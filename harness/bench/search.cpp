@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "harness/check/trial.h"
+#include "harness/runtime/jit_code.h"
 
 namespace assay {
 namespace {
@@ -28,7 +30,14 @@ std::vector<std::vector<size_t>> parameter_vectors(const assay_contract& contrac
   return vectors;
 }
 
-/// The generated variants among those that passed, with each vector; those with other values than the contract's pass at the shape first.
+/// What a generator makes for a shape.
+std::string code_of(const Variant& variant, const Kernel& kernel, const Shape& shape) {
+  const JitCode code(variant, kernel.key(shape, variant.parameters));
+  return {reinterpret_cast<const char*>(code.entry()), code.size()};
+}
+
+/// The generated variants among those that passed, with each vector that makes other code there: of many tokens, say, nothing is prefetched.
+/// Those with other values than the contract's pass at the shape first.
 std::vector<const Variant*> candidates_for(const Cpu& cpu, const Kernel& kernel,
                                            const std::vector<const Variant*>& passing, const Shape& shape,
                                            uint64_t seed, SearchResult& result) {
@@ -38,8 +47,12 @@ std::vector<const Variant*> candidates_for(const Cpu& cpu, const Kernel& kernel,
     if (!variant->jit) {
       continue;
     }
+    std::set<std::string> codes;
     for (const auto& parameters : parameter_vectors(*kernel.contract)) {
       const Variant& candidate = with_parameters(*variant, parameters);
+      if (!codes.insert(code_of(candidate, kernel, shape)).second) {
+        continue;
+      }
       if (!parameters.empty()) {
         const Verdict verdict = check_case(cpu, shape_case(candidate, seed, shape), kTimeout);
         if (verdict.status != Status::pass) {
