@@ -2,7 +2,8 @@
 # Holds the weight formats and the models of every architecture against llama.cpp's own libraries, released npm packages. Without npm or a
 # registry it says so and exits with 3.
 # usage: peers.sh [speed [FORMATS] | model FILE...]     builds the preset `test` first if that is not done
-#   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each
+#   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each. ASSAY_IK of
+#     the environment: the path of a libggml.so of ik_llama.cpp that somebody has built: beside both
 #   model: whole models of these files in turn, on one thread and on two: a table of speed, of loading, and of memory; see ci/peers_model.mjs.
 #     For three rounds of a 1B model four minutes a file
 set -eu
@@ -24,7 +25,7 @@ if [ "${1:-}" = speed ]; then
   # Beside each library what we have of no more than its instructions.
   for pair in haswell=avx2,jit_avx2 alderlake=avx_vnni skylakex=avx512,jit_avx512 icelake=avx512_vnni,jit_avx512_vnni \
     sapphirerapids=avx512_vnni,jit_avx512_vnni zen4=avx512_vnni,jit_avx512_vnni; do
-    build/test/peers_speed "$(dirname "$base")" "${pair%%=*}" "${pair#*=}" ${2:+"$2"} || [ $? -eq 3 ]
+    build/test/peers_speed "$(dirname "$base")" "${pair%%=*}" "${pair#*=}" "${2:-all}" ${ASSAY_IK:+"$ASSAY_IK"} || [ $? -eq 3 ]
     echo
   done
   exit 0
