@@ -78,12 +78,11 @@ SentencePieces::SentencePieces(const GgufFile& file, const TokenTable& table, st
   }
   table.index();  // refuses what occurs twice
   byte_ids_.fill(-1);
-  for (size_t i = 0; i < table.texts.size(); ++i) {
+  for (size_t i = 0; i < pieces_.size(); ++i) {
     const auto id = static_cast<int32_t>(i);
-    const int32_t type = table.types[i];
-    if (type == TokenType::byte) {
+    if (table.types[i] == TokenType::byte) {
       byte_ids_[static_cast<unsigned char>(pieces_[i][0])] = id;
-    } else if (type != TokenType::control && type != TokenType::unknown && !table.texts[i].empty()) {
+    } else if (!pieces_[i].empty()) {
       ids_.emplace(table.texts[i], id);
     }
   }

@@ -5,17 +5,6 @@
 #include <tuple>
 
 namespace assay {
-namespace {
-
-PrefixTable table_of(const std::vector<SpecialToken>& tokens) {
-  std::vector<PrefixTable::Entry> entries;
-  for (const SpecialToken& token : tokens) {
-    entries.push_back({token.text, static_cast<int32_t>(entries.size())});
-  }
-  return PrefixTable(std::move(entries));
-}
-
-}  // namespace
 
 /// What may stand at a place; what is shorter may stand there if this one does not.
 struct SpecialTokens::Candidate {
@@ -31,13 +20,18 @@ struct SpecialTokens::Candidate {
   }
 };
 
-SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens)
-    : tokens_(std::move(tokens)), table_(table_of(tokens_)) {}
+SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens) {
+  std::vector<PrefixTable::Entry> entries;
+  for (SpecialToken& token : tokens) {
+    entries.push_back({std::move(token.text), static_cast<int32_t>(kinds_.size())});
+    kinds_.push_back({token.id, token.anywhere});
+  }
+  table_ = PrefixTable(std::move(entries));
+}
 
 /// This entry of the table, or the longest one that it begins with, that may stand where `marked` bytes are marked; -1: none.
 int32_t SpecialTokens::fitting(int32_t entry, size_t marked) const {
-  while (entry >= 0 && table_[entry].text.size() > marked &&
-         !tokens_[static_cast<size_t>(table_[entry].value)].anywhere) {
+  while (entry >= 0 && table_[entry].text.size() > marked && !kind_of(entry).anywhere) {
     entry = table_[entry].shorter;
   }
   return entry;
@@ -46,8 +40,7 @@ int32_t SpecialTokens::fitting(int32_t entry, size_t marked) const {
 std::vector<SpecialTokens::Place> SpecialTokens::find(std::string_view text, std::span<const TextPart> parts) const {
   std::vector<Candidate> all;
   const auto consider = [&](size_t at, int32_t entry, size_t marked) {
-    const SpecialToken& token = tokens_[static_cast<size_t>(table_[entry].value)];
-    return Candidate{token.text.size(), token.id, at, entry, marked};
+    return Candidate{table_[entry].text.size(), kind_of(entry).id, at, entry, marked};
   };
   size_t at = 0;
   for (size_t part = 0; part < parts.size() && !table_.empty();) {

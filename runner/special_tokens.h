@@ -41,11 +41,16 @@ class SpecialTokens {
   std::vector<Place> find(std::string_view text, std::span<const TextPart> parts) const;
 
  private:
+  struct Kind {
+    int32_t id;
+    bool anywhere;
+  };
   struct Candidate;
-  int32_t fitting(int32_t entry, size_t most) const;
+  const Kind& kind_of(int32_t entry) const { return kinds_[static_cast<size_t>(table_[entry].value)]; }
+  int32_t fitting(int32_t entry, size_t marked) const;
 
-  std::vector<SpecialToken> tokens_;
-  PrefixTable table_;  ///< the value is the place in tokens_
+  std::vector<Kind> kinds_;
+  PrefixTable table_;  ///< of texts; the value is the place in kinds_
 };
 
 }  // namespace assay

@@ -11,12 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/runtime/dispatch.h"
 #include "harness/runtime/rng.h"
 #include "harness/runtime/testing.h"
 #include "runner/conversation.h"
-#include "runner/model.h"
-#include "runner/tokenizer.h"
+#include "runner/testing.h"
 
 namespace assay {
 namespace {
@@ -172,51 +170,6 @@ const std::vector<Question>& all_questions() {
   return all;
 }
 
-/// A model that is asked one question at a time, by one of its prompts, and says at each step what is most probable.
-class Answerer {
- public:
-  Answerer(const std::string& form, const std::string& force)
-      : file_(GgufFile::open(kFolder + form)),
-        tokenizer_(file_),
-        dispatch_(detect_cpu(), options(force)),
-        model_(file_, dispatch_, 1, {.n_ctx = 128}) {}
-
-  std::string answer(const ChatTemplate& prompt, const std::string& question) {
-    Conversation conversation(tokenizer_, prompt, std::nullopt);
-    const std::vector<int32_t>& wanted = conversation.ask(question);
-    // What the prompt begins with the model has mostly read before.
-    const auto common = std::ranges::mismatch(read_, std::span(wanted).first(wanted.size() - 1)).in1 - read_.begin();
-    model_.rewind(static_cast<size_t>(common));
-    auto logits = model_.eval(std::span(wanted).subspan(static_cast<size_t>(common)));
-    read_ = wanted;
-    std::string text;
-    while (text.size() < 40) {
-      const auto token = static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
-      if (tokenizer_.ends(token)) {
-        break;
-      }
-      text += tokenizer_.decode_piece(token);
-      logits = model_.eval(std::span(&token, 1));
-    }
-    return text;
-  }
-
-  std::map<std::string, uint64_t> ran() const { return dispatch_.ran(); }
-
- private:
-  static Dispatch::Options options(const std::string& force) {
-    Dispatch::Options o;
-    o.force = force;
-    return o;
-  }
-
-  GgufFile file_;
-  Tokenizer tokenizer_;
-  Dispatch dispatch_;
-  Model model_;
-  std::vector<int32_t> read_;
-};
-
 /// How many questions were asked and how many answered right: of all, and of those that training never saw.
 struct Score {
   size_t asked = 0, right = 0, unseen = 0, unseen_right = 0;
@@ -231,14 +184,15 @@ struct Score {
 
 /// Asks the questions, each by one of the prompts in turn, and prints the score of each kind. Returns that of all.
 Score score_of(const std::string& form, const std::string& variant, const std::vector<Question>& questions) {
-  Answerer model(form, variant.empty() ? "" : "*=" + variant);
+  GreedyModel model(kFolder + form, variant, {.n_ctx = 128});
   std::map<std::string, Score> by_kind;
   Score all;
   for (size_t turn = 0; turn < std::size(kPrompts); ++turn) {  // one prompt after the other: its beginning is read once
     const ChatTemplate& prompt = find_chat_template(kPrompts[turn]);
     for (size_t i = turn; i < questions.size(); i += std::size(kPrompts)) {
       const Question& q = questions[i];
-      const bool is_right = model.answer(prompt, q.text) == prompt.answer_open + q.answer;
+      Conversation conversation(model.tokenizer(), prompt, std::nullopt);
+      const bool is_right = model.answer(conversation.ask(q.text), 40) == prompt.answer_open + q.answer;
       by_kind[q.kind].add(q, is_right);
       all.add(q, is_right);
     }
@@ -248,10 +202,7 @@ Score score_of(const std::string& form, const std::string& variant, const std::v
     fmt::print("{} {}: {}: {} of {} right; unseen by training: {} of {}\n", form, variant.empty() ? "chosen" : variant,
                kind, s.right, s.asked, s.unseen_right, s.unseen);
   }
-  for (const auto& [name, calls] : model.ran()) {
-    EXPECT_TRUE(variant.empty() || name.ends_with("/" + variant)) << name << " ran " << calls << " times";
-  }
-  EXPECT_FALSE(model.ran().empty());
+  model.expect_variant();
   return all;
 }
 

@@ -151,10 +151,7 @@ void expect_same(const std::string& of, const ValueAndError& ours, const ValueAn
   EXPECT_NEAR(ours.error, theirs.error, 0.1 * theirs.error + kOfRounding / 10) << of;
 }
 
-TEST(LlamaCpp, PerplexityAndDivergenceAreTheSame) {
-  if (node_modules() == nullptr) {
-    GTEST_SKIP() << "ASSAY_NODE_MODULES is not set: ci/peers.sh sets it";
-  }
+TEST_F(LlamaCpp, PerplexityAndDivergenceAreTheSame) {
   fmt::print("| of | assay | llama.cpp | difference / error |\n|---|---|---|---|\n");
   size_t taken = 0;
   for (const Architecture& a : architectures()) {

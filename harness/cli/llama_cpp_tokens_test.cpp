@@ -203,8 +203,7 @@ class VocabularyFile {
       lines += nlohmann::json(text).dump() + "\n";
     }
     write_all(folder_.path("texts"), lines);
-    std::string output = output_of(fmt::format("node '{}/ci/llama_cpp.mjs' '{}' '{}' {} < '{}' 2>/dev/null",
-                                               ASSAY_SOURCE_DIR, node_modules(), write(), mode, folder_.path("texts")));
+    std::string output = output_of_llama_cpp(write(), fmt::format("{} < '{}'", mode, folder_.path("texts")));
     std::vector<std::vector<int32_t>> all;
     for (size_t end; (end = output.find('\n')) != std::string::npos; output.erase(0, end + 1)) {
       all.push_back(nlohmann::json::parse(output.substr(0, end)).get<std::vector<int32_t>>());
@@ -274,14 +273,7 @@ bool compare_tokens(VocabularyFile& vocabulary, Rng& rng, const std::string& wha
   return true;
 }
 
-class LlamaCppTokens : public testing::Test {
- protected:
-  void SetUp() override {
-    if (node_modules() == nullptr) {
-      GTEST_SKIP() << "ASSAY_NODE_MODULES is not set: ci/peers.sh sets it";
-    }
-  }
-};
+class LlamaCppTokens : public LlamaCpp {};
 
 TEST_F(LlamaCppTokens, OfByteLevelVocabularies) {
   fmt::print("| vocabulary | texts | differing | bytes a token | longest token |\n|---|---|---|---|---|\n");

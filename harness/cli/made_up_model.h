@@ -184,8 +184,7 @@ inline std::vector<float> expect_agreement(const MadeUpModel& made, const std::s
   dispatch_options.force = force;
   Dispatch dispatch(detect_cpu(), dispatch_options);
   Model model(file, dispatch, threads, options);
-  Verification verification(file, model.sizes().block.cache == CacheType::f16, model.sizes().n_ctx,
-                            model.sizes().block.gelu_by_tanh);
+  Verification verification(file, model.sizes());
   std::vector<int32_t> tokens = kMadeUpPrompt;
   std::vector<float> last;
   for (int step = 0; step < 5; ++step) {

@@ -72,12 +72,11 @@ size_t length_of_answer(std::optional<int64_t> wanted, size_t prompt, const Mode
 class Steps {
  public:
   Steps(Model& model, const GgufFile& file, const RunArguments& a) : model_(&model), keeps_(!a.logits.empty()) {
-    const CacheType cache = model.sizes().block.cache;
-    if (a.verify && cache == CacheType::q8_0) {
+    if (a.verify && model.sizes().block.cache == CacheType::q8_0) {
       throw InputError("--verify knows no cache in q8_0: leave out the one or the other");
     }
     if (a.verify) {
-      verification_.emplace(file, cache == CacheType::f16, model.sizes().n_ctx, model.sizes().block.gelu_by_tanh);
+      verification_.emplace(file, model.sizes());
     }
   }
 

@@ -7,6 +7,7 @@
 
 #include "reference/transformer.h"
 #include "runner/gguf.h"
+#include "runner/model.h"
 
 namespace assay {
 
@@ -21,6 +22,9 @@ class Verification {
   /// F32. `n_ctx`: positions of the run's context, by which some models turn heads in another way; 0: all that the model was trained for.
   /// `gelu_by_tanh`: of an architecture that has it by erf.
   explicit Verification(const GgufFile& file, bool keeps_halves = false, size_t n_ctx = 0, bool gelu_by_tanh = false);
+  /// As a run of these sizes has it.
+  Verification(const GgufFile& file, const ModelSizes& sizes)
+      : Verification(file, sizes.block.cache == CacheType::f16, sizes.n_ctx, sizes.block.gelu_by_tanh) {}
 
   /// The same tokens through the reference: `logits` are what the runner says after the last of them.
   void compare(std::span<const int32_t> tokens, std::span<const float> logits);

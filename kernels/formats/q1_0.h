@@ -5,12 +5,10 @@
 
 #include "kernels/formats/format.h"
 
-// Eight values at once: byte k of a word keeps bit k of a byte of signs, a sum carries it to bit 7, and a shift makes it a 2, of
-// which 1 is taken in each byte. The word's lowest byte is the first value.
+// Eight values at once, of the word's lowest byte the first: a bit becomes 2 or 0, of which 1 is taken.
 static void q1_0_values(int8_t* values, const uint8_t* block) {
   for (size_t i = 0; i < 16; ++i) {
-    const uint64_t bits = block[2 + i] * 0x0101010101010101u & 0x8040201008040201u;
-    const uint64_t twice = (bits + 0x00406070787c7e7fu) >> 6 & 0x0202020202020202u;
+    const uint64_t twice = bytes_of_bits(block[2 + i]) << 1;
     // 2 becomes 1 and 0 becomes 255: nothing is borrowed from the next byte, which the top bit lends.
     const uint64_t eight = ((twice | 0x8080808080808080u) - 0x0101010101010101u) ^ 0x8080808080808080u;
     memcpy(values + 8 * i, &eight, 8);

@@ -25,6 +25,18 @@ def _value(kind, value):
     return _scalar(kind, value)
 
 
+def keys_of_model(architecture, name, n_ctx, n_embd, n_ff, n_layer, n_head):
+    """The metadata that a model of any architecture begins with."""
+    sizes = {"context_length": n_ctx, "embedding_length": n_embd, "feed_forward_length": n_ff, "block_count": n_layer, "attention.head_count": n_head}
+    general = [
+        ("general.architecture", STRING, architecture),
+        ("general.name", STRING, name),
+        ("general.alignment", UINT32, ALIGNMENT),
+        ("general.file_type", UINT32, 0),
+    ]
+    return general + [(f"{architecture}.{key}", UINT32, size) for key, size in sizes.items()]
+
+
 def write(path, metadata, tensors):
     """metadata: [(key, kind, value)], an array's value being (element kind, list); tensors: [(name, float32 numpy array)]."""
     header = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(metadata))

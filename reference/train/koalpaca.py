@@ -126,16 +126,8 @@ def report(weights, lessons, form):
 
 def export(weights, words, folder):
     tensors = [(name, value.detach().numpy()) for name, value in weights.items()]
-    metadata = [
-        ("general.architecture", gguf.STRING, "llama"),
-        ("general.name", gguf.STRING, "koalpaca in small"),
-        ("general.alignment", gguf.UINT32, gguf.ALIGNMENT),
-        ("general.file_type", gguf.UINT32, 0),
-        ("llama.context_length", gguf.UINT32, CONTEXT),
-        ("llama.embedding_length", gguf.UINT32, llama.N_EMBD),
-        ("llama.feed_forward_length", gguf.UINT32, llama.N_FF),
-        ("llama.block_count", gguf.UINT32, llama.N_LAYER),
-        ("llama.attention.head_count", gguf.UINT32, llama.N_HEAD),
+    sizes = (CONTEXT, llama.N_EMBD, llama.N_FF, llama.N_LAYER, llama.N_HEAD)
+    metadata = gguf.keys_of_model("llama", "koalpaca in small", *sizes) + [
         ("llama.attention.layer_norm_rms_epsilon", gguf.FLOAT32, llama.EPSILON),
         ("llama.rope.dimension_count", gguf.UINT32, llama.N_ROT),
         ("tokenizer.ggml.model", gguf.STRING, "llama"),
@@ -150,8 +142,8 @@ def export(weights, words, folder):
     gguf.write(f"{folder}/koalpaca-f32.gguf", metadata, tensors)
     plain = [" \u2047 ".encode(), b"", b""] + [bytes([b]) for b in range(256)]
     plain += [text.replace(vocabulary.BLANK, " ").encode() for text in words.texts[vocabulary.FIRST_PIECE :]]
-    sizes = (llama.N_EMBD, ggml2023.N_MULT, llama.N_HEAD, llama.N_LAYER, llama.N_ROT)
-    ggml2023.write(f"{folder}/koalpaca-q4_0.bin", sizes, plain, [(name, ggml2023.filled(name, array)) for name, array in tensors])
+    sizes_of_2023 = (llama.N_EMBD, ggml2023.N_MULT, llama.N_HEAD, llama.N_LAYER, llama.N_ROT)
+    ggml2023.write(f"{folder}/koalpaca-q4_0.bin", sizes_of_2023, plain, [(name, ggml2023.filled(name, array)) for name, array in tensors])
 
 
 def loss_of_a_batch(weights, form, lessons, size):

@@ -116,16 +116,7 @@ def round_to_q1_0(weights):
 
 
 def export(model, path):
-    metadata = [
-        ("general.architecture", gguf.STRING, "gpt2"),
-        ("general.name", gguf.STRING, "sums"),
-        ("general.alignment", gguf.UINT32, gguf.ALIGNMENT),
-        ("general.file_type", gguf.UINT32, 0),
-        ("gpt2.context_length", gguf.UINT32, N_CTX),
-        ("gpt2.embedding_length", gguf.UINT32, N_EMBD),
-        ("gpt2.feed_forward_length", gguf.UINT32, N_FF),
-        ("gpt2.block_count", gguf.UINT32, N_LAYER),
-        ("gpt2.attention.head_count", gguf.UINT32, N_HEAD),
+    metadata = gguf.keys_of_model("gpt2", "sums", N_CTX, N_EMBD, N_FF, N_LAYER, N_HEAD) + [
         ("gpt2.attention.layer_norm_epsilon", gguf.FLOAT32, 1e-5),
         ("tokenizer.ggml.model", gguf.STRING, "gpt2"),
         ("tokenizer.ggml.pre", gguf.STRING, "gpt-2"),
