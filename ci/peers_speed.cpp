@@ -9,6 +9,7 @@
 //   IK       a libggml.so of ik_llama.cpp, which somebody has built
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <chrono>
@@ -156,6 +157,11 @@ class TheirProduct {
   }
 
   bool is_supported() const { return is_supported_; }
+  /// Whether the library has the format: another one may have its number.
+  static bool knows(const Ggml& ggml, const weight_format& format) {
+    const char* const name = ggml.base<const char*(int)>("ggml_type_name")(static_cast<int>(format.gguf_type));
+    return name != nullptr && strcasecmp(name, format.name) == 0;
+  }
   void run() {
     if (ggml_->base<int(ggml_backend*, ggml_cgraph*)>("ggml_backend_graph_compute")(ggml_->backend(), graph_) != 0) {
       throw InputError("llama.cpp's library cannot compute the product");
@@ -301,6 +307,9 @@ void compare(const std::vector<Peer>& peers, const Cpu& cpu, const weight_format
   std::vector<PeersProducts> theirs(peers.size());
   for (size_t p = 0; p < peers.size(); ++p) {
     for (ggml_buffer_type* type : peers[p].ggml->buffer_types()) {
+      if (!TheirProduct::knows(*peers[p].ggml, format)) {
+        break;
+      }
       auto product =
           std::make_unique<TheirProduct>(*peers[p].ggml, type, format, w, x, work.rows, work.cols, work.tokens);
       if (product->is_supported()) {
@@ -323,14 +332,14 @@ void compare(const std::vector<Peer>& peers, const Cpu& cpu, const weight_format
     return;
   }
   // Each once before, and for what comes of it.
-  double off = 0;
+  std::vector<double> off(peers.size(), 0);
   for (const auto& one : ours) {
     one->run();
   }
-  for (PeersProducts& peer : theirs) {
-    for (const auto& one : peer.products) {
+  for (size_t p = 0; p < peers.size(); ++p) {
+    for (const auto& one : theirs[p].products) {
       one->run();
-      off = std::max(off, difference(ours[0]->result(), one->result()));
+      off[p] = std::max(off[p], difference(ours[0]->result(), one->result()));
     }
   }
   Arena for_reading(Arena::round_up(w.size()), Arena::Pages::huge, "the weights");
@@ -363,11 +372,15 @@ void compare(const std::vector<Peer>& peers, const Cpu& cpu, const weight_format
     their_time = std::min(their_time, peer.best());
     fmt::print(" {} |", peer.products.empty() ? "-" : fmt::format("{:.3f}", 1e3 * peer.best()));
   }
-  fmt::print(" {} | {:.0f} | {:.0f}% | {:.1f} | {:.0f}% | {:+.1f}% | {:.1f} | {} |\n",
+  fmt::print(" {} | {:.0f} | {:.0f}% | {:.1f} | {:.0f}% | {:+.1f}% | {:.1f} |",
              std::isinf(their_time) ? "-" : fmt::format("{:.2f}", their_time / our_time), ops / our_time / 1e9,
              100 * ops / our_time / peaks.at(ours[best]->isa()).per_second, bytes / our_time / 1e9,
              100 * median(reads) / our_time, 100 * (static_cast<double>(ours[best]->packed_bytes()) / bytes - 1),
-             bytes / ours[best]->pack_seconds() / 1e9, std::isinf(their_time) ? "-" : fmt::format("{:.1e}", off));
+             bytes / ours[best]->pack_seconds() / 1e9);
+  for (size_t p = 0; p < peers.size(); ++p) {
+    fmt::print(" {} |", theirs[p].products.empty() ? "-" : fmt::format("{:.1e}", off[p]));
+  }
+  fmt::print("\n");
   std::fflush(stdout);
 }
 
@@ -402,9 +415,11 @@ int main(int argc, char** argv) {
     for (const Peer& peer : peers) {
       fmt::print(" {}, ms |", peer.name);
     }
-    fmt::print(
-        " times as fast | GOP/s | of the peak | GB/s | of reading alone | packed | packing, GB/s | difference |\n");
-    fmt::print("|---|---|---|---|{}---|---|---|---|---|---|---|---|\n", peers.size() == 2 ? "---|---|" : "---|");
+    fmt::print(" times as fast | GOP/s | of the peak | GB/s | of reading alone | packed | packing, GB/s |");
+    for (const Peer& peer : peers) {
+      fmt::print(" {} off by |", peer.name);
+    }
+    fmt::print("\n|---|---|---|---|---|---|---|---|---|---|---|---|{}\n", peers.size() == 2 ? "---|---|" : "");
     const std::string all =
         "q8_0,q4_0,q4_1,q5_0,q5_1,iq4_nl,mxfp4,q2_k,q3_k,q4_k,q5_k,q6_k,iq4_xs,tq1_0,tq2_0,q1_0,q2_0";
     for (const std::string& name : split(argc > 4 && argv[4] != std::string("all") ? argv[4] : all)) {
