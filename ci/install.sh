@@ -2,7 +2,7 @@
 # Installs the Debian packages that are missing: nothing if all are there. As root, or with sudo.
 set -eu
 packages="g++ cmake ninja-build nasm pkg-config libbenchmark-dev libgtest-dev libxbyak-dev libcpuid-dev libcli11-dev
-libzydis-dev nlohmann-json3-dev libfmt-dev libpcre2-dev python3 $*"
+libzydis-dev nlohmann-json3-dev libfmt-dev libmd-dev libpcre2-dev python3 $*"
 missing=""
 for p in $packages; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"

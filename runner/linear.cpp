@@ -8,6 +8,7 @@
 
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
+#include "harness/runtime/plugin.h"
 #include "harness/runtime/text.h"
 
 namespace assay {
@@ -48,7 +49,7 @@ Linear::Linear(const std::string& file, const Tensor& w, const Tensor* bias, siz
     quantize_ = dispatch.get<quantize_q8_0_fn>(fmt::format("quantize_{}", activations), {cols});
   }
   for_one_token_ = &dispatch.choose_variant(kernel_->name, {rows, cols, 1});
-  pack_ = reinterpret_cast<assay_pack_fn*>(for_one_token_->pack);
+  pack_ = reinterpret_cast<assay_pack_fn*>(pack_of(*for_one_token_));
 }
 
 void Linear::pack(Arena& memory, ThreadPool& pool, const Release& release) {

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <thread>
 
-#include "harness/check/child.h"
+#include "harness/runtime/child.h"
 #include "harness/runtime/testing.h"
 
 namespace assay {

@@ -65,7 +65,7 @@ std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdic
     const ShapeClass& drawn = job.shape_class;
     const Variant& chosen = dispatch.choose_variant(job.kernel->name, drawn.shape, drawn.cold);
     const bool passed = std::ranges::any_of(verdicts, [&](const Verdict& v) {
-      return v.status == Status::pass && v.kernel == chosen.kernel && v.variant == chosen.usual_label();
+      return v.may_be_chosen() && v.kernel == chosen.kernel && v.variant == chosen.usual_label();
     });
     if (passed && std::ranges::find(job.variants, &chosen) == job.variants.end()) {
       job.variants.insert(job.variants.begin(), &chosen);

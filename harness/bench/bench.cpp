@@ -16,15 +16,6 @@
 namespace assay {
 namespace {
 
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  if (values.size() % 2 != 0) {
-    return *middle;
-  }
-  return (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
-
 // A noisy run shows nothing to be clear of anything: its fastest median is then still the best guess. A simpler ISA is
 // taken only where the run shows that it costs no more than this.
 constexpr double kMostLossForSimplicity = 1.02;
@@ -139,6 +130,15 @@ double ShapeTimings::control_ratio() const {
   }
   const double ratio = estimate(ratios(*this, control, *same)).median;
   return std::max(ratio, 1 / ratio);
+}
+
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  if (values.size() % 2 != 0) {
+    return *middle;
+  }
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
 Estimate estimate(const std::vector<double>& values, double confidence) {
@@ -380,8 +380,11 @@ std::vector<const Variant*> selected_variants(const TimingJob& job, const BenchO
   try {
     const std::regex filter(options.filter);
     std::vector<const Variant*> variants = job.variants;
-    std::erase_if(variants,
-                  [&](const Variant* v) { return !std::regex_search(name_of_timing(*v, job.shape_class), filter); });
+    std::erase_if(variants, [&](const Variant* v) {
+      const Claim* claim = claim_of(*v);
+      return !std::regex_search(name_of_timing(*v, job.shape_class), filter) ||
+             (claim != nullptr && !claim->allows(*job.kernel, job.shape_class.shape));
+    });
     return variants;
   } catch (const std::regex_error& e) {
     throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
@@ -393,13 +396,18 @@ std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::ve
   std::vector<const Variant*> variants;
   for (const auto& variant : kernel.variants) {
     const bool passed = std::ranges::any_of(verdicts, [&](const Verdict& v) {
-      return v.status == Status::pass && v.kernel == variant.kernel && v.variant == variant.label();
+      return v.may_be_chosen() && v.kernel == variant.kernel && v.variant == variant.label();
     });
     if (passed && glob_match(variant_glob, variant)) {
       variants.push_back(&variant);
     }
   }
   return variants;
+}
+
+bool is_quick(const Kernel& kernel, const ShapeClass& shape_class, const CacheInfo& caches) {
+  return !shape_class.cold &&
+         trial_of(kernel).work(shape_class.shape).bytes() <= static_cast<double>(std::max(caches.l2, size_t{2} << 20));
 }
 
 std::vector<ShapeClass> classes_to_time(const Kernel& kernel, const CacheInfo& caches, const BenchOptions& options) {
@@ -428,8 +436,7 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
     }
     for (const auto& shape_class : classes_to_time(kernel, cpu.caches, options)) {
       const Work work = trial_of(kernel).work(shape_class.shape);
-      const bool fits = work.bytes() <= static_cast<double>(std::max(cpu.caches.l2, size_t{2} << 20));
-      if (options.quick && (shape_class.cold || !fits)) {
+      if (options.quick && !is_quick(kernel, shape_class, cpu.caches)) {
         continue;
       }
       // Between sizes of what is large little changes.

@@ -101,6 +101,9 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
 /// What is timed of a kernel: the classes of its trial, or those shapes that the options name.
 std::vector<ShapeClass> classes_to_time(const Kernel& kernel, const CacheInfo& caches, const BenchOptions& options);
 
+/// Whether a class is timed where BenchOptions::quick is asked for.
+bool is_quick(const Kernel& kernel, const ShapeClass& shape_class, const CacheInfo& caches);
+
 /// One shape to time.
 struct TimingJob {
   const Kernel* kernel;
@@ -109,7 +112,7 @@ struct TimingJob {
   bool checked = false;  ///< at the shapes of its class: see check_timed_shapes
 };
 
-/// Those of the job's variants that the options' filter has. Throws InputError if it is no regular expression.
+/// Those of the job's variants that the options' filter has and whose claims, if they have some, hold for its shape. Throws InputError if it is no regular expression.
 std::vector<const Variant*> selected_variants(const TimingJob& job, const BenchOptions& options);
 
 /// Checks and times the first class of each kernel, in a few rounds, and takes what is hopeless there out of all jobs of the kernel: most
@@ -134,6 +137,8 @@ double probe_machine();
 /// variants slower than others, even their order another, and that is not the CPU's doing. It is not told from the timings
 /// themselves: of two variants that vary, the rounds that went fastest favour the one that varies more.
 std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns);
+
+double median_of(std::vector<double> values);
 
 /// A median and its bootstrap interval (percentile method, 1000 resamples from a fixed seed).
 struct Estimate {

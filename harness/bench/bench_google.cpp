@@ -189,8 +189,11 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
   }
   benchmark::ClearRegisteredBenchmarks();
   collector.append_to(google);
+  const auto variant_of = [&](const Timing& t) -> const Variant& {  // the registry does not know all that are timed
+    return **std::ranges::find(job.variants, t.variant, &Variant::label);
+  };
   for (Timing& t : shape.timings) {
-    const Variant& variant = find_variant(job.kernel->name + "/" + t.variant);
+    const Variant& variant = variant_of(t);
     if (t.generation_ns == 0) {
       t.generation_ns = 1e9 * store.generation_seconds(variant);
     }
@@ -201,8 +204,7 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
   }
   // The order of registration, not of the report.
   std::ranges::sort(shape.timings, {}, [&](const Timing& t) {
-    const Variant& variant = find_variant(job.kernel->name + "/" + t.variant);
-    return std::pair(job.kernel->find(variant.usual_label()), t.variant);
+    return std::pair(job.kernel->find(variant_of(t).usual_label()), t.variant);
   });
 }
 

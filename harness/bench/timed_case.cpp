@@ -9,13 +9,16 @@
 #include <chrono>
 
 #include "harness/runtime/error.h"
+#include "harness/runtime/plugin.h"
 
 namespace assay {
 
 TimedCase::TimedCase(const Variant& variant, const Shape& shape, BenchStore& store, CallTimer& timer)
     : Case(variant, CaseId{.variant = variant.name(), .shape = shape, .seed = 1}), store_(store), timer_(timer) {}
 
-AnyFn TimedCase::resolve(const Key& key) { return variant().jit ? store_.code(variant(), key).entry() : variant().run; }
+AnyFn TimedCase::resolve(const Key& key) {
+  return variant().jit ? store_.code(variant(), key).entry() : run_of(variant());
+}
 
 size_t TimedCase::call_pack(assay_pack_fn* pack, void* packed, const void* w, size_t rows, size_t cols) {
   const auto begin = std::chrono::steady_clock::now();

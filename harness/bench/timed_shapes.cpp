@@ -15,7 +15,7 @@ void add_verdict(Verdict& to, const Verdict& at_shapes) {
   }
   to.errors.worst_over_bound = std::max(to.errors.worst_over_bound, at_shapes.errors.worst_over_bound);
   to.errors.max_ulp = std::max(to.errors.max_ulp, at_shapes.errors.max_ulp);
-  if (at_shapes.status != Status::pass) {
+  if (!at_shapes.may_be_chosen()) {
     to.status = at_shapes.status;
     to.reason = at_shapes.reason;
     to.caught_by = at_shapes.caught_by;
@@ -31,6 +31,7 @@ void check_timed_shapes(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vecto
   CheckOptions check_options;
   check_options.seed = options.seed;
   check_options.on_verdict = options.on_verdict;
+  check_options.accept_claims = true;  // those that were not accepted are in no job
   for (TimingJob& job : jobs) {
     if (job.shape_class.percent != 100 || job.checked) {
       continue;
@@ -49,7 +50,7 @@ void check_timed_shapes(const Cpu& cpu, std::vector<TimingJob>& jobs, std::vecto
     const auto verdict = std::ranges::find_if(
         verdicts, [&](const Verdict& v) { return v.kernel == at_shapes.kernel && v.variant == at_shapes.variant; });
     add_verdict(*verdict, at_shapes);
-    if (at_shapes.status != Status::pass) {
+    if (!at_shapes.may_be_chosen()) {
       for (TimingJob& job : jobs) {
         std::erase_if(job.variants, [&](const Variant* v) {
           return v->kernel == at_shapes.kernel && v->label() == at_shapes.variant;

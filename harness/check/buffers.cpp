@@ -41,11 +41,14 @@ Buffers::~Buffers() {
   }
 }
 
-size_t Buffers::make(const char* name, size_t bytes, size_t alignment, BufferRole role, const CaseId& id, Rng& rng) {
+size_t Buffers::make(const char* name, size_t bytes, size_t alignment, BufferRole role, size_t over_read,
+                     const CaseId& id, Rng& rng) {
   const bool is_result = role == BufferRole::output || role == BufferRole::scratch;
   const Region region = region_of(id, bytes, buffers_.size());
-  buffers_.push_back({name, pool_.take(bytes + 128, is_result ? Access::write : Access::read, region), role, bytes});
+  const size_t readable = bytes + (is_result ? 0 : over_read);
+  buffers_.push_back({name, pool_.take(readable + 128, is_result ? Access::write : Access::read, region), role, bytes});
   Buffer& buffer = buffers_.back();
+  buffer.readable = readable;
   uint8_t* const begin = buffer.pages.begin();
   uint8_t* const end = buffer.pages.end();
   if (is_large(id.shape)) {  // a fault for each of a million pages is half of the time
@@ -54,7 +57,7 @@ size_t Buffers::make(const char* name, size_t bytes, size_t alignment, BufferRol
   const uint64_t drawn = rng.below(3);
   switch (id.place == Place::end ? 0 : id.place == Place::begin ? 1 : drawn) {
     case 0:  // flush against the guard behind it
-      buffer.data = end - bytes;
+      buffer.data = end - readable;
       buffer.data -= reinterpret_cast<uintptr_t>(buffer.data) % alignment;
       break;
     case 1:  // flush behind the guard before it
@@ -80,7 +83,7 @@ bool Buffers::may_touch(uint64_t address, uint64_t bytes, bool write) const {
   const uint64_t end = address + bytes;
   const auto contains = [&](const Buffer& b) {
     const auto begin = reinterpret_cast<uint64_t>(b.data);
-    return address >= begin && end <= begin + b.bytes && b.access() != Access::none &&
+    return address >= begin && end <= begin + (write ? b.bytes : b.readable) && b.access() != Access::none &&
            (!write || b.access() == Access::write);
   };
   return std::ranges::any_of(buffers_, contains);

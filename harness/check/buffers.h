@@ -16,8 +16,10 @@ class Buffers {
   ~Buffers();
   Buffers(const Buffers&) = delete;
 
-  /// `rng` draws where it lies, if `id` leaves that open. The number of the buffer comes back.
-  size_t make(const char* name, size_t bytes, size_t alignment, BufferRole role, const CaseId& id, Rng& rng);
+  /// `rng` draws where it lies, if `id` leaves that open. Of an input `over_read` bytes behind it may be read too. The number of the
+  /// buffer comes back.
+  size_t make(const char* name, size_t bytes, size_t alignment, BufferRole role, size_t over_read, const CaseId& id,
+              Rng& rng);
 
   uint8_t* data(size_t index) { return buffers_[index].data; }
   /// `data`, writable also where it is not for the kernel.
@@ -52,6 +54,7 @@ class Buffers {
     uint8_t* data = nullptr;
     bool in_place = false;
     bool withdrawn = false;
+    size_t readable = 0;              ///< bytes that may be read from `data` on, more than `bytes` if a claim says so
     std::vector<uint8_t> contents{};  ///< of an input before the call
 
     bool is_input() const { return role == BufferRole::input || role == BufferRole::packed; }

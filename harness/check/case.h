@@ -11,6 +11,7 @@
 #include "harness/check/checked_call.h"
 #include "harness/check/judge.h"
 #include "harness/check/values.h"
+#include "harness/runtime/claim.h"
 #include "harness/runtime/registry.h"
 #include "harness/runtime/rng.h"
 
@@ -178,8 +179,13 @@ class Case {
 
  protected:
   const Judge& judge() const { return judge_; }
+  Judge& judge() { return judge_; }
 
-  Case(const Variant& variant, CaseId id) : variant_(variant), id_(std::move(id)), rng_(id_.seed) {}
+  Case(const Variant& variant, CaseId id) : variant_(variant), id_(std::move(id)), rng_(id_.seed) {
+    if (const Claim* claim = claim_of(variant); claim != nullptr) {
+      judge_.allow(claim->bound_factor);
+    }
+  }
 
   struct NewBuffer {
     size_t id;

@@ -23,7 +23,7 @@ class CaseReader {
   explicit CaseReader(std::string_view text) : text_(text) {}
 
   CaseId read() {
-    const size_t colon = text_.find(':');
+    const size_t colon = text_.rfind(':');  // a plug-in's variants have one in their names
     if (colon == std::string_view::npos) {
       throw bad("there is no ':' after the variant");
     }

@@ -1,9 +1,11 @@
 #include "harness/check/check.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -14,7 +16,10 @@
 #include "harness/check/shrink.h"
 #include "harness/check/single_step.h"
 #include "harness/check/trial.h"
+#include "harness/runtime/child.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/plugin.h"
+#include "harness/runtime/text.h"
 
 namespace assay {
 namespace {
@@ -62,6 +67,65 @@ void run_samples(const Kernel& kernel, const Variant& variant, const CheckOption
   log.fail_as_kept();
 }
 
+/// The variant, its claim without one of what it claims.
+Variant with_less_claimed(const Variant& variant, const std::string& item) {
+  auto foreign = std::make_shared<Foreign>(*variant.foreign);
+  foreign->claim = foreign->claim->without(item);
+  Variant strict = variant;
+  strict.foreign = std::move(foreign);
+  return strict;
+}
+
+/// Finds what the verdict's variant claims and need not: it is tried once more without each.
+void find_needless_claims(const Kernel& kernel, const Variant& variant, const CheckOptions& options, Verdict& verdict) {
+  if (verdict.status != Status::claimed || !options.shapes.empty()) {
+    return;
+  }
+  for (const auto& [item, reason] : verdict.claim->because) {
+    const Variant strict = with_less_claimed(variant, item);
+    Job job([&](SampleLog& log) { run_samples(kernel, strict, options, log); });
+    job.wait(options.timeout);
+    if (job.log().failure() == nullptr && job.log().samples() != 0) {
+      verdict.needless.push_back(item);
+    }
+  }
+}
+
+/// Takes from the shapes that were asked for those that no variant of a claim has to take.
+void leave_out_unclaimed(CheckOptions& options) {
+  for (auto& [name, shapes] : options.shapes) {
+    const Variant& variant = find_variant(name);
+    if (const Claim* claim = claim_of(variant); claim != nullptr) {
+      const Kernel& kernel = find_kernel(variant.kernel);
+      std::erase_if(shapes, [&](const Shape& shape) { return !claim->allows(kernel, shape); });
+    }
+  }
+}
+
+/// Throws InputError for a claim about classes of inputs that the kernel has not, or about all.
+void validate_claim(const Kernel& kernel, const Variant& variant) {
+  const Claim* claim = claim_of(variant);
+  if (claim == nullptr) {
+    return;
+  }
+  std::vector<std::string> others;
+  for (const InputClass c : all_input_classes()) {
+    if (c != InputClass::normal) {
+      others.push_back(to_string(c));
+    }
+  }
+  for (const auto& name : claim->exclude) {
+    if (std::ranges::count(others, name) == 0) {
+      throw InputError(fmt::format("{}: {}: its claim excludes inputs of the class '{}'; those that can be: {}",
+                                   variant.foreign->library->given, variant.name(), name, fmt::join(others, ", ")));
+    }
+  }
+  if (!claim->allows(kernel, claim->fit(kernel, Shape(kernel.dims().size(), 1)))) {
+    throw InputError(fmt::format("{}: {}: no size is both a multiple and no larger than its claim says",
+                                 variant.foreign->library->given, variant.name()));
+  }
+}
+
 /// Seconds without a finished sample that count as a hang: the given ones, and what the slowest code needs for several calls at the
 /// largest shape that was asked for.
 double timeout_for(const Kernel& kernel, const Variant& variant, const CheckOptions& options) {
@@ -89,6 +153,8 @@ std::string to_string(Status s) {
   switch (s) {
     case Status::pass:
       return "pass";
+    case Status::claimed:
+      return "claimed";
     case Status::fail:
       return "fail";
     default:
@@ -96,7 +162,45 @@ std::string to_string(Status s) {
   }
 }
 
+std::string text_of_claim(const Verdict& v) {
+  if (v.claim == nullptr) {
+    return "";
+  }
+  const Claim& c = *v.claim;
+  std::vector<std::string> all;
+  for (const auto& [item, reason] : c.because) {
+    const auto sizes = [](const auto& of, const char* how) {
+      std::vector<std::string> list;
+      for (const auto& [dim, size] : of) {
+        list.push_back(fmt::format("{} {} {}", dim, how, size));
+      }
+      return fmt::format("{}", fmt::join(list, ", "));
+    };
+    const std::string what = item == "bound_factor"
+                                 ? fmt::format("errors up to {:g} x the bound, of which it took {:.3g}", c.bound_factor,
+                                               v.errors.worst_over_bound / c.bound_factor)
+                             : item == "exclude"     ? fmt::format("not tried: {}", fmt::join(c.exclude, ", "))
+                             : item == "multiple_of" ? sizes(c.multiple_of, "a multiple of")
+                             : item == "most"        ? sizes(c.most, "at most")
+                             : item == "align"       ? fmt::format("buffers aligned to {} bytes", c.align)
+                             : item == "over_read"   ? fmt::format("{} bytes behind inputs are readable", c.over_read)
+                             : item == "alias"       ? "no output overlaps an input"
+                                                     : "one call at a time";
+    const bool needless = std::ranges::count(v.needless, item) != 0;
+    all.push_back(
+        fmt::format("{} (because: {}{})", what, reason, needless ? "; needless: it keeps the contract there" : ""));
+  }
+  return fmt::format("{}", fmt::join(all, "; "));
+}
+
 nlohmann::json to_json(const Verdict& v) {
+  auto claim = nlohmann::json::object();
+  if (v.claim != nullptr) {
+    claim = {{"text", text_of_claim(v)},
+             {"worst_error_over_claim", v.errors.worst_over_bound / v.claim->bound_factor},
+             {"because", v.claim->because},
+             {"needless", v.needless}};
+  }
   return {{"kernel", v.kernel},
           {"variant", v.variant},
           {"status", to_string(v.status)},
@@ -108,15 +212,22 @@ nlohmann::json to_json(const Verdict& v) {
           {"worst_case", v.worst},
           {"seed", v.seed},
           {"reproduce", v.reproduce},
+          {"claim", claim},
           {"failures", v.failures}};
 }
 
-std::string command_of(const CaseId& id) { return fmt::format("assay check --case '{}'", to_string(id)); }
+std::string command_of(const CaseId& id) {
+  const Variant& variant = find_variant(id.variant);
+  return fmt::format("assay check {}--case '{}'",
+                     variant.foreign ? fmt::format("--plugin {} ", shell_word(variant.foreign->library->given)) : "",
+                     to_string(id));
+}
 
 Summary summarize(const std::vector<Verdict>& verdicts) {
   Summary s;
   for (const auto& v : verdicts) {
     s.passed += v.status == Status::pass;
+    s.claimed += v.status == Status::claimed;
     s.failed += v.status == Status::fail;
     s.not_runnable += v.status == Status::not_runnable;
   }
@@ -151,12 +262,21 @@ CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, 
   id.input_class = trial_of(kernel).class_for(index, id.shape).value_or(id.input_class);
   const size_t aliases = trial_of(kernel).aliases().size();
   id.alias = rng.below(2) == 0 ? 0 : rng.below(aliases);
+  if (const Claim* claim = claim_of(variant); claim != nullptr) {
+    id.shape = claim->fit(kernel, id.shape);
+    id.input_class = claim->exclude.contains(to_string(id.input_class)) ? InputClass::normal : id.input_class;
+    id.alias = claim->alias ? id.alias : 0;
+  }
   return id;
 }
 
 std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& asked) {
   const auto selected = select(asked, false);
   CheckOptions options = asked;
+  leave_out_unclaimed(options);
+  for (const auto& [kernel, variant] : selected) {
+    validate_claim(*kernel, *variant);
+  }
   options.samples = asked.samples.value_or(selected.size() > 200 ? 600 : 2000);
   dirty_upper_is_exact();  // found out once here, not in each child
   single_step_available();
@@ -177,6 +297,12 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& asked) {
     while (verdicts.size() < selected.size() && running.size() < jobs) {
       const auto& [kernel, variant] = selected[verdicts.size()];
       Verdict verdict = new_verdict(*variant, options.seed, cpu);
+      verdict.claim_accepted = options.accept_claims;
+      if (verdict.status != Status::not_runnable && !options.shapes.empty() &&
+          options.shapes.at(variant->name()).empty()) {
+        verdict.status = Status::not_runnable;
+        verdict.reason = "its claim leaves out all of the shapes that were asked for";
+      }
       if (verdict.status == Status::not_runnable) {
         tell(verdict);
       } else {
@@ -201,12 +327,13 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& asked) {
       Verdict& verdict = verdicts[r.index];
       add_log(verdict, r.job->log());
       conclude(verdict);
-      if (verdict.status == Status::pass && !options.shapes.empty()) {
+      if ((verdict.status == Status::pass || verdict.status == Status::claimed) && !options.shapes.empty()) {
         verdict.shapes = options.shapes.at(verdict.kernel + "/" + verdict.variant);
       }
       if (options.shrink) {
         shrink_failure(cpu, verdict);
       }
+      find_needless_claims(*selected[r.index].kernel, *selected[r.index].variant, options, verdict);
       tell(verdict);
       return true;
     });
@@ -217,8 +344,20 @@ std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& asked) {
   return verdicts;
 }
 
+bool is_left_out(const CaseId& id) {
+  const Variant& variant = find_variant(id.variant);
+  const Claim* claim = claim_of(variant);
+  return claim != nullptr && (!claim->allows(find_kernel(variant.kernel), id.shape) ||
+                              claim->exclude.contains(to_string(id.input_class)) || (id.alias != 0 && !claim->alias));
+}
+
 Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout) {
   const Variant& variant = find_variant(id.variant);
+  const Kernel& kernel = find_kernel(variant.kernel);
+  validate_claim(kernel, variant);
+  if (is_left_out(id)) {
+    throw InputError(fmt::format("{}: the variant's claim leaves this case out", to_string(id)));
+  }
   Verdict verdict = new_verdict(variant, id.seed, cpu);
   if (verdict.status == Status::not_runnable) {
     return verdict;
@@ -232,6 +371,44 @@ Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout) {
   add_log(verdict, job.log());
   conclude(verdict);
   return verdict;
+}
+
+std::string elements_of(const CaseId& id) {
+  constexpr size_t kMost = 4096;
+  constexpr double kSeconds = 10;
+  const SharedMemory memory(kMost);
+  auto* text = static_cast<char*>(memory.get());
+  Child child([&] {
+    GuardedPool pool;
+    const FuzzedCase c(find_variant(id.variant), id, pool);
+    std::vector<Element> elements;
+    try {
+      elements = c.elements();
+    } catch (const std::exception&) {
+      return;  // it is not a value that is wrong
+    }
+    size_t name = 0, got = 3;
+    for (const Element& e : elements) {
+      name = std::max(name, e.name.size());
+      got = std::max(got, e.got.size());
+    }
+    std::string all;
+    if (std::ranges::any_of(elements, &Element::wrong)) {
+      all = fmt::format("{:>{}}   {:>{}}   {}\n", "", name, "got", got, "wanted");
+      for (const Element& e : elements) {
+        all += fmt::format("{:>{}}   {:>{}}   {}{}\n", e.name, name, e.got, got, e.want, e.wrong ? "   <-- wrong" : "");
+      }
+    }
+    std::memcpy(text, all.data(), std::min(all.size(), kMost - 1));
+  });
+  const auto begin = Clock::now();
+  while (!child.poll()) {
+    if (std::chrono::duration<double>(Clock::now() - begin).count() > kSeconds) {
+      return "";
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return child.end().empty() ? text : "";
 }
 
 Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,

@@ -10,12 +10,14 @@
 #include "harness/check/case_id.h"
 #include "harness/check/judge.h"
 #include "harness/check/sample_log.h"
+#include "harness/runtime/claim.h"
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/registry.h"
 
 namespace assay {
 
-enum class Status { pass, fail, not_runnable };
+/// claimed: it kept what it claims, which is less than its contract.
+enum class Status { pass, claimed, fail, not_runnable };
 std::string to_string(Status s);
 
 /// What the check says of one variant, with its evidence.
@@ -33,8 +35,16 @@ struct Verdict {
   uint64_t seed = 0;
   std::vector<Shape> shapes;          ///< that were asked for and checked
   bool threads_left_out = false;      ///< no check was made beside another thread: the system gave none
+  const Claim* claim = nullptr;       ///< of a variant that has one
+  std::vector<std::string> needless;  ///< what it claims and keeps all the same
+  bool claim_accepted = false;        ///< CheckOptions::accept_claims
   std::vector<std::string> failures;  ///< of a check that keeps going: what went wrong in each failed sample
+
+  /// Whether the variant may be timed and chosen.
+  bool may_be_chosen() const { return status == Status::pass || (status == Status::claimed && claim_accepted); }
 };
+/// How a verdict stands to its variant's claim, for people: "errors up to 2 x the bound (0.7 of that), because ..."; "" without a claim.
+std::string text_of_claim(const Verdict& v);
 nlohmann::json to_json(const Verdict& v);
 
 /// What repeats a case: "assay check --case '...'".
@@ -42,9 +52,9 @@ std::string command_of(const CaseId& id);
 
 /// What `assay check` prints last and exits with.
 struct Summary {
-  size_t passed = 0, failed = 0, not_runnable = 0;
-  /// 0: all that ran passed; 1: something failed; 3: nothing ran, which is no pass.
-  int exit_status() const { return failed > 0 ? 1 : passed > 0 ? 0 : 3; }
+  size_t passed = 0, claimed = 0, failed = 0, not_runnable = 0;
+  /// 0: all that ran passed, or kept what it claims; 1: something failed; 3: nothing ran, which is no pass.
+  int exit_status() const { return failed > 0 ? 1 : passed + claimed > 0 ? 0 : 3; }
 };
 Summary summarize(const std::vector<Verdict>& verdicts);
 
@@ -60,8 +70,9 @@ struct CheckOptions {
   double timeout = 30;  ///< seconds without a finished sample: a hang
   /// If not empty: these shapes of these variants ("dot_f32/avx2") and nothing else, in place of drawn ones.
   std::map<std::string, std::vector<Shape>> shapes;
-  bool shrink = true;       ///< reduce a failing case to the smallest that still fails (shrink.h)
-  bool keep_going = false;  ///< try the other samples too where one fails; the first failure is the verdict
+  bool accept_claims = false;  ///< a variant that keeps what it claims may be timed and chosen
+  bool shrink = true;          ///< reduce a failing case to the smallest that still fails (shrink.h)
+  bool keep_going = false;     ///< try the other samples too where one fails; the first failure is the verdict
   std::function<void(const Verdict&)> on_verdict;  ///< called as verdicts come, in any order
 };
 
@@ -69,8 +80,15 @@ struct CheckOptions {
 /// that variant alone. Verdicts come in registry order. Throws InputError if nothing matches.
 std::vector<Verdict> check(const Cpu& cpu, const CheckOptions& options);
 
-/// One case, in a child process. A large one has 5 minutes at least.
+/// Whether a variant's claim leaves the case out.
+bool is_left_out(const CaseId& id);
+
+/// One case, in a child process. A large one has 5 minutes at least. Throws InputError for one that is left out.
 Verdict check_case(const Cpu& cpu, const CaseId& id, double timeout);
+
+/// Of a case in which a value is wrong: the first wrong element and those about it, got and wanted side by side, a line each; "" where it
+/// is not that which is wrong. In a child process.
+std::string elements_of(const CaseId& id);
 
 /// All 2^32 inputs of every elementwise kernel of one float that matches: `variants` runnable ones at once, against one
 /// reference. Kernels without that mode are left out; InputError if none is left.

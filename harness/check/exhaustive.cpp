@@ -12,6 +12,7 @@
 #include "harness/check/job.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/jit_code.h"
+#include "harness/runtime/plugin.h"
 
 namespace assay {
 namespace {
@@ -93,7 +94,7 @@ void exhaustive_worker(const Trial& trial, const std::vector<const Variant*>& va
     commands.push_back(
         fmt::format("assay check --exhaustive --kernel {} --variant '{}'", variant.kernel, variant.label()));
     logs[v].begin(commands[v]);
-    AnyFn f = variant.run;
+    AnyFn f = run_of(variant);
     if (variant.jit) {
       code.push_back(std::make_unique<JitCode>(variant, Key{kChunk}));
       f = code.back()->entry();

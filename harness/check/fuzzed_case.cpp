@@ -11,6 +11,7 @@
 #include "harness/check/threads.h"
 #include "harness/check/trial.h"
 #include "harness/runtime/jit_code.h"
+#include "harness/runtime/plugin.h"
 
 namespace assay {
 
@@ -35,14 +36,21 @@ Key with_drawn_parameters(Key key, const assay_contract& contract, Rng& rng) {
 
 FuzzedCase::FuzzedCase(const Variant& variant, const CaseId& id, GuardedPool& pool)
     : Case(variant, id),
+      claim_(claim_of(variant) == nullptr ? Claim() : *claim_of(variant)),
       plan_(plan_of(id.seed, work_of(id.shape) <= 32)),
       pool_(pool),
       buffers_(pool),
-      garbage_(mix_seed(id.seed, salt("call"))) {}
+      garbage_(mix_seed(id.seed, salt("call"))) {
+  if (!claim_.reentrant) {
+    plan_.threaded = false;
+    plan_.generator.threaded = false;
+  }
+}
 
 AnyFn FuzzedCase::resolve(const Key& key) {
   if (!variant().jit) {
-    return variant().run;
+    entry_ = run_of(variant());
+    return entry_;
   }
   const Kernel& kernel = find_kernel(variant().kernel);
   Rng rng(mix_seed(id().seed, salt("values")));
@@ -53,11 +61,13 @@ AnyFn FuzzedCase::resolve(const Key& key) {
   // When it is written and not yet executable, too: a generator may have changed the protection of what it was given.
   code_ = std::make_unique<GeneratedCode>(variant(), drawn, nested_ ? GeneratorPlan{} : plan_.generator, other_key,
                                           garbage_, [this] { check_mappings(); });
-  return code_->entry();
+  entry_ = code_->entry();
+  return entry_;
 }
 
 Case::NewBuffer FuzzedCase::make_buffer(const char* name, size_t bytes, size_t alignment, BufferRole role) {
-  const size_t index = buffers_.make(name, bytes, alignment, role, id(), rng());
+  const size_t index =
+      buffers_.make(name, bytes, std::max(alignment, claim_.align), role, claim_.over_read, id(), rng());
   return {index, buffers_.data(index), buffers_.to_fill(index)};
 }
 
@@ -147,13 +157,32 @@ void FuzzedCase::run_nested(const CaseId& id, GuardedPool& pool, const StepVisit
   trial_of(find_kernel(variant().kernel)).run(nested);
 }
 
-void FuzzedCase::run_on_other_data(uint64_t number) const {
+std::vector<Element> FuzzedCase::elements() const {
+  std::vector<Element> seen;
+  for (const CaseId& on : {id(), other_data(1)}) {
+    FuzzedCase once(variant(), on, pool_);
+    once.nested_ = true;
+    once.judge().record();
+    trial_of(find_kernel(variant().kernel)).run(once);
+    seen = once.judge().recorded();
+    if (std::ranges::any_of(seen, &Element::wrong)) {
+      break;
+    }
+  }
+  return seen;
+}
+
+CaseId FuzzedCase::other_data(uint64_t number) const {
   CaseId other = id();
   other.seed = mix_seed(other.seed, salt("other") + number);
   other.input_class = InputClass::normal;
+  return other;
+}
+
+void FuzzedCase::run_on_other_data(uint64_t number) const {
   const CallState mine = assay_call_state;
   try {
-    run_nested(other, pool_, nullptr);
+    run_nested(other_data(number), pool_, nullptr);
   } catch (const Mismatch& m) {
     assay_call_state = mine;
     throw Mismatch(m.check, fmt::format("on other data, in between: {}", m.what()));
@@ -184,7 +213,7 @@ std::string FuzzedCase::why_not(const Touched& touched) const {
 }
 
 std::string FuzzedCase::offset_text(uint64_t address) const {
-  const uint64_t offset = address - reinterpret_cast<uint64_t>(code_ ? code_->entry() : variant().run);
+  const uint64_t offset = address - reinterpret_cast<uint64_t>(entry_);
   constexpr uint64_t kLargest = 1 << 16;  // beyond, it is another function
   return offset < kLargest ? fmt::format(" ({}+{:#x})", variant().name(), offset) : "";
 }

@@ -38,6 +38,8 @@ class FuzzedCase : public Case {
   GuardedPool& pool() const { return pool_; }
   /// Garbage of the calls: apart, so that it does not move the inputs.
   Rng& garbage() { return garbage_; }
+  /// What the variant says that it does not keep of the contract; nothing of most.
+  const Claim& claim() const { return claim_; }
   /// Why the kernel may not touch this memory; "" if it may.
   std::string why_not(const Touched& touched) const;
   /// Whether this is an address in code generated for this case.
@@ -47,6 +49,9 @@ class FuzzedCase : public Case {
   void run_nested(const CaseId& id, GuardedPool& pool, const StepVisitor* step) const;
   /// The same variant on other data, which follows from `number`: called once, in the midst of another call or not.
   void run_on_other_data(uint64_t number) const;
+
+  /// The elements about the first wrong one, of one call with nothing on top; on other data if none is wrong on the case's own. Throws Mismatch where the call itself is wrong.
+  std::vector<Element> elements() const;
 
   // For the text of a crash.
   /// " (dot_f32/avx2+0x1f)" for an address in the variant's code.
@@ -67,6 +72,9 @@ class FuzzedCase : public Case {
   /// Of the whole code, what runs and what does not. Throws Mismatch.
   void check_instructions(const Call& call) const;
 
+  /// The case on other data, which follows from `number`.
+  CaseId other_data(uint64_t number) const;
+
   /// A part of an output that is not the kernel's.
   struct Part {
     const char* what;
@@ -74,12 +82,14 @@ class FuzzedCase : public Case {
     size_t count;
   };
 
+  Claim claim_;
   CheckPlan plan_;
   GuardedPool& pool_;
   Buffers buffers_;
   Rng garbage_;
   std::vector<Part> kept_out_;
   std::unique_ptr<GeneratedCode> code_;
+  AnyFn entry_ = nullptr;              ///< what is called
   bool nested_ = false;                ///< made by another case's check: called once, with nothing on top
   const StepVisitor* step_ = nullptr;  ///< if nested
 };

@@ -15,6 +15,7 @@
 #include "harness/check/threads.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/jit_code.h"
+#include "harness/runtime/plugin.h"
 
 namespace assay {
 
@@ -60,7 +61,7 @@ namespace {
 class Generator {
  public:
   Generator(const Variant& variant, Rng& garbage)
-      : call_(reinterpret_cast<GenerateFn*>(variant.run)), name_(variant.name()), garbage_(garbage) {}
+      : call_(reinterpret_cast<GenerateFn*>(run_of(variant))), name_(variant.name()), garbage_(garbage) {}
 
   size_t operator()(uint8_t* code, size_t capacity, const Key& key) {
     const size_t size = checked_call(call_, false, garbage_, static_cast<void*>(code), capacity, key.data());

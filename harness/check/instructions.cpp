@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/runtime/isa.h"
+#include "harness/runtime/plugin.h"
 
 #ifdef ASSAY_HAS_ZYDIS
 #include "harness/check/decoder.h"
@@ -23,11 +24,13 @@ extern "C" const char end[];
 }  // namespace
 
 bool is_code(uint64_t address) {
-  return address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext);
+  return (address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(etext)) ||
+         is_plugin_code(address);
 }
 
 bool is_static(uint64_t address) {
-  return address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(end);
+  return (address >= reinterpret_cast<uint64_t>(__executable_start) && address < reinterpret_cast<uint64_t>(end)) ||
+         is_plugin_static(address);
 }
 
 bool is_call(uint64_t address, bool is_jit_code) {

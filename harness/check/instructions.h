@@ -9,9 +9,9 @@ namespace assay {
 /// has no static library of it).
 std::string disassemble(uint64_t address);
 
-/// Whether the address is in this executable's code.
+/// Whether the address is in this executable's code, or a plug-in's.
 bool is_code(uint64_t address);
-/// Whether the address is in what this executable's file holds: code, constants, variables.
+/// Whether the address is in what this executable's file holds, or a plug-in's: code, constants, variables.
 bool is_static(uint64_t address);
 
 /// Whether the instruction at `address`, of this executable or JIT code, is a near CALL.

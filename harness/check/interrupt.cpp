@@ -16,7 +16,9 @@ const std::unordered_map<uint64_t, const Variant*>& entries() {
     std::unordered_map<uint64_t, const Variant*> m;
     for (const auto& kernel : kernels()) {
       for (const auto& v : kernel.variants) {
-        m[reinterpret_cast<uint64_t>(v.run)] = &v;
+        if (!v.foreign) {
+          m[reinterpret_cast<uint64_t>(v.run)] = &v;
+        }
       }
     }
     return m;
@@ -36,8 +38,8 @@ std::optional<Mismatch> judge_step(const FuzzedCase& c, uint64_t own, const Step
       return Mismatch("isa", why);
     }
   }
-  // Of the variant's own code: the C library's functions are asked for nothing but what they are given.
-  if (generated || is_code(step.rip)) {
+  // Of the variant's own code: the C library's functions are asked for nothing but what they are given. One that keeps state has it somewhere.
+  if ((generated || is_code(step.rip)) && c.claim().reentrant) {
     std::string why;
     visit_touched(step.rip, *step.machine,
                   [&](const Touched& touched) { why += why.empty() ? c.why_not(touched) : ""; });
@@ -63,7 +65,7 @@ void check_interrupted(FuzzedCase& c, Caller& caller) {
   Rng rng(mix_seed(c.id().seed, salt("step")));
   const auto visit = [&](const Step& step) {
     wrong = judge_step(c, caller.target(), step);
-    if (!wrong && let_others_in(rng, steps++)) {
+    if (!wrong && c.claim().reentrant && let_others_in(rng, steps++)) {
       ++reentries;
       try {
         c.run_on_other_data(1 + reentries);

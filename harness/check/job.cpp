@@ -42,6 +42,7 @@ Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu) {
   Verdict v;
   v.kernel = variant.kernel;
   v.variant = variant.label();
+  v.claim = claim_of(variant);
   v.seed = seed;
   const IsaStatus status = isa_status(cpu, variant.isa);
   if (!status.runnable) {
@@ -188,7 +189,7 @@ void conclude(Verdict& verdict) {
     verdict.reason = "no sample was run";  // nothing run is never a pass
     verdict.caught_by = "no-sample";
   }
-  verdict.status = verdict.reason.empty() ? Status::pass : Status::fail;
+  verdict.status = !verdict.reason.empty() ? Status::fail : verdict.claim != nullptr ? Status::claimed : Status::pass;
 }
 
 }  // namespace assay

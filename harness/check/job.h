@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "harness/check/check.h"
-#include "harness/check/child.h"
 #include "harness/check/sample_log.h"
+#include "harness/runtime/child.h"
 
 namespace assay {
 

@@ -15,9 +15,39 @@ double float_ulp(double value) {
   return std::bit_cast<double>(static_cast<uint64_t>(std::max<int64_t>(exponent, -126) - 23 + 1023) << 52);
 }
 
+template <class F>
+void Judge::keep(const char* what, size_t index, const std::string& got, const std::string& want, const F& compare) {
+  constexpr size_t kMost = 8, kMostBefore = 3;  // elements, and those before the first wrong one
+  bool wrong = false;
+  try {
+    compare();
+  } catch (const Mismatch&) {
+    wrong = true;
+  }
+  const bool found = std::ranges::any_of(recorded_, &Element::wrong);
+  if (found && recorded_.size() >= kMost) {
+    return;
+  }
+  if (!found && recorded_.size() >= kMostBefore) {
+    recorded_.erase(recorded_.begin());
+  }
+  recorded_.push_back({fmt::format("{}[{}]", what, index), got, want, wrong});
+}
+
 void Judge::expect(const char* what, size_t index, float got, const Expected& want) {
+  if (!recording_) {
+    judge(what, index, got, want);
+    return;
+  }
+  const double bound = want.bound * factor_;
+  keep(what, index, fmt::format("{:.9g}", got),
+       bound == 0 ? fmt::format("{:.9g}", want.value) : fmt::format("{:.9g} +- {:.3g}", want.value, bound),
+       [&] { judge(what, index, got, want); });
+}
+
+void Judge::judge(const char* what, size_t index, float got, const Expected& want) {
   const double value = want.value;
-  const double bound = want.bound;
+  const double bound = want.bound * factor_;
   if (want.overflow && !std::isfinite(got)) {
     return;
   }
@@ -47,7 +77,7 @@ void Judge::expect(const char* what, size_t index, float got, const Expected& wa
                              what, index, got, got, value, value, bound, error, error / bound));
   }
   if (bound > 0) {
-    errors_.worst_over_bound = std::max(errors_.worst_over_bound, error / bound);
+    errors_.worst_over_bound = std::max(errors_.worst_over_bound, error / want.bound);
     // Where the bound is far from relative (cancellation), ULPs of what is left say nothing.
     if (bound <= std::fabs(value) * 0x1p-10) {
       errors_.max_ulp = std::max(errors_.max_ulp, error / float_ulp(value));
@@ -55,7 +85,14 @@ void Judge::expect(const char* what, size_t index, float got, const Expected& wa
   }
 }
 
-void Judge::expect_bits(const char* what, size_t index, float got, float want) const {
+void Judge::expect_bits(const char* what, size_t index, float got, float want) {
+  if (recording_) {
+    recording_ = false;
+    keep(what, index, fmt::format("{:.9g}", got), fmt::format("{:.9g}", want),
+         [&] { expect_bits(what, index, got, want); });
+    recording_ = true;
+    return;
+  }
   if ((std::isnan(got) && std::isnan(want)) || std::bit_cast<uint32_t>(got) == std::bit_cast<uint32_t>(want)) {
     return;
   }
@@ -63,7 +100,13 @@ void Judge::expect_bits(const char* what, size_t index, float got, float want) c
                  fmt::format("{}[{}] is {} ({:a}), expected {} ({:a}) exactly", what, index, got, got, want, want));
 }
 
-void Judge::expect_equal(const char* what, size_t index, int64_t got, int64_t want) const {
+void Judge::expect_equal(const char* what, size_t index, int64_t got, int64_t want) {
+  if (recording_) {
+    recording_ = false;
+    keep(what, index, fmt::format("{}", got), fmt::format("{}", want), [&] { expect_equal(what, index, got, want); });
+    recording_ = true;
+    return;
+  }
   if (got != want) {
     throw Mismatch("value",
                    fmt::format("{}[{}] is {} ({:#x}), expected {} ({:#x})", what, index, got, got, want, want));

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace assay {
 
@@ -14,7 +15,7 @@ struct Mismatch : std::runtime_error {
   std::string check;  ///< which check saw it: "value", "canary", "determinism", "register", ...
 };
 
-/// The largest errors seen so far. max_ulp counts only finite nonzero-bound comparisons of floats.
+/// The largest errors seen so far; over the contract's bound. max_ulp counts only finite nonzero-bound comparisons of floats.
 struct ErrorStats {
   double max_ulp = 0;
   double worst_over_bound = 0;
@@ -34,15 +35,28 @@ struct Expected {
 inline constexpr uint8_t kPoison = 0xA5;       ///< of the last call, which is judged: -2.9e-16
 inline constexpr uint8_t kFirstPoison = 0x5B;  ///< of the first: 6.2e16
 
+/// One element of a result, for people.
+struct Element {
+  std::string name;  ///< "y[3]"
+  std::string got, want;
+  bool wrong;
+};
+
 /// Compares what a kernel wrote with what it should be, and remembers the largest errors. Each function throws Mismatch.
 class Judge {
  public:
+  /// From here on errors of floats may be up to `factor` times their bounds.
+  void allow(double factor) { factor_ = factor; }
+  /// From here on elements that are wrong throw nothing: the first wrong one and those about it are kept.
+  void record() { recording_ = true; }
+  const std::vector<Element>& recorded() const { return recorded_; }
+
   /// One float.
   void expect(const char* what, size_t index, float got, const Expected& want);
   /// Bit for bit, any NaN for a NaN.
-  void expect_bits(const char* what, size_t index, float got, float want) const;
+  void expect_bits(const char* what, size_t index, float got, float want);
   /// Integers and bytes.
-  void expect_equal(const char* what, size_t index, int64_t got, int64_t want) const;
+  void expect_equal(const char* what, size_t index, int64_t got, int64_t want);
   /// That each of the floats was written.
   void expect_written(const char* what, const float* p, size_t count) const;
   /// Elements that the kernel must not write still hold the poison.
@@ -51,7 +65,15 @@ class Judge {
   const ErrorStats& errors() const { return errors_; }
 
  private:
+  void judge(const char* what, size_t index, float got, const Expected& want);
+  /// One element to be kept; it is wrong where `compare` throws Mismatch.
+  template <class F>
+  void keep(const char* what, size_t index, const std::string& got, const std::string& want, const F& compare);
+
   ErrorStats errors_;
+  double factor_ = 1;
+  bool recording_ = false;
+  std::vector<Element> recorded_;
 };
 
 }  // namespace assay

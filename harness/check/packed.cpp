@@ -9,7 +9,7 @@
 
 #include "harness/check/plan.h"
 #include "harness/check/threads.h"
-#include "harness/runtime/registry.h"
+#include "harness/runtime/plugin.h"
 
 namespace assay {
 namespace {
@@ -56,7 +56,7 @@ void expect_size_of_file(size_t bytes, size_t file_bytes, size_t rows, size_t co
 /// Two threads pack at once, one of them other weights.
 void expect_threads_apart(Case& c, const Input<uint8_t>& w, size_t rows, size_t cols, const void* packed,
                           size_t bytes) {
-  auto* pack = reinterpret_cast<assay_pack_fn*>(c.variant().pack);
+  auto* pack = reinterpret_cast<assay_pack_fn*>(pack_of(c.variant()));
   const std::vector<uint8_t> reversed(std::make_reverse_iterator(w.data + w.count), std::make_reverse_iterator(w.data));
   PackedBytes others(bytes);
   PackedBytes again(bytes);
@@ -81,15 +81,16 @@ void expect_threads_apart(Case& c, const Input<uint8_t>& w, size_t rows, size_t 
 
 const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t cols) {
   const Variant& variant = c.variant();
+  const AnyFn own = pack_of(variant);
   const auto pack = [&](AnyFn f, void* to, const void* from, size_t n_rows) {
     return c.call_pack(reinterpret_cast<assay_pack_fn*>(f), to, from, n_rows, cols);
   };
-  const size_t bytes = pack(variant.pack, nullptr, nullptr, rows);
+  const size_t bytes = pack(own, nullptr, nullptr, rows);
   expect_size_of_file(bytes, w.count, rows, cols);
   size_t bytes_again = bytes;
   const void* packed = c.packed("packed", bytes, [&](void* to) {
     std::memset(to, 0xff, bytes);
-    bytes_again = pack(variant.pack, to, w.data, rows);
+    bytes_again = pack(own, to, w.data, rows);
   });
   if (!c.checks_preparation()) {
     return packed;
@@ -103,9 +104,8 @@ const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t
     const size_t row_bytes = w.count / rows;
     PackedBytes parts(bytes);
     const size_t half = rows / 2 / step * step == 0 ? step : rows / 2 / step * step;
-    pack(variant.pack, parts.data(), w.data, half);
-    pack(variant.pack, parts.data() + pack(variant.pack, nullptr, nullptr, half), w.data + half * row_bytes,
-         rows - half);
+    pack(own, parts.data(), w.data, half);
+    pack(own, parts.data() + pack(own, nullptr, nullptr, half), w.data + half * row_bytes, rows - half);
     expect_same_packed(c, "rows packed in two parts", parts.data(), bytes, packed);
   }
   if (rng.below(4) == 0) {
@@ -113,17 +113,18 @@ const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t
     std::vector<uint8_t> elsewhere(w.count + 64);
     const size_t offset = rng.below(64);
     std::copy_n(w.data, w.count, elsewhere.data() + offset);
-    pack(variant.pack, again.data(), elsewhere.data() + offset, rows);
+    pack(own, again.data(), elsewhere.data() + offset, rows);
     expect_same_packed(c, "packed from another address, to memory that held something else", again.data(), bytes,
                        packed);
   }
-  if (rng.below(16) == 0 && threads_for_a_check()) {
+  const Claim* claim = claim_of(variant);
+  if (rng.below(16) == 0 && (claim == nullptr || claim->reentrant) && threads_for_a_check()) {
     expect_threads_apart(c, w, rows, cols, packed, bytes);
   }
   for (const Variant& other : kernel.variants) {
-    if (!variant.layout.empty() && other.layout == variant.layout && other.pack != variant.pack) {
+    if (!variant.layout.empty() && other.layout == variant.layout && pack_of(other) != own) {
       PackedBytes again(bytes);
-      pack(other.pack, again.data(), w.data, rows);
+      pack(pack_of(other), again.data(), w.data, rows);
       expect_same_packed(c, ("packed by " + other.label()).c_str(), packed, bytes, again.data());
     }
   }

@@ -46,7 +46,7 @@ class Shrinker {
       return false;
     }
     --budget_;
-    return is_allowed(kernel_, id.shape) && check_case(cpu_, id, kTimeout).status == Status::fail;
+    return is_allowed(kernel_, id.shape) && !is_left_out(id) && check_case(cpu_, id, kTimeout).status == Status::fail;
   }
 
   template <class Edit>

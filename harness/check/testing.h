@@ -9,7 +9,7 @@
 #include <functional>
 #include <thread>
 
-#include "harness/check/child.h"
+#include "harness/runtime/child.h"
 #include "harness/runtime/testing.h"
 
 namespace assay {

@@ -17,6 +17,7 @@
 #include "harness/bench/search.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/model_shapes.h"
+#include "harness/cli/plugin_flags.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/profile.h"
@@ -28,14 +29,17 @@ namespace {
 
 struct BenchArguments {
   BenchOptions options;
+  PluginFlags plugins;
   uint64_t check_samples = 300;
   uint64_t seed = 1;
   bool json = false;
   bool selftest = false;
+  bool google = false;  ///< the format of the JSON reports
   std::string json_file, markdown_file, summary_file;
 };
 
 struct TuneArguments {
+  PluginFlags plugins;
   bool quick = false, audit = false;
   bool dry_run = false, search = false;
   std::string out, model;
@@ -63,6 +67,10 @@ std::function<void(const Verdict&)> report_verdicts(const char* what, Progress& 
     if (v.status == Status::fail) {
       progress.clear();
       fmt::print(stderr, "{}/{} failed and is left out: {}\n    {}\n", v.kernel, v.variant, v.reason, v.reproduce);
+    } else if (v.status == Status::claimed && !v.may_be_chosen()) {
+      progress.clear();
+      fmt::print(stderr, "{}/{} is left out: it keeps only what it claims (--accept-claims): {}\n", v.kernel, v.variant,
+                 text_of_claim(v));
     }
   };
 }
@@ -82,9 +90,11 @@ int run_bench(const BenchArguments& a) {
       check_writable(path);
     }
   }
+  load_plugins(a.plugins);
   const Cpu cpu = detect_cpu();
   Progress progress;
   CheckOptions check_options;
+  check_options.accept_claims = a.plugins.accept_claims;
   check_options.kernel_glob = a.options.kernel_glob;
   check_options.variant_glob = a.options.variant_glob;
   check_options.samples = a.check_samples;
@@ -109,11 +119,12 @@ int run_bench(const BenchArguments& a) {
   const BenchResult result = bench(cpu, verdicts, options);
   progress.clear();
   const std::string date = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
+  const nlohmann::json report = a.google ? result.google : bench_json(cpu, result, date);
   if (a.json) {
-    fmt::print("{}\n", bench_json(cpu, result, date).dump(1));
+    fmt::print("{}\n", report.dump(1));
   }
   if (!a.json_file.empty()) {
-    write_file_atomically(a.json_file, bench_json(cpu, result, date).dump(1) + "\n");
+    write_file_atomically(a.json_file, report.dump(1) + "\n");
   }
   if (!a.summary_file.empty()) {
     write_file_atomically(a.summary_file, bench_summary(cpu, result, date));
@@ -125,10 +136,12 @@ int run_bench(const BenchArguments& a) {
 }
 
 int run_audit(const TuneArguments& a) {
+  load_plugins(a.plugins);
   const Cpu cpu = detect_cpu();
   const auto dispatch = dispatch_to_audit(cpu, a.out);  // before the check: there may be nothing to audit
   Progress progress;
   CheckOptions check_options;
+  check_options.accept_claims = a.plugins.accept_claims;
   check_options.samples = 300;
   check_options.seed = a.seed;
   const auto verdicts = check_first(cpu, check_options, progress);
@@ -214,6 +227,7 @@ void print_tuning(const TuneArguments& a, const std::string& path, const std::ve
 }
 
 int run_tune(const TuneArguments& a) {
+  load_plugins(a.plugins);
   const Cpu cpu = detect_cpu();
   BenchOptions options;
   if (!a.model.empty()) {
@@ -228,6 +242,7 @@ int run_tune(const TuneArguments& a) {
   const std::vector<Choice> kept = a.model.empty() ? std::vector<Choice>() : choices_before(path, cpu);
   Progress progress;
   CheckOptions check_options;
+  check_options.accept_claims = a.plugins.accept_claims;
   if (a.quick || !a.model.empty()) {
     check_options.samples = 300;
   }
@@ -290,8 +305,15 @@ void add_bench_command(CLI::App& app, int& status) {
       ->capture_default_str();
   command->add_option("--seed", a->seed, "of the check before")->capture_default_str();
   command->add_option("--out", a->json_file, "write the JSON report, with every sample, to this file");
+  command
+      ->add_option_function<std::string>(
+          "--format", [a](const std::string& format) { a->google = format == "google"; },
+          "of --json and --out: assay (default), or google, which compare.py of Google Benchmark reads")
+      ->check(CLI::IsMember({"assay", "google"}));
   command->add_option("--summary", a->summary_file, "write the JSON report without samples to this file, to be kept");
   command->add_option("--markdown", a->markdown_file, "write the report for people to this file");
+  add_plugin_flag(*command, a->plugins);
+  add_accept_claims_flag(*command, a->plugins);
   command->add_flag("--json", a->json, "the JSON report on stdout");
   command->add_flag("--selftest", a->selftest,
                     "instead: how often is a variant found faster than itself, and a slowed one slower?");
@@ -314,6 +336,8 @@ void add_tune_command(CLI::App& app, int& status) {
   dry_run->excludes(quick);
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
   command->add_option("--seed", a->seed, "of the check, and of the sizes of --audit")->capture_default_str();
+  add_plugin_flag(*command, a->plugins);
+  add_accept_claims_flag(*command, a->plugins);
   command->add_flag("--json", a->json, "the choices for programs");
   command->callback([a, &status] { status = a->audit ? run_audit(*a) : run_tune(*a); });
 }

@@ -18,19 +18,25 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/emulate.h"
 #include "harness/cli/model_shapes.h"
+#include "harness/cli/plugin_flags.h"
+#include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
+#include "reports/check_report.h"
 
 namespace assay {
 namespace {
 
 struct CheckArguments {
   CheckOptions options;
+  PluginFlags plugins;
   std::string case_text, replay, save;
   std::string block, force, model;
   std::string cpu;
   bool no_stepping = false;
   bool exhaustive = false;
   bool large = false;
+  std::string junit;
+  bool github = false;
   bool json = false;
 };
 
@@ -46,9 +52,14 @@ void print_verdict(const Verdict& v) {
   } else {
     fmt::print("{:<34} {:<13} {:>10} {:>9.3g} {:>11.3g}  {}\n", name, to_string(v.status), v.samples, v.errors.max_ulp,
                v.errors.worst_over_bound,
-               v.status == Status::fail ? fmt::format("[{}] {}", v.caught_by, v.reason) : v.reason);
+               v.status == Status::fail      ? fmt::format("[{}] {}", v.caught_by, v.reason)
+               : v.status == Status::claimed ? text_of_claim(v)
+                                             : v.reason);
     if (!v.reproduce.empty()) {
       fmt::print("    {}\n", v.reproduce);
+    }
+    if (v.status == Status::fail && v.caught_by == "value" && v.failing_case) {
+      fmt::print("{}", elements_of(*v.failing_case));
     }
   }
   std::fflush(stdout);
@@ -84,6 +95,10 @@ int run_check(const CheckArguments& a) {
   if (!a.cpu.empty()) {
     continue_on_emulated_cpu(a.cpu);
   }
+  if (!a.junit.empty()) {
+    check_writable(a.junit);
+  }
+  load_plugins(a.plugins);
   const Cpu cpu = detect_cpu();
   std::vector<Verdict> verdicts;
   CheckOptions options = a.options;
@@ -137,14 +152,24 @@ int run_check(const CheckArguments& a) {
     json.push_back(to_json(v));
     json.back()["not_made"] = v.status == Status::not_runnable ? std::vector<std::string>() : not_made;
   }
+  if (!a.junit.empty()) {
+    write_file_atomically(a.junit, junit_text(verdicts));
+  }
+  for (const auto& v : verdicts) {
+    if (a.github && v.status == Status::fail) {
+      fmt::print("{}", github_line(v));
+    }
+  }
   if (a.json) {
     fmt::print("{}\n", json.dump(2));
   } else {
     for (const auto& what : not_made) {
       fmt::print("not made here: {}\n", what);
     }
-    fmt::print("{} compiled, {} runnable here, {} passed, {} failed, {} not runnable (not a pass)\n", verdicts.size(),
-               summary.passed + summary.failed, summary.passed, summary.failed, summary.not_runnable);
+    fmt::print("{} compiled, {} runnable here, {} passed, {}{} failed, {} not runnable (not a pass)\n", verdicts.size(),
+               summary.passed + summary.claimed + summary.failed, summary.passed,
+               summary.claimed == 0 ? "" : fmt::format("{} kept what they claim (no pass), ", summary.claimed),
+               summary.failed, summary.not_runnable);
   }
   std::fflush(stdout);
   for (const auto& path : saved) {
@@ -205,7 +230,9 @@ void add_check_command(CLI::App& app, int& status) {
                     "leave out the calls that are single-stepped: dear on an emulated CPU");
   command->add_option("--save", a->save, "a folder: each failure is written to a file there");
   auto* replay = command->add_option("--replay", a->replay, "run the failure saved in this file again");
-  command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build");
+  add_plugin_flag(*command, a->plugins);
+  command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build")
+      ->excludes("--plugin");
   auto* exhaustive =
       command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
   auto* large =
@@ -222,7 +249,9 @@ void add_check_command(CLI::App& app, int& status) {
     one->excludes(kernel);
   }
   model->excludes(samples);
-  command->add_flag("--json", a->json, "for programs");
+  command->add_option("--junit", a->junit, "write the verdicts to this file, too, as JUnit's XML for CI systems");
+  auto* json = command->add_flag("--json", a->json, "for programs");
+  command->add_flag("--github", a->github, "failures as annotations of GitHub Actions, too")->excludes(json);
   command->callback([a, &status] { status = run_check(*a); });
 }
 

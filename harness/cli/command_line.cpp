@@ -149,7 +149,9 @@ void add_commands(CLI::App& app, int& status) {
   add_list_command(app, status);
   add_check_command(app, status);
   add_selftest_command(app, status);
+  add_try_command(app, status);
   add_bench_command(app, status);
+  add_compare_command(app, status);
   add_tune_command(app, status);
   add_predict_command(app, status);
   add_run_command(app, status);

@@ -9,7 +9,9 @@ namespace assay {
 void add_cpu_command(CLI::App& app, int& status);
 void add_list_command(CLI::App& app, int& status);
 void add_check_command(CLI::App& app, int& status);
+void add_try_command(CLI::App& app, int& status);
 void add_bench_command(CLI::App& app, int& status);
+void add_compare_command(CLI::App& app, int& status);
 void add_tune_command(CLI::App& app, int& status);
 void add_predict_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);

@@ -20,8 +20,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "harness/check/child.h"
 #include "harness/cli/process_state.h"
+#include "harness/runtime/child.h"
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/testing.h"
 

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/plugin_flags.h"
 #include "harness/runtime/cpu.h"
+#include "harness/runtime/plugin.h"
 #include "harness/runtime/registry.h"
 
 namespace assay {
@@ -30,6 +32,7 @@ void print_json(const Cpu& cpu) {
                       {"runnable", status.runnable},
                       {"reason", status.reason},
                       {"file", v.file},
+                      {"contract", kernel.contract->version},
                       {"layout", v.layout}});
     }
   }
@@ -97,7 +100,7 @@ void print_matrix(const Cpu& cpu) {
       const bool runs = isa_status(cpu, variant.isa).runnable;
       ++compiled;
       runnable += runs;
-      if (!variant.nickname.empty()) {
+      if (variant.label() != variant.isa) {
         others.push_back(variant.label() + (runs ? "" : " (built)"));
       }
     }
@@ -116,6 +119,10 @@ void print_matrix(const Cpu& cpu) {
       fmt::print("{} cannot run: {}\n", isa, status.reason);
     }
   }
+  for (const auto& library : plugins()) {
+    fmt::print("plug-in {} {} ({}): {}, SHA-256 {}\n", library->name, library->version, library->license, library->path,
+               library->hash);
+  }
 }
 
 }  // namespace
@@ -123,8 +130,11 @@ void print_matrix(const Cpu& cpu) {
 void add_list_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("list", "kernels and variants: what is compiled, what runs here, and why not");
   auto json = std::make_shared<bool>(false);
+  auto plugins = std::make_shared<PluginFlags>();
+  add_plugin_flag(*command, *plugins);
   command->add_flag("--json", *json, "for programs");
-  command->callback([json, &status] {
+  command->callback([json, plugins, &status] {
+    load_plugins(*plugins);
     const Cpu cpu = detect_cpu();
     *json ? print_json(cpu) : print_matrix(cpu);
     status = 0;

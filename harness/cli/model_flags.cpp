@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 
+#include "harness/check/check.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/plugin.h"
 #include "harness/runtime/text.h"
 
 namespace assay {
@@ -40,6 +44,8 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->capture_default_str();
   command.add_option("--force", flags.force, "kernel=variant,...; kernels may be globs: '*=scalar' (also ASSAY_FORCE)");
   command.add_option("--profile", flags.profile, "the file that `assay tune` wrote (default: its default place)");
+  add_plugin_flag(command, flags.plugins);
+  add_accept_claims_flag(command, flags.plugins);
   command.add_flag("-q,--quiet", flags.quiet, "only the answer");
 }
 
@@ -64,8 +70,52 @@ Tokenizer make_tokenizer(const GgufFile& file, const ModelFlags& flags) {
   return tokenizer;
 }
 
+namespace {
+
+/// What is forced has no verdict of a profile: of plug-ins it gets one here.
+void check_forced(const Cpu& cpu, const ModelFlags& flags) {
+  const char* environment = std::getenv("ASSAY_FORCE");
+  auto forced = read_force(cpu, environment == nullptr ? "" : environment, "ASSAY_FORCE");
+  for (const auto& [kernel, label] : read_force(cpu, flags.force, "--force")) {
+    forced[kernel] = label;
+  }
+  for (const auto& [kernel, label] : forced) {
+    const Variant& variant = find_variant(kernel + "/" + label);
+    if (!variant.foreign) {
+      continue;
+    }
+    CheckOptions options;
+    options.kernel_glob = kernel;
+    options.variant_glob = label;
+    options.samples = 300;
+    options.accept_claims = flags.plugins.accept_claims;
+    const Verdict verdict = check(cpu, options).front();
+    const Claim* claim = claim_of(variant);
+    if (claim != nullptr && verdict.may_be_chosen() && !claim->fits_the_runner()) {
+      throw InputError(fmt::format("{} is forced, and the runner does not keep what it asks for: {}", variant.name(),
+                                   text_of_claim(verdict)));
+    }
+    if (!verdict.may_be_chosen()) {
+      throw InputError(verdict.status == Status::claimed
+                           ? fmt::format("{} is forced, and does not keep its contract, only what it claims: give "
+                                         "--accept-claims to use it all the same: {}",
+                                         variant.name(), text_of_claim(verdict))
+                           : fmt::format("{} is forced, and {}: {}\n    {}", variant.name(),
+                                         verdict.status == Status::fail ? "failed its check" : "cannot run here",
+                                         verdict.reason, verdict.reproduce));
+    }
+  }
+}
+
+}  // namespace
+
 Dispatch make_dispatch(const Cpu& cpu, const ModelFlags& flags) {
+  load_plugins(flags.plugins);
+  if (!flags.plugins.plugins.empty()) {
+    check_forced(cpu, flags);
+  }
   Dispatch::Options options;
+  options.accept_claims = flags.plugins.accept_claims;
   options.profile = flags.profile;
   options.force = flags.force;
   options.notice = [quiet = flags.quiet](const std::string& line) {

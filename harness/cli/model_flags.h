@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "harness/cli/plugin_flags.h"
 #include "harness/runtime/dispatch.h"
 #include "runner/model.h"
 #include "runner/tokenizer.h"
@@ -21,11 +22,12 @@ struct ModelFlags {
   unsigned threads = 0;  ///< as ThreadPool takes them
   ContextOptions context;
   std::string force, profile;
+  PluginFlags plugins;
   std::optional<PieceRule> rule;  ///< none: the file's own
   bool quiet = false;
 };
 
-/// -m, -t, -c, --cache-type, --gelu, --force, --profile and -q of the command.
+/// -m, -t, -c, --cache-type, --gelu, --force, --profile, --plugin, --accept-claims and -q of the command.
 void add_model_flags(CLI::App& command, ModelFlags& flags);
 
 /// --tokenizer of a command that reads text.
@@ -35,7 +37,8 @@ void add_tokenizer_flag(CLI::App& command, ModelFlags& flags);
 /// it quiet. Throws InputError as Tokenizer does.
 Tokenizer make_tokenizer(const GgufFile& file, const ModelFlags& flags);
 
-/// The dispatch that they ask for. What it has to say goes to stderr, unless they want it quiet.
+/// The dispatch that they ask for. What it has to say goes to stderr, unless they want it quiet. A plug-in's variant that is forced is checked
+/// first. Throws InputError if it fails.
 Dispatch make_dispatch(const Cpu& cpu, const ModelFlags& flags);
 
 }  // namespace assay

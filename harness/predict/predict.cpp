@@ -13,9 +13,9 @@
 #include <span>
 
 #include "harness/bench/timed_case.h"
-#include "harness/check/child.h"
 #include "harness/predict/tool.h"
 #include "harness/predict/trace.h"
+#include "harness/runtime/child.h"
 #include "harness/runtime/error.h"
 
 namespace assay {

@@ -11,7 +11,7 @@
 #include <functional>
 #include <thread>
 
-#include "harness/check/child.h"
+#include "harness/runtime/child.h"
 #include "harness/runtime/rng.h"
 #include "harness/runtime/testing.h"
 #include "runner/gguf.h"

@@ -79,6 +79,13 @@ constexpr FeatureBit kFeatures[] = {
 
 // XCR0 bits (Intel SDM vol. 1, section 13.3): SSE, AVX, opmask, ZMM_Hi256, Hi16_ZMM. SSE and AVX alone are 0x6.
 constexpr uint64_t kZmmState = 0xe6;
+// Bits 17 and 18: the tiles of AMX and their configuration.
+constexpr uint64_t kTileState = 0x60000;
+
+/// The registers that the bits of XCR0 stand for, for people.
+const char* registers_of(uint64_t xcr0) {
+  return (xcr0 & kTileState) != 0 ? "tile" : (xcr0 & kZmmState) == kZmmState ? "ZMM and mask" : "YMM";
+}
 
 // Where these components end in the standard XSAVE area (CPUID leaf 0xD, subleaves 2 and 7): legacy area and header
 // take 576 bytes, AVX 256. The ZMM state ends at 2688 on Intel CPUs, at 2432 on AMD's, which leave no room for MPX. A
@@ -308,7 +315,7 @@ IsaStatus isa_status(const Cpu& cpu, std::string_view name) {
   if (isa.kind == IsaKind::generated && !cpu.no_executable_memory.empty()) {
     return {false, cpu.no_executable_memory};
   }
-  const char* registers = isa.xcr0 == kZmmState ? "ZMM and mask" : "YMM";
+  const char* registers = registers_of(isa.xcr0);
   if (cpu.xcr0_known) {
     if ((cpu.xcr0 & isa.xcr0) != isa.xcr0) {
       return {false, fmt::format("the CPU has it, but the operating system has not enabled the {} registers (XCR0 is "
@@ -319,9 +326,9 @@ IsaStatus isa_status(const Cpu& cpu, std::string_view name) {
     return {false, fmt::format("CPUID lists it, but offers no {} registers to enable (leaf 0xD allows XCR0 bits {:#x}, "
                                "it needs {:#x}): a hypervisor hides them",
                                registers, cpu.xcr0_supported, isa.xcr0)};
-  } else if (const uint32_t end = isa.xcr0 == kZmmState ? kZmmEnd
-                                  : isa.xcr0 != 0       ? kYmmEnd
-                                                        : 0;
+  } else if (const uint32_t end = (isa.xcr0 & kZmmState) == kZmmState ? kZmmEnd
+                                  : isa.xcr0 != 0                     ? kYmmEnd
+                                                                      : 0;
              cpu.xsave_bytes != 0 && cpu.xsave_bytes < end) {
     return {false, fmt::format("the CPU has it, but when this dump was made the operating system had not enabled the "
                                "{} registers (leaf 0xD: {} bytes of enabled state, they need {})",
@@ -336,9 +343,13 @@ IsaStatus isa_status(const Cpu& cpu, std::string_view name) {
 
 std::string needed_xcr0(std::string_view isa) {
   const uint64_t bits = find_isa(isa).xcr0;
-  return bits == kZmmState ? fmt::format("SSE, AVX, opmask, ZMM_Hi256 and Hi16_ZMM ({:#x})", bits)
-         : bits != 0       ? fmt::format("SSE and AVX ({:#x})", bits)
-                           : "";
+  std::string names = (bits & kZmmState) == kZmmState ? "SSE, AVX, opmask, ZMM_Hi256 and Hi16_ZMM"
+                      : (bits & kZmmState) != 0       ? "SSE and AVX"
+                                                      : "";
+  if ((bits & kTileState) != 0) {
+    names += names.empty() ? "tiles of AMX" : " and the tiles of AMX";
+  }
+  return names.empty() ? "" : fmt::format("{} ({:#x})", names, bits);
 }
 
 nlohmann::json to_json(const Cpu& cpu) {
@@ -391,7 +402,7 @@ std::string describe(const Cpu& cpu) {
     std::string note = status.runnable ? "runs" : "cannot run: " + status.reason;
     if (status.runnable && !cpu.xcr0_known && isa.xcr0 != 0) {
       note = fmt::format("runs if the operating system enables the {} registers (a dump does not tell): XCR0 bits {}",
-                         isa.xcr0 == kZmmState ? "ZMM and mask" : "YMM", needed_xcr0(isa.name));
+                         registers_of(isa.xcr0), needed_xcr0(isa.name));
     }
     text += fmt::format("  {:<15} {}\n", isa.name, note);
   }

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "harness/runtime/error.h"
+#include "harness/runtime/plugin.h"
 #include "harness/runtime/profile.h"
 
 namespace assay {
@@ -58,11 +59,14 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
         notice(fmt::format("profile {} is refused: {}; using the best ISA unmeasured; `assay tune` makes a new one",
                            path, why));
       } else {
-        std::set<std::string> changed, refused;
+        std::set<std::string> changed, refused, claimed;
         for (Choice& choice : profile.choices) {
           const Variant& variant = find_variant(choice.kernel + "/" + choice.variant);
           // A profile is a file: what it names must still run here.
-          if (const IsaStatus status = isa_status(cpu, variant.isa); !status.runnable) {
+          const Claim* claim = claim_of(variant);
+          if (claim != nullptr && (!options.accept_claims || !claim->fits_the_runner())) {
+            claimed.insert(variant.name());
+          } else if (const IsaStatus status = isa_status(cpu, variant.isa); !status.runnable) {
             refused.insert(fmt::format("{} cannot run here: {}", variant.isa, status.reason));
           } else {
             const Variant& known = with_parameters(variant, choice.parameters);
@@ -74,6 +78,18 @@ Dispatch::Dispatch(const Cpu& cpu, const Options& options) : cpu_(cpu) {
         }
         if (!refused.empty()) {
           notice(fmt::format("profile {}: {}; what else it chose is used", path, fmt::join(refused, "; ")));
+        }
+        if (!claimed.empty()) {
+          notice(
+              fmt::format("profile {}: {} do not keep their contracts, only what they claim: there the best ISA is "
+                          "used, unmeasured; "
+                          "--accept-claims uses those whose claims are of bounds, inputs and sizes",
+                          path, fmt::join(claimed, ", ")));
+        }
+        if (!profile.missing.empty()) {
+          notice(fmt::format(
+              "profile {}: {} are of plug-ins, which --plugin names: there the best ISA is used, unmeasured", path,
+              fmt::join(profile.missing, ", ")));
         }
         if (!changed.empty()) {
           notice(
@@ -128,7 +144,9 @@ std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string&
       if (!glob_match(pattern, kernel.name)) {
         continue;
       }
-      if (kernel.contract->left_out != nullptr && kernel.find(label) == nullptr) {
+      const bool of_a_plugin = label.find(':') != std::string::npos;
+      if ((kernel.contract->left_out != nullptr || (of_a_plugin && pattern != kernel.name)) &&
+          kernel.find(label) == nullptr) {
         passed = &kernel;
         continue;
       }
@@ -157,6 +175,9 @@ Decision Dispatch::decide_for(const Kernel& kernel, const Shape& shape, bool col
   for (const Known& known : choices_) {
     if (known.choice.kernel != kernel.name) {
       continue;  // shapes of other kernels have other dimensions
+    }
+    if (const Claim* claim = claim_of(*known.variant); claim != nullptr && !claim->allows(kernel, shape)) {
+      continue;
     }
     // The other kind of caches only where the profile has nothing else: `tune --quick` leaves the cold ones out.
     constexpr double kOtherCaches = 1000;
@@ -192,7 +213,7 @@ const Variant& Dispatch::choose_variant(const std::string& name, const Shape& sh
 
 AnyFn Dispatch::entry(const Variant& variant, const Shape& shape) {
   if (!variant.jit) {
-    return variant.run;
+    return run_of(variant);
   }
   const Key key = find_kernel(variant.kernel).key(shape, variant.parameters);
   const std::scoped_lock lock(mutex_);

@@ -61,7 +61,7 @@ struct Decision {
 };
 
 /// kernel -> variant of "kernel=variant,...", kernels may be globs, the later wins. A glob passes over kernels that have no such variant by
-/// design (assay_contract::left_out). Throws InputError for an unknown kernel or
+/// design (assay_contract::left_out), and over those that a plug-in has none for. Throws InputError for an unknown kernel or
 /// variant, MachineError for one that this CPU cannot run; `origin` is what its message names.
 std::map<std::string, std::string> read_force(const Cpu& cpu, const std::string& force, const std::string& origin);
 
@@ -71,6 +71,7 @@ class Dispatch {
   struct Options {
     std::string profile;          ///< "": the default place; there a missing file is no error
     std::string force;            ///< "kernel=variant,...", kernels may be globs: "*=scalar"; the later wins
+    bool accept_claims = false;   ///< choices of the profile that did not pass but keep what they claim are used
     bool use_environment = true;  ///< ASSAY_FORCE counts before `force`
     std::function<void(const std::string&)> notice;  ///< receives one line for people: why no profile is used
   };

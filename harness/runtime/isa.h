@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <set>
 #include <string>
 #include <string_view>
@@ -7,7 +8,7 @@
 
 namespace assay {
 
-enum class IsaKind { plain, compiler, hand, generated };
+enum class IsaKind { plain, compiler, hand, generated, foreign };
 
 /// How the machine's limit of arithmetic is measured with an ISA; "" where it is not.
 struct IsaPeak {
@@ -16,7 +17,7 @@ struct IsaPeak {
   std::string int8;    ///< and bytes
 };
 
-/// All that is known of an ISA: a row of isas.json.
+/// All that is known of an ISA: a row of isas.json, or what add_isa made.
 struct Isa {
   std::string name;
   IsaKind kind;
@@ -30,10 +31,16 @@ struct Isa {
   IsaPeak peak;
   /// What its instructions are for beyond those of its level: other kernels have no variant for it. "": for anything.
   std::string only_for;
+  std::string flags;  ///< of the compiler, for its variants
 };
 
-/// Every ISA, the simpler first: ties between variants go to the earlier.
-const std::vector<Isa>& isas();
+/// Every ISA, the simpler first: ties between variants go to the earlier. Those that add_isa made come last.
+const std::deque<Isa>& isas();
+
+/// The ISA of code from elsewhere that says what it needs: features of isas.json, which stand for what they imply too, or levels of
+/// x86-64 ("v3"), separated by commas; "": nothing beyond the first level. Its name is "[avx2,fma]". Not thread-safe. Throws
+/// InputError for a name that is neither.
+const Isa& add_isa(std::string_view features);
 
 /// Throws InputError that lists the names.
 const Isa& find_isa(std::string_view name);

@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "harness/runtime/error.h"
+#include "harness/runtime/plugin.h"
 
 namespace assay {
 namespace {
@@ -60,7 +61,7 @@ const std::vector<Mapping>& mappings_before() {
 void note_mappings() { mappings_before(); }
 
 JitCode::JitCode(const Variant& variant, const Key& key) {
-  auto* generate = reinterpret_cast<GenerateFn*>(variant.run);
+  auto* generate = reinterpret_cast<GenerateFn*>(run_of(variant));
   const auto begin = std::chrono::steady_clock::now();
   for (capacity_ = kLeastCode; capacity_ <= kMostCode; capacity_ *= 4) {
     memory_ = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,5 +1,6 @@
 #pragma once
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,7 @@ struct Choice {
   std::string kernel, label, variant;
   Shape shape;
   std::string why;                      ///< one line for people
-  nlohmann::json verdict;               ///< samples, errors, seed
+  nlohmann::json verdict;               ///< status, samples, errors, seed
   nlohmann::json timing;                ///< median, interval, runner-up, tie
   bool cold = false;                    ///< for data that lies in no cache, whatever its size
   std::string code = {};                ///< Variant::code when it was measured
@@ -30,6 +31,8 @@ struct Profile {
   nlohmann::json cpu;                       ///< vendor, family, model, stepping, features
   std::string date;                         ///< UTC, ISO 8601
   std::vector<Choice> choices;
+  /// Variants of plug-ins that it chose and that are not here: "dot_f32/mine:fast". Their choices are left out.
+  std::set<std::string> missing;
 };
 
 /// $XDG_CACHE_HOME/assay/profile.json, or ~/.cache/assay/profile.json.
@@ -42,7 +45,7 @@ std::string build_id();
 nlohmann::json cpu_identity(const Cpu& cpu);
 
 /// Throws InputError naming the file and what is wrong in it (not JSON, another schema version, a missing field, an
-/// unknown kernel or variant, a choice without a passing verdict).
+/// unknown kernel or variant, a choice without a verdict that passed or kept its claim).
 Profile read_profile(const std::string& path);
 
 /// The same from memory; `path` is what errors name.

@@ -11,6 +11,7 @@
 
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/plugin.h"
 
 namespace assay {
 namespace {
@@ -47,6 +48,9 @@ std::vector<size_t> parameters_from(std::string_view text) {
 }  // namespace
 
 std::string Variant::usual_label() const {
+  if (foreign) {
+    return fmt::format("{}:{}{}", foreign->library->name, nickname, defect.empty() ? "" : "!" + defect);
+  }
   return isa + (nickname.empty() ? "" : "-" + nickname) + (defect.empty() ? "" : "!" + defect);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,24 +18,29 @@ using Shape = std::vector<size_t>;
 /// What generated code is made for: sizes, then the generator's parameters.
 using Key = std::vector<size_t>;
 
-/// One implementation of a kernel for one ISA. The build generates one for each file it finds.
+struct Foreign;  // plugin.h
+
+/// One implementation of a kernel for one ISA. The build generates one for each file it finds; others come from plug-ins.
 struct Variant {
   std::string kernel;
   std::string isa;
-  std::string file;  ///< source, relative to the repository
-  AnyFn run;         ///< `<kernel>_<isa>`: the kernel itself, or for a JIT variant its generator
-  AnyFn pack;        ///< `<kernel>_pack_<isa>`, or nullptr where the kernel has no pack step
+  std::string file;  ///< source, relative to the repository; or the plug-in
+  AnyFn
+      run;  ///< `<kernel>_<isa>`: the kernel itself, or for a JIT variant its generator; nullptr of a plug-in: see run_of
+  AnyFn pack;  ///< `<kernel>_pack_<isa>`, or nullptr where the kernel has no pack step
   bool jit;
-  std::string nickname = {};  ///< tells it from other variants of the same ISA; "" for the one that is named for it
-  std::string defect = {};    ///< of a planted defect (ci/defects/): what it is called; "" for true variants
-  std::string symbol = {};    ///< the name of its function in the executable
-  std::string layout = {};    ///< of its packed weights: variants of one layout share them; "": a layout of its own
-  std::string code = {};      ///< hash of its sources, compiler and flags; "" where nobody made one
+  std::string nickname =
+      {};  ///< tells it from other variants of the same ISA or plug-in; "" for the one that is named for it
+  std::string defect = {};  ///< of a planted defect (ci/defects/): what it is called; "" for true variants
+  std::string symbol = {};  ///< the name of its function in the executable
+  std::string layout = {};  ///< of its packed weights: variants of one layout share them; "": a layout of its own
+  std::string code = {};    ///< hash of its sources, compiler and flags; "" where nobody made one
   /// The generator's parameters, as the contract has them; empty: the contract's values.
   std::vector<size_t> parameters = {};
+  std::shared_ptr<const Foreign> foreign = {};  ///< of a plug-in's variant
 
-  /// What tells it from the kernel's other variants: `avx2`, `avx2-lut`, `avx2!tail_twice` for a planted defect, and
-  /// `jit_avx2[2048,4]` with other parameters than the contract's.
+  /// What tells it from the kernel's other variants: `avx2`, `avx2-lut`, `avx2!tail_twice` for a planted defect, `mine:fast` of the
+  /// plug-in `mine`, and `jit_avx2[2048,4]` with other parameters than the contract's.
   std::string label() const;
   /// The same without parameters: the registry's variant.
   std::string usual_label() const;

@@ -60,6 +60,14 @@ std::string one_line(std::string_view text, size_t limit) { return escaped(text,
 
 std::string quote(std::string_view text) { return fmt::format("'{}'", escaped(text, "'\\", 100)); }
 
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-:=,@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  return fmt::format("'{}'", replaced(text, "'", "'\\''"));
+}
+
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
   for (size_t at; (at = text.find(from)) != std::string_view::npos; text.remove_prefix(at + from.size())) {

@@ -22,6 +22,9 @@ std::string one_line(std::string_view text, size_t limit);
 /// Text from a file or a command line, for a message: in quotes, quotes and backslashes escaped too, long text cut.
 std::string quote(std::string_view text);
 
+/// Text as one word of a shell's command line: as it is where that is one, else in single quotes.
+std::string shell_word(std::string_view text);
+
 /// `text` with `to` in each place of `from`, which is not empty.
 std::string replaced(std::string_view text, std::string_view from, std::string_view to);
 

@@ -1,4 +1,4 @@
-#include "harness/check/child.h"
+#include "harness/runtime/child.h"
 
 #include <fmt/format.h>
 #include <signal.h>

@@ -1,0 +1,186 @@
+/* A plug-in that its argument makes go wrong in one way: harness/cli/plugin_test.cpp. The constructor goes by the environment. */
+#define _GNU_SOURCE
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xmmintrin.h>
+
+#include "assay/plugin.h"
+
+static void add(float* z, const float* x, const float* y, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    z[i] = x[i] + y[i];
+  }
+}
+
+/* Executes an instruction of AVX. */
+static void add_with_avx(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  __asm__ volatile("vzeroupper"
+                   :
+                   :
+                   : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+                     "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+static void crashes(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  *(volatile int*)0 = 0;
+}
+
+static void ends(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  _exit(0);
+}
+
+static void sleeps(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  pause();
+}
+
+static void allocates(float* z, const float* x, const float* y, size_t n) {
+  float* sums = malloc((n + 1) * sizeof(float));
+  add(sums, x, y, n);
+  memcpy(z, sums, n * sizeof(float));
+  free(sums);
+}
+
+static void* sleep_for_good(void* nothing) {
+  for (;;) {
+    pause();
+  }
+  return nothing;
+}
+
+static void handler(int signal) { (void)signal; }
+
+static const char* not_here(void) { return "this library wants a Tuesday"; }
+
+__attribute__((constructor)) static void construct(void) {
+  const char* way = getenv("ASSAY_HOSTILE");
+  if (way == NULL) {
+    return;
+  }
+  if (strcmp(way, "crash") == 0) {
+    raise(SIGSEGV);
+  } else if (strcmp(way, "exit") == 0) {
+    exit(0);
+  } else if (strcmp(way, "flush") == 0) {
+    _mm_setcsr(_mm_getcsr() | 0x8040);
+  }
+}
+
+__attribute__((destructor)) static void destruct(void) {
+  const char* way = getenv("ASSAY_HOSTILE");
+  if (way != NULL && strcmp(way, "destructor") == 0) {
+    raise(SIGSEGV);
+  }
+}
+
+static struct assay_variant variants[2];
+static struct assay_plugin plugin;
+
+const struct assay_plugin* assay_plugin_v1(const char* argument) {
+  for (int i = 0; i < 2; ++i) {
+    const struct assay_variant one = ASSAY_VARIANT("add_f32", "plain", 1, NULL, add);
+    variants[i] = one;
+  }
+  const struct assay_plugin all = {assay_plugin_abi, sizeof all, "hostile", "1", "MIT", variants, 1, NULL};
+  plugin = all;
+  const char* const is = argument;
+#define WAY(name) else if (strcmp(is, name) == 0)
+  if (*is == '\0') {
+  }
+  WAY("null") { return NULL; }
+  WAY("abi") { plugin.abi = 2; }
+  WAY("size") { plugin.size = 8; }
+  WAY("none") { plugin.count = 0; }
+  WAY("count") { plugin.count = (size_t)-1; }
+  WAY("no-table") { plugin.variants = NULL; }
+  WAY("garbage") { plugin.variants = (const struct assay_variant*)8; }
+  WAY("garbage-name") { plugin.name = (const char*)8; }
+  WAY("no-name") { plugin.name = NULL; }
+  WAY("name") { plugin.name = "two words"; }
+  WAY("long-name") {
+    static char name[100000];
+    memset(name, 'x', sizeof name - 1);
+    plugin.name = name;
+  }
+  WAY("escape") { plugin.version = "1\033[2J"; }
+  WAY("label") { variants[0].label = "a/b"; }
+  WAY("no-label") { variants[0].label = NULL; }
+  WAY("duplicate") { plugin.count = 2; }
+  WAY("kernel") { variants[0].kernel = "add_f65"; }
+  WAY("contract") { variants[0].contract = 77; }
+  WAY("features") { variants[0].features = "avx9"; }
+  WAY("pack") { variants[0].pack = (assay_any_fn)add; }
+  WAY("no-pack") {
+    variants[0].kernel = "matmul_q4_0";
+    variants[0].contract = 2;
+  }
+  WAY("no-run") { variants[0].run = NULL; }
+  WAY("flags") { variants[0].flags = 0x80; }
+  WAY("file") {
+    static const char* const files[] = {"/no/such/file", NULL};
+    plugin.files = files;
+  }
+  WAY("claim") { variants[0].claim = "{\"bound_factor\": {\"value\": 2}}"; }
+  WAY("claim-json") { variants[0].claim = "{bound_factor: 2}"; }
+  WAY("claim-unknown") { variants[0].claim = "{\"writes\": {\"value\": 2, \"because\": \"so\"}}"; }
+  WAY("claim-dim") { variants[0].claim = "{\"multiple_of\": {\"value\": {\"m\": 2}, \"because\": \"so\"}}"; }
+  WAY("claim-class") { variants[0].claim = "{\"exclude\": {\"value\": [\"normal\"], \"because\": \"so\"}}"; }
+  WAY("claim-sizes") {
+    variants[0].claim =
+        "{\"multiple_of\": {\"value\": {\"n\": 32}, \"because\": \"so\"}, \"most\": {\"value\": {\"n\": 8}, "
+        "\"because\": \"so\"}}";
+  }
+  WAY("crash") { raise(SIGSEGV); }
+  WAY("abort") { abort(); }
+  WAY("hang") { pause(); }
+  WAY("exit") { exit(0); }
+  WAY("heap") {
+    char* volatile p = malloc(24); /* or the compiler would take it away */
+    memset(p - 16, 0xff, 40);
+    free(p);
+  }
+  WAY("memory") {
+    for (;;) {
+      char* p = malloc((size_t)1 << 32);
+      if (p == NULL) {
+        abort();
+      }
+    }
+  }
+  WAY("stdout") { printf("greetings from a library\n"); }
+  WAY("thread") {
+    pthread_t thread;
+    pthread_create(&thread, NULL, sleep_for_good, NULL);
+  }
+  WAY("signal") {
+    signal(SIGSEGV, handler);
+    signal(SIGTRAP, SIG_IGN);
+  }
+  WAY("mask") {
+    sigset_t all_signals;
+    sigfillset(&all_signals);
+    sigprocmask(SIG_BLOCK, &all_signals, NULL);
+  }
+  WAY("flush") { _mm_setcsr(_mm_getcsr() | 0x8040); }
+  WAY("round") { fesetround(FE_UPWARD); }
+  WAY("prepare") { variants[0].prepare = not_here; }
+  WAY("avx") { variants[0].run = (assay_any_fn)add_with_avx; }
+  WAY("run-crash") { variants[0].run = (assay_any_fn)crashes; }
+  WAY("run-exit") { variants[0].run = (assay_any_fn)ends; }
+  WAY("run-sleep") { variants[0].run = (assay_any_fn)sleeps; }
+  WAY("run-allocates") { variants[0].run = (assay_any_fn)allocates; }
+  WAY("amx") { variants[0].features = "amx_int8"; }
+  else {
+    fprintf(stderr, "hostile: no way %s\n", is);
+    return NULL;
+  }
+  return &plugin;
+}
