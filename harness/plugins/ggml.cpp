@@ -296,7 +296,8 @@ assay_any_fn any(R (*f)(A...)) {
 
 void add(const std::string& kernel, const char* label, const char* features, assay_any_fn run, assay_any_fn pack,
          const char* layout, const char* (*prepare)()) {
-  variants.push_back({kernel_name(kernel), label, 1, features, run, pack, layout, 0, nullptr, prepare});
+  const unsigned contract = pack != nullptr ? 2 : 1;  // that of the products was revised
+  variants.push_back({kernel_name(kernel), label, contract, features, run, pack, layout, 0, nullptr, prepare});
 }
 
 template <size_t B, size_t F>
