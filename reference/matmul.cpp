@@ -94,4 +94,16 @@ MatmulRow matmul(const Weights& w, size_t row, const Token& x, size_t group) {
   return result;
 }
 
+double magnitude_of_products(const Weights& w, size_t row, const Token& x) {
+  const size_t cols = x.codes.size();
+  double sum = 0;
+  for (const auto* part : {&w.scaled, &w.offsets}) {
+    for (size_t c = 0; c < (part->empty() ? 0 : cols); ++c) {
+      const double product = (*part)[row * cols + c] * x.codes[c] * x.scales[c / x.block];
+      sum += std::isfinite(product) ? std::fabs(product) : 0;
+    }
+  }
+  return sum;
+}
+
 }  // namespace reference

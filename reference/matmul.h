@@ -38,4 +38,7 @@ struct MatmulRow {
 /// 8 bits and the scale is a float; or they are integers of 2 bits.
 MatmulRow matmul(const Weights& w, size_t row, const Token& x, size_t group);
 
+/// The magnitudes of all products of a weight and an activation, and of a minimum and an activation, summed; of the finite ones.
+double magnitude_of_products(const Weights& w, size_t row, const Token& x);
+
 }  // namespace reference

@@ -139,7 +139,7 @@ TEST(Compare, WhatCannotBeComparedIsRefused) {
   refused(nlohmann::json::array(), "is no report");
   write_all(after, std::string(100000, '['));
   expect_refused({"compare", before, after}, "is no report");
-  expect_refused({"compare", before}, "give two reports");
+  expect_refused({"compare", before}, "AFTER");
   expect_refused({"compare", before, folder.path("none.json")}, "none.json");
   expect_refused({"compare"}, "give two reports");
 }

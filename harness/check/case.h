@@ -54,6 +54,12 @@ class Case {
 
   size_t dim(size_t i) const { return id_.shape[i]; }
   InputClass input_class() const { return id_.input_class; }
+  /// What the variant says that it does not keep of the contract; nothing of most.
+  const Claim& claim() const {
+    static const Claim none;
+    const Claim* claim = claim_of(variant_);
+    return claim == nullptr ? none : *claim;
+  }
   bool exact_inputs() const { return id_.input_class == InputClass::integers; }
   size_t alias() const { return id_.alias; }
   /// Whether the call is timed: nothing is judged.
@@ -182,9 +188,7 @@ class Case {
   Judge& judge() { return judge_; }
 
   Case(const Variant& variant, CaseId id) : variant_(variant), id_(std::move(id)), rng_(id_.seed) {
-    if (const Claim* claim = claim_of(variant); claim != nullptr) {
-      judge_.allow(claim->bound_factor);
-    }
+    judge_.allow(claim().bound_factor);
   }
 
   struct NewBuffer {

@@ -108,7 +108,7 @@ void validate_claim(const Kernel& kernel, const Variant& variant) {
   if (claim == nullptr) {
     return;
   }
-  std::vector<std::string> others;
+  std::vector<std::string> others = {kCodeOfMinus128};
   for (const InputClass c : all_input_classes()) {
     if (c != InputClass::normal) {
       others.push_back(to_string(c));
@@ -176,16 +176,19 @@ std::string text_of_claim(const Verdict& v) {
       }
       return fmt::format("{}", fmt::join(list, ", "));
     };
-    const std::string what = item == "bound_factor"
-                                 ? fmt::format("errors up to {:g} x the bound, of which it took {:.3g}", c.bound_factor,
-                                               v.errors.worst_over_bound / c.bound_factor)
-                             : item == "exclude"     ? fmt::format("not tried: {}", fmt::join(c.exclude, ", "))
-                             : item == "multiple_of" ? sizes(c.multiple_of, "a multiple of")
-                             : item == "most"        ? sizes(c.most, "at most")
-                             : item == "align"       ? fmt::format("buffers aligned to {} bytes", c.align)
-                             : item == "over_read"   ? fmt::format("{} bytes behind inputs are readable", c.over_read)
-                             : item == "alias"       ? "no output overlaps an input"
-                                                     : "one call at a time";
+    const std::string what =
+        item == "bound_factor"  ? fmt::format("errors up to {:g} x the bound, of which it took {:.3g}", c.bound_factor,
+                                              v.errors.worst_over_claim)
+        : item == "exclude"     ? fmt::format("not tried: {}", fmt::join(c.exclude, ", "))
+        : item == "multiple_of" ? sizes(c.multiple_of, "a multiple of")
+        : item == "most"        ? sizes(c.most, "at most")
+        : item == "align"       ? fmt::format("buffers aligned to {} bytes", c.align)
+        : item == "over_read"   ? fmt::format("{} bytes behind inputs are readable", c.over_read)
+        : item == "exact_blocks"
+            ? fmt::format("errors within the bound of the magnitudes of all products, of which it took {:.3g}",
+                          v.errors.worst_over_claim)
+        : item == "alias" ? "no output overlaps an input"
+                          : "one call at a time";
     const bool needless = std::ranges::count(v.needless, item) != 0;
     all.push_back(
         fmt::format("{} (because: {}{})", what, reason, needless ? "; needless: it keeps the contract there" : ""));
@@ -197,7 +200,7 @@ nlohmann::json to_json(const Verdict& v) {
   auto claim = nlohmann::json::object();
   if (v.claim != nullptr) {
     claim = {{"text", text_of_claim(v)},
-             {"worst_error_over_claim", v.errors.worst_over_bound / v.claim->bound_factor},
+             {"worst_error_over_claim", v.errors.worst_over_claim},
              {"because", v.claim->because},
              {"needless", v.needless}};
   }

@@ -36,12 +36,11 @@ Key with_drawn_parameters(Key key, const assay_contract& contract, Rng& rng) {
 
 FuzzedCase::FuzzedCase(const Variant& variant, const CaseId& id, GuardedPool& pool)
     : Case(variant, id),
-      claim_(claim_of(variant) == nullptr ? Claim() : *claim_of(variant)),
       plan_(plan_of(id.seed, work_of(id.shape) <= 32)),
       pool_(pool),
       buffers_(pool),
       garbage_(mix_seed(id.seed, salt("call"))) {
-  if (!claim_.reentrant) {
+  if (!claim().reentrant) {
     plan_.threaded = false;
     plan_.generator.threaded = false;
   }
@@ -67,7 +66,7 @@ AnyFn FuzzedCase::resolve(const Key& key) {
 
 Case::NewBuffer FuzzedCase::make_buffer(const char* name, size_t bytes, size_t alignment, BufferRole role) {
   const size_t index =
-      buffers_.make(name, bytes, std::max(alignment, claim_.align), role, claim_.over_read, id(), rng());
+      buffers_.make(name, bytes, std::max(alignment, claim().align), role, claim().over_read, id(), rng());
   return {index, buffers_.data(index), buffers_.to_fill(index)};
 }
 

@@ -38,8 +38,6 @@ class FuzzedCase : public Case {
   GuardedPool& pool() const { return pool_; }
   /// Garbage of the calls: apart, so that it does not move the inputs.
   Rng& garbage() { return garbage_; }
-  /// What the variant says that it does not keep of the contract; nothing of most.
-  const Claim& claim() const { return claim_; }
   /// Why the kernel may not touch this memory; "" if it may.
   std::string why_not(const Touched& touched) const;
   /// Whether this is an address in code generated for this case.
@@ -82,7 +80,6 @@ class FuzzedCase : public Case {
     size_t count;
   };
 
-  Claim claim_;
   CheckPlan plan_;
   GuardedPool& pool_;
   Buffers buffers_;

@@ -39,7 +39,7 @@ void Judge::expect(const char* what, size_t index, float got, const Expected& wa
     judge(what, index, got, want);
     return;
   }
-  const double bound = want.bound * factor_;
+  const double bound = std::max(want.bound, want.claimed) * factor_;
   keep(what, index, fmt::format("{:.9g}", got),
        bound == 0 ? fmt::format("{:.9g}", want.value) : fmt::format("{:.9g} +- {:.3g}", want.value, bound),
        [&] { judge(what, index, got, want); });
@@ -47,7 +47,7 @@ void Judge::expect(const char* what, size_t index, float got, const Expected& wa
 
 void Judge::judge(const char* what, size_t index, float got, const Expected& want) {
   const double value = want.value;
-  const double bound = want.bound * factor_;
+  const double bound = std::max(want.bound, want.claimed) * factor_;
   if (want.overflow && !std::isfinite(got)) {
     return;
   }
@@ -78,6 +78,7 @@ void Judge::judge(const char* what, size_t index, float got, const Expected& wan
   }
   if (bound > 0) {
     errors_.worst_over_bound = std::max(errors_.worst_over_bound, error / want.bound);
+    errors_.worst_over_claim = std::max(errors_.worst_over_claim, error / bound);
     // Where the bound is far from relative (cancellation), ULPs of what is left say nothing.
     if (bound <= std::fabs(value) * 0x1p-10) {
       errors_.max_ulp = std::max(errors_.max_ulp, error / float_ulp(value));

@@ -19,6 +19,7 @@ struct Mismatch : std::runtime_error {
 struct ErrorStats {
   double max_ulp = 0;
   double worst_over_bound = 0;
+  double worst_over_claim = 0;  ///< over what is allowed: wider than the contract's bound where a claim asks for that
 };
 
 /// The distance between floats at `value`, which is finite: 2^-149 for subnormals and 0.
@@ -29,6 +30,7 @@ struct Expected {
   double value;           ///< the reference's result; NaN: any NaN is right
   double bound;           ///< allowed |got - value|; 0: exact
   bool overflow = false;  ///< an intermediate may overflow: NaN and Inf are allowed too
+  double claimed = 0;     ///< a wider bound, of a claim: see Claim::exact_blocks
 };
 
 // What a call finds in its outputs and scratch. As floats numbers, so that they never pass for an expected NaN.

@@ -117,8 +117,7 @@ const void* packed_weights(Case& c, const Input<uint8_t>& w, size_t rows, size_t
     expect_same_packed(c, "packed from another address, to memory that held something else", again.data(), bytes,
                        packed);
   }
-  const Claim* claim = claim_of(variant);
-  if (rng.below(16) == 0 && (claim == nullptr || claim->reentrant) && threads_for_a_check()) {
+  if (rng.below(16) == 0 && c.claim().reentrant && threads_for_a_check()) {
     expect_threads_apart(c, w, rows, cols, packed, bytes);
   }
   for (const Variant& other : kernel.variants) {

@@ -78,6 +78,7 @@ void SampleLog::begin(const std::string& command) {
 
 void SampleLog::done(const ErrorStats& errors, uint64_t count, const std::string& worst) {
   errors_.max_ulp = std::max(errors_.max_ulp, errors.max_ulp);
+  errors_.worst_over_claim = std::max(errors_.worst_over_claim, errors.worst_over_claim);
   if (errors.worst_over_bound > errors_.worst_over_bound) {
     errors_.worst_over_bound = errors.worst_over_bound;
     has_worst_ = true;

@@ -54,7 +54,8 @@ std::vector<OptionOfCommand> all_options() {
       const std::string type = o->get_type_name().substr(0, o->get_type_name().find(':'));
       const std::string good = type == "FLOAT" ? "0.5" : type == "TEXT" ? "x" : "3";
       all.push_back({command->get_name(), o->get_name(), type, o->get_positional(), o->get_items_expected_max() == 0,
-                     o->get_items_expected_max() > 1, good});
+                     o->get_items_expected_max() > 1 || o->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll,
+                     good});
     }
   }
   return all;
@@ -65,6 +66,9 @@ Words minimal(const std::string& command, const std::string& but) {
   Words words = {command};
   if (command == "info" && but != "FILE") {
     words.emplace_back("a.gguf");
+  }
+  if (command == "try" && but != "FILE") {
+    words.emplace_back("a.cpp");
   }
   if (command == "perplexity" && but != "--file") {
     words.insert(words.end(), {"--file", "a.txt"});

@@ -20,7 +20,7 @@ namespace assay {
 namespace {
 
 struct CompareArguments {
-  std::vector<std::string> reports;
+  std::string before, after;  ///< reports
   std::string against, plugin;
   BenchOptions options;
   double percent = 5;
@@ -223,11 +223,8 @@ int run_selftest(const Cpu& cpu, const CompareArguments& a) {
 
 int run_compare(const CompareArguments& a) {
   std::vector<Comparison> all;
-  if (!a.reports.empty()) {
-    if (a.reports.size() != 2) {
-      throw InputError("give two reports, the older first");
-    }
-    all = compare(pairs_of_reports(a.reports[0], a.reports[1]), a.percent / 100);
+  if (!a.before.empty()) {
+    all = compare(pairs_of_reports(a.before, a.after), a.percent / 100);
     print(a, all);
     return status_of(all);
   }
@@ -258,8 +255,9 @@ void add_compare_command(CLI::App& app, int& status) {
   auto a = std::make_shared<CompareArguments>();
   auto* command =
       app.add_subcommand("compare", "did a change make kernels slower? Two reports, or two builds in one process");
-  auto* reports = command->add_option("REPORTS", a->reports, "two reports of `assay bench --out`, the older first");
-  reports->expected(0, 2);
+  auto* before = command->add_option("BEFORE", a->before, "a report of `assay bench --out`");
+  auto* after = command->add_option("AFTER", a->after, "a later one of the same CPU");
+  before->needs(after);
   auto* against = command->add_option(
       "--against", a->against, "the old build, a plug-in: timed in turn with the new one, FILE or FILE:ARGUMENT");
   auto* plugin = command->add_option("--plugin", a->plugin, "the new build, a plug-in (default: assay's own variants)");
@@ -291,7 +289,7 @@ void add_compare_command(CLI::App& app, int& status) {
               "so many times: does a variant against itself raise an alarm, and is one found that is a tenth slower?")
           ->check(CLI::Range(1, 10000));
   for (CLI::Option* one : {against, plugin, kernel, variant, filter, repetitions, min_time, quick, samples, selftest}) {
-    one->excludes(reports);
+    one->excludes(before);
   }
   selftest->excludes(against);
   command->add_flag("--json", a->json, "for programs")->excludes(selftest);

@@ -76,6 +76,7 @@ TEST(Plugin, BothRatiosAreShown) {
   const double over_contract = verdict.at("worst_error_over_bound");
   EXPECT_GT(over_contract, 1);
   EXPECT_DOUBLE_EQ(verdict.at("claim").at("worst_error_over_claim"), over_contract / 16);
+  EXPECT_LE(verdict.at("claim").at("worst_error_over_claim"), 1);
 }
 
 TEST(Plugin, ABrokenClaimFails) {

@@ -276,6 +276,35 @@ bool load_base() {
   return true;
 }
 
+// ---- what it says that it does not keep ----
+
+// All but the plainest build multiply integers in 8 or 16 lanes, and scale and sum each lane as a float: ggml_vec_dot_q4_0_q8_0 and
+// the others in ggml-cpu/arch/x86/quants.c.
+#define LANES \
+  "\"exact_blocks\": {\"value\": false, \"because\": \"each lane's integers are scaled and summed as floats\"}"
+constexpr const char* kLanes = "{" LANES "}";
+constexpr const char* kLanesOfSigns = "{" LANES
+                                      ", \"exclude\": {\"value\": [\"code_of_minus_128\"], \"because\": \"signs are moved "
+                                      "from one factor to the other by psignb, which leaves "
+                                      "-128 as it is; quantize_row_q8_0 makes codes of -127 to 127\"}}";
+// The bound is at least (2 + 4) 2^-24 of the sum of magnitudes, in which the minima are: 2^-11 is 1366 times that, and 2 for the rest.
+constexpr const char* kSumsInHalf =
+    "{" LANES
+    ", \"exclude\": {\"value\": [\"code_of_minus_128\"], \"because\": \"as for other products with Q8_0\"}"
+    ", \"bound_factor\": {\"value\": 1368, \"because\": \"the sum of a block of activations, times d, is rounded to "
+    "fp16 in block_q8_1\"}}";
+
+const char* claim_of_product(const std::string& format) {
+  if (format == "f32" || format == "f16" || format == "bf16") {
+    return nullptr;
+  }
+  if (format == "q4_1" || format == "q5_1") {
+    return kSumsInHalf;
+  }
+  constexpr std::array kWithQ8_0 = {"q4_0", "q5_0", "q8_0", "iq4_nl", "mxfp4", "q1_0", "q2_0"};
+  return std::find(kWithQ8_0.begin(), kWithQ8_0.end(), format) != kWithQ8_0.end() ? kLanesOfSigns : kLanes;
+}
+
 // ---- the table ----
 
 std::vector<assay_variant> variants;
@@ -295,16 +324,16 @@ assay_any_fn any(R (*f)(A...)) {
 }
 
 void add(const std::string& kernel, const char* label, const char* features, assay_any_fn run, assay_any_fn pack,
-         const char* layout, const char* (*prepare)()) {
+         const char* layout, const char* claim, const char* (*prepare)()) {
   const unsigned contract = pack != nullptr ? 2 : 1;  // that of the products was revised
-  variants.push_back({kernel_name(kernel), label, contract, features, run, pack, layout, 0, nullptr, prepare});
+  variants.push_back({kernel_name(kernel), label, contract, features, run, pack, layout, 0, claim, prepare});
 }
 
 template <size_t B, size_t F>
 void add_product() {
   if (base_traits[F] != nullptr) {
     add(std::string("matmul_") + kFormats[F].name, kBuilds[B].name, kBuilds[B].features, any(Product<B, F>::run),
-        any(Product<B, F>::pack), "file", prepare_product<B, F>);
+        any(Product<B, F>::pack), "file", claim_of_product(kFormats[F].name), prepare_product<B, F>);
   }
 }
 
@@ -316,9 +345,9 @@ void add_build(std::index_sequence<F...>) {
   }
   files.push_back(path);
   (add_product<B, F>(), ...);
-  add("quantize_q8_0", kBuilds[B].name, kBuilds[B].features, any(quantize_q8_0_of<B>), nullptr, nullptr,
+  add("quantize_q8_0", kBuilds[B].name, kBuilds[B].features, any(quantize_q8_0_of<B>), nullptr, nullptr, nullptr,
       prepare_build<B>);
-  add("quantize_q8_k", kBuilds[B].name, kBuilds[B].features, any(quantize_q8_k_of<B>), nullptr, nullptr,
+  add("quantize_q8_k", kBuilds[B].name, kBuilds[B].features, any(quantize_q8_k_of<B>), nullptr, nullptr, nullptr,
       prepare_q8_k<B>);
 }
 
@@ -330,11 +359,11 @@ void add_base() {
   const char* const label = "base";
   const std::string name = kFormats[F].name;
   add("dequantize_" + name, label, nullptr, kFormats[F].type == kF32 ? any(dequantize_f32) : any(dequantize<F>),
-      nullptr, nullptr, nullptr);
+      nullptr, nullptr, nullptr, nullptr);
   if (kFormats[F].quantizes) {
     const bool is_of_activations = name == "q8_0" || name == "q1_0";
     add("quantize_" + name + (is_of_activations ? "_file" : ""), label, nullptr, any(quantize<F>), nullptr, nullptr,
-        nullptr);
+        nullptr, nullptr);
   }
 }
 

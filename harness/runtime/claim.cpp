@@ -92,6 +92,14 @@ const std::map<std::string, Reader>& readers() {
          expect_false(value, name);
          c.alias = false;
        }},
+      {"exact_blocks",
+       [](Claim& c, const Kernel& k, const nlohmann::json& value, const std::string& name) {
+         expect_false(value, name);
+         if (k.contract->weights == nullptr || k.contract->activations == std::string_view("f32")) {
+           throw bad(fmt::format("has {}, and {} multiplies no blocks of integers", name, k.name));
+         }
+         c.exact_blocks = false;
+       }},
       {"reentrant",
        [](Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
          expect_false(value, name);
@@ -145,6 +153,7 @@ Claim Claim::without(const std::string& item) const {
   reset("align", &Claim::align);
   reset("over_read", &Claim::over_read);
   reset("alias", &Claim::alias);
+  reset("exact_blocks", &Claim::exact_blocks);
   reset("reentrant", &Claim::reentrant);
   return rest;
 }

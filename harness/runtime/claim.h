@@ -9,18 +9,24 @@
 
 namespace assay {
 
+/// In Claim::exclude: integers of -128 among the codes of Q8_0, which no quantizer makes.
+inline constexpr const char* kCodeOfMinus128 = "code_of_minus_128";
+
 /// What a foreign variant says that it does not keep of its contract. It is judged by that, and never passes: it is claimed.
 ///
 /// Of what a contract says nothing else can be claimed: no writing outside buffers, no lost machine state, no instruction that was not
 /// declared, no unequal bits from equal inputs.
 struct Claim {
-  double bound_factor = 1;                     ///< errors are up to so many times the contract's bound
-  std::set<std::string> exclude;               ///< classes of inputs that it is not for
-  std::map<std::string, size_t> multiple_of;   ///< dimension -> its sizes are multiples of this
-  std::map<std::string, size_t> most;          ///< dimension -> its sizes are no larger
-  size_t align = 1;                            ///< of all buffers
-  size_t over_read = 0;                        ///< bytes behind the end of an input that it may read
-  bool alias = true;                           ///< false: outputs overlap no inputs, whatever the contract allows
+  double bound_factor = 1;                    ///< errors are up to so many times the contract's bound
+  std::set<std::string> exclude;              ///< classes of inputs that it is not for, or kCodeOfMinus128
+  std::map<std::string, size_t> multiple_of;  ///< dimension -> its sizes are multiples of this
+  std::map<std::string, size_t> most;         ///< dimension -> its sizes are no larger
+  size_t align = 1;                           ///< of all buffers
+  size_t over_read = 0;                       ///< bytes behind the end of an input that it may read
+  bool alias = true;                          ///< false: outputs overlap no inputs, whatever the contract allows
+  /// false, of a product of blocks: their integers are not summed exactly before they are scaled, so errors are within the contract's
+  /// bound as it would be with each product of two codes a term of its own.
+  bool exact_blocks = true;
   bool reentrant = true;                       ///< false: it keeps state of its own: one call at a time
   std::map<std::string, std::string> because;  ///< what is claimed, by its name in JSON -> the reason
 
