@@ -21,6 +21,7 @@ MAY = {
     "harness/check": ["harness/runtime", "reference", *VARIANTS],
     "harness/bench": ["harness/check", "harness/runtime", *VARIANTS],
     "harness/predict": ["harness/bench", "harness/check", "harness/runtime", *VARIANTS],
+    "harness/plugins": VARIANTS,
     "harness/cli": ["harness", "runner", "reference", "reports", *VARIANTS],
     "runner": ["harness/runtime", *VARIANTS],
     "reports": ["harness/bench", "harness/check", "harness/runtime", "include/assay"],

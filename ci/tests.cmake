@@ -90,6 +90,10 @@ add_test(NAME house/runner_arithmetic COMMAND ${CMAKE_SOURCE_DIR}/ci/runner_arit
 set_tests_properties(house/includes house/runner_alone house/runner_arithmetic PROPERTIES LABELS house)
 set_tests_properties(house/runner_alone PROPERTIES PASS_REGULAR_EXPRESSION "^12\n$")
 
+# An installed assay in somebody's project.
+add_test(NAME example/downstream COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/downstream_test.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(example/downstream PROPERTIES LABELS "unit;slow" TIMEOUT 600)
+
 # For ci/peers.sh.
 add_executable(peers_speed EXCLUDE_FROM_ALL ci/peers_speed.cpp)
 target_link_libraries(peers_speed PRIVATE assay_bench assay_runner assay_variants ${CMAKE_DL_LIBS})

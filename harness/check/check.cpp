@@ -81,7 +81,16 @@ void find_needless_claims(const Kernel& kernel, const Variant& variant, const Ch
   if (verdict.status != Status::claimed || !options.shapes.empty()) {
     return;
   }
-  for (const auto& [item, reason] : verdict.claim->because) {
+  const auto is_of_bound = [](const std::string& item) { return item == "bound_factor" || item == "exact_blocks"; };
+  const auto& claimed = verdict.claim->because;
+  const auto of_bound = std::ranges::count_if(claimed, [&](const auto& one) { return is_of_bound(one.first); });
+  for (const auto& [item, reason] : claimed) {
+    if (is_of_bound(item) && (verdict.errors.worst_over_bound <= 1 || of_bound == 1)) {  // the errors tell
+      if (verdict.errors.worst_over_bound <= 1) {
+        verdict.needless.push_back(item);
+      }
+      continue;
+    }
     const Variant strict = with_less_claimed(variant, item);
     Job job([&](SampleLog& log) { run_samples(kernel, strict, options, log); });
     job.wait(options.timeout);

@@ -157,9 +157,10 @@ void FuzzedCase::run_nested(const CaseId& id, GuardedPool& pool, const StepVisit
 }
 
 std::vector<Element> FuzzedCase::elements() const {
+  constexpr uint64_t kMostOthers = 16;
   std::vector<Element> seen;
-  for (const CaseId& on : {id(), other_data(1)}) {
-    FuzzedCase once(variant(), on, pool_);
+  for (uint64_t number = 0; number <= kMostOthers; ++number) {
+    FuzzedCase once(variant(), number == 0 ? id() : other_data(number), pool_);
     once.nested_ = true;
     once.judge().record();
     trial_of(find_kernel(variant().kernel)).run(once);

@@ -24,6 +24,20 @@ namespace {
 
 constexpr int kMostSeconds = 600;  // that a compiler may take
 
+/// The folder with assay/plugin.h and kernels/: beside an installed program, else that of the sources.
+std::string include_folder() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto installed = program.parent_path().parent_path() / "include";
+  return !error && std::filesystem::exists(installed / "assay/plugin.h", error) ? installed.string() : ASSAY_SOURCE_DIR;
+}
+
+/// Options of a compiler to find both.
+std::vector<std::string> include_options() {
+  const std::string folder = include_folder();
+  return {"-I", folder, "-I", folder + "/include"};  // in the sources the first has kernels/, the second assay/
+}
+
 /// Runs a tool of the build; what it says goes to stderr. Throws InputError if it fails.
 void run(const std::vector<std::string>& argv) {
   const ToolResult result = run_tool(argv, "", kMostSeconds);
@@ -109,10 +123,10 @@ std::vector<std::string> names_of(const TryOptions& options, const std::string& 
 std::string header_folder(const std::string& kernel) {
   std::string name = kernel.ends_with("_file") ? kernel.substr(0, kernel.find('_')) : kernel;
   std::error_code ignored;
-  while (!std::filesystem::exists(fmt::format("{}/kernels/{}/kernel.h", ASSAY_SOURCE_DIR, name), ignored)) {
+  while (!std::filesystem::exists(fmt::format("{}/kernels/{}/kernel.h", include_folder(), name), ignored)) {
     const size_t last = name.rfind('_');
     if (last == std::string::npos) {
-      throw MachineError(fmt::format("{}/kernels: has no header of {}", ASSAY_SOURCE_DIR, kernel));
+      throw MachineError(fmt::format("{}/kernels: has no header of {}", include_folder(), kernel));
     }
     name.resize(last);
   }
@@ -194,12 +208,11 @@ class WorkFolder {
 std::string compile(const TryOptions& options, const std::string& isa, const WorkFolder& folder) {
   const std::string extension = extension_of(options.file);
   const std::string object = folder / "kernel.o";
-  const std::string root = ASSAY_SOURCE_DIR;
   if (extension == ".asm") {
     if (find_tool({"nasm"}).empty()) {
       throw MachineError("there is no nasm, which .asm files are assembled with: install it");
     }
-    std::vector<std::string> argv = {"nasm", "-f", "elf64", "-I", root + "/", "-o", object};
+    std::vector<std::string> argv = {"nasm", "-f", "elf64", "-I", include_folder() + "/", "-o", object};
     argv.insert(argv.end(), options.flags.begin(), options.flags.end());
     argv.push_back(options.file);
     run(argv);
@@ -207,7 +220,9 @@ std::string compile(const TryOptions& options, const std::string& isa, const Wor
   }
   const bool is_c = is_one_of(extension, {".c", ".s", ".S"});
   std::vector<std::string> argv = compiler_of(options, is_c);
-  argv.insert(argv.end(), {"-fPIC", "-c", "-I", root, "-I", root + "/include", "-o", object});
+  const auto includes = include_options();
+  argv.insert(argv.end(), includes.begin(), includes.end());
+  argv.insert(argv.end(), {"-fPIC", "-c", "-o", object});
   if (!is_one_of(extension, {".s", ".S"})) {
     argv.insert(argv.end(), {is_c ? "-std=gnu11" : "-std=c++20", "-g"});
     const auto flags = words_of(find_isa(isa).flags);
@@ -281,8 +296,9 @@ std::string build_plugin(const TryOptions& options) {
     const std::string wrapped = folder / "wrapper.o";
     write_file_atomically(source, wrapper(options, isa, is_library ? file : ""));
     std::vector<std::string> compile_wrapper = compiler_of({}, true);
-    compile_wrapper.insert(compile_wrapper.end(), {"-fPIC", "-O1", "-I", std::string(ASSAY_SOURCE_DIR) + "/include",
-                                                   "-c", source, "-o", wrapped});
+    const auto includes = include_options();
+    compile_wrapper.insert(compile_wrapper.end(), includes.begin(), includes.end());
+    compile_wrapper.insert(compile_wrapper.end(), {"-fPIC", "-O1", "-c", source, "-o", wrapped});
     run(compile_wrapper);
     link.push_back(wrapped);
   }
