@@ -282,11 +282,21 @@ bool load_base() {
 // the others in ggml-cpu/arch/x86/quants.c.
 #define LANES \
   "\"exact_blocks\": {\"value\": false, \"because\": \"each lane's integers are scaled and summed as floats\"}"
-constexpr const char* kLanes = "{" LANES "}";
-constexpr const char* kLanesOfSigns = "{" LANES
-                                      ", \"exclude\": {\"value\": [\"code_of_minus_128\"], \"because\": \"signs are moved "
-                                      "from one factor to the other by psignb, which leaves "
-                                      "-128 as it is; quantize_row_q8_0 makes codes of -127 to 127\"}}";
+// Where a scale is a float, as in Q8_K, or a power of two.
+#define OVERFLOW                                                                                                     \
+  "\"exclude\": {\"value\": [\"wide\"], \"because\": \"what is multiplied first overflows where the result is near " \
+  "FLT_MAX\"}"
+constexpr const char* kLanes = "{" LANES ", " OVERFLOW "}";
+constexpr const char* kLanesOfPowers =
+    "{" LANES
+    ", \"exclude\": {\"value\": [\"code_of_minus_128\", \"wide\"], \"because\": \"psignb leaves -128 as it is, which "
+    "quantize_row_q8_0 does "
+    "not make; scales that are powers of two overflow where the result is near FLT_MAX\"}}";
+constexpr const char* kLanesOfSigns =
+    "{" LANES
+    ", \"exclude\": {\"value\": [\"code_of_minus_128\"], \"because\": \"signs are moved "
+    "from one factor to the other by psignb, which leaves "
+    "-128 as it is; quantize_row_q8_0 makes codes of -127 to 127\"}}";
 // The bound is at least (2 + 4) 2^-24 of the sum of magnitudes, in which the minima are: 2^-11 is 1366 times that, and 2 for the rest.
 constexpr const char* kSumsInHalf =
     "{" LANES
@@ -301,7 +311,10 @@ const char* claim_of_product(const std::string& format) {
   if (format == "q4_1" || format == "q5_1") {
     return kSumsInHalf;
   }
-  constexpr std::array kWithQ8_0 = {"q4_0", "q5_0", "q8_0", "iq4_nl", "mxfp4", "q1_0", "q2_0"};
+  if (format == "mxfp4") {
+    return kLanesOfPowers;
+  }
+  constexpr std::array kWithQ8_0 = {"q4_0", "q5_0", "q8_0", "iq4_nl", "q1_0", "q2_0"};
   return std::find(kWithQ8_0.begin(), kWithQ8_0.end(), format) != kWithQ8_0.end() ? kLanesOfSigns : kLanes;
 }
 

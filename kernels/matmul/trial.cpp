@@ -154,12 +154,11 @@ class MatmulTrial : public Trial {
         const double value = want.special ? NAN : want.sum + b;
         const double sum_abs = want.sum_abs + (std::isfinite(b) ? std::fabs(b) : 0);
         // Scales of 0.5 and over and integers: no sum under 2^22 is rounded.
-        const bool exact = c.exact_inputs() && sum_abs < 0x1p22;
+        const double magnitude =
+            c.claim().exact_blocks ? sum_abs : reference::magnitude_of_products(weights, i, token) + std::fabs(b);
+        const bool exact = c.exact_inputs() && magnitude < 0x1p22;
         const double bound = exact ? 0 : (terms + 4) * 0x1p-24 * sum_abs + 0x1p-140 + terms * underflow;
-        const double claimed =
-            exact || c.claim().exact_blocks
-                ? 0
-                : (terms + 4) * 0x1p-24 * (reference::magnitude_of_products(weights, i, token) + std::fabs(b)) + bound;
+        const double claimed = exact || c.claim().exact_blocks ? 0 : (terms + 4) * 0x1p-24 * magnitude + bound;
         // A NaN that no NaN went into is Inf * 0 or Inf - Inf: Inf is right too.
         const bool inf_too = std::isnan(value) && !want.has_nan && !std::isnan(b);
         c.expect("y", t * range.ldy + r, row[r], {value, bound, inf_too || sum_abs * (1 + 0x1p-16) > FLT_MAX, claimed});
