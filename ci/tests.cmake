@@ -20,6 +20,7 @@ foreach(plugin ci/examples/plugins/dot.c ci/examples/plugins/add.asm ci/plugins/
   target_link_libraries(plugin_${name} PRIVATE Threads::Threads)
   add_dependencies(assay_tests plugin_${name})
 endforeach()
+add_dependencies(assay_tests ${adapters})
 target_compile_options(plugin_dot PRIVATE -O3 -march=x86-64-v3)
 target_compile_options(plugin_claims PRIVATE -O2 -ffp-contract=off)
 target_compile_definitions(assay_tests PRIVATE ASSAY_PLUGINS="${CMAKE_BINARY_DIR}/plugins")
