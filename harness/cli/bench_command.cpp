@@ -30,6 +30,7 @@ namespace {
 struct BenchArguments {
   BenchOptions options;
   PluginFlags plugins;
+  bool all_kernels = false;  ///< --kernel was not given
   uint64_t check_samples = 300;
   uint64_t seed = 1;
   bool json = false;
@@ -84,13 +85,16 @@ size_t count_failed(const std::vector<Verdict>& verdicts) {
   return static_cast<size_t>(std::ranges::count(verdicts, Status::fail, &Verdict::status));
 }
 
-int run_bench(const BenchArguments& a) {
+int run_bench(BenchArguments a) {
   for (const auto& path : {a.json_file, a.markdown_file, a.summary_file}) {
     if (!path.empty()) {
       check_writable(path);
     }
   }
   load_plugins(a.plugins);
+  if (a.all_kernels && !a.plugins.plugins.empty()) {
+    a.options.kernel_glob = kernels_of_plugins();
+  }
   const Cpu cpu = detect_cpu();
   Progress progress;
   CheckOptions check_options;
@@ -286,8 +290,9 @@ int run_tune(const TuneArguments& a) {
 void add_bench_command(CLI::App& app, int& status) {
   auto a = std::make_shared<BenchArguments>();
   auto* command = app.add_subcommand("bench", "time every variant that passes the check, beside the machine's limits");
-  command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")
-      ->capture_default_str();
+  auto* kernel = command->add_option("--kernel", a->options.kernel_glob,
+                                     "globs of kernels, separated by commas; with --plugin: those that it has");
+  kernel->capture_default_str();
   command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")
       ->capture_default_str();
   command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")
@@ -317,7 +322,10 @@ void add_bench_command(CLI::App& app, int& status) {
   command->add_flag("--json", a->json, "the JSON report on stdout");
   command->add_flag("--selftest", a->selftest,
                     "instead: how often is a variant found faster than itself, and a slowed one slower?");
-  command->callback([a, &status] { status = run_bench(*a); });
+  command->callback([a, kernel, &status] {
+    a->all_kernels = kernel->count() == 0;
+    status = run_bench(*a);
+  });
 }
 
 void add_tune_command(CLI::App& app, int& status) {

@@ -32,6 +32,7 @@ struct CheckArguments {
   std::string case_text, replay, save;
   std::string block, force, model;
   std::string cpu;
+  bool all_variants = false;  ///< --variant was not given
   bool no_stepping = false;
   bool exhaustive = false;
   bool large = false;
@@ -102,6 +103,9 @@ int run_check(const CheckArguments& a) {
   const Cpu cpu = detect_cpu();
   std::vector<Verdict> verdicts;
   CheckOptions options = a.options;
+  if (a.all_variants && a.block.empty() && !a.plugins.plugins.empty()) {
+    options.variant_glob = variants_of_plugins();
+  }
   // The header comes with the first verdict: wrong usage prints nothing on stdout.
   bool header = false;
   const auto print = [&](const Verdict& v) {
@@ -188,8 +192,9 @@ void add_check_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("check", "fuzz variants against the double-precision reference");
   auto* kernel = command->add_option("--kernel", a->options.kernel_glob, "globs of kernels, separated by commas")
                      ->capture_default_str();
-  command->add_option("--variant", a->options.variant_glob, "globs of variants (ISAs), separated by commas")
-      ->capture_default_str();
+  auto* variant = command->add_option("--variant", a->options.variant_glob,
+                                      "globs of variants (ISAs), separated by commas; with --plugin: its own");
+  variant->capture_default_str();
   command->add_option("--seed", a->options.seed, "the cases follow from it, on every machine")->capture_default_str();
   auto* samples = command->add_option("--samples", a->options.samples, "for each variant")
                       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
@@ -252,7 +257,10 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--junit", a->junit, "write the verdicts to this file, too, as JUnit's XML for CI systems");
   auto* json = command->add_flag("--json", a->json, "for programs");
   command->add_flag("--github", a->github, "failures as annotations of GitHub Actions, too")->excludes(json);
-  command->callback([a, &status] { status = run_check(*a); });
+  command->callback([a, variant, &status] {
+    a->all_variants = variant->count() == 0;
+    status = run_check(*a);
+  });
 }
 
 }  // namespace assay

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "harness/runtime/plugin.h"
@@ -31,6 +32,24 @@ void load_plugins(const PluginFlags& flags) {
                  fmt::join(library->notes, ", "));
     }
   }
+}
+
+std::string variants_of_plugins() {
+  std::vector<std::string> globs;
+  for (const auto& library : plugins()) {
+    globs.push_back(library->name + ":*");
+  }
+  return fmt::format("{}", fmt::join(globs, ","));
+}
+
+std::string kernels_of_plugins() {
+  std::vector<std::string> names;
+  for (const Kernel& kernel : kernels()) {
+    if (std::ranges::any_of(kernel.variants, [](const Variant& v) { return v.foreign != nullptr; })) {
+      names.push_back(kernel.name);
+    }
+  }
+  return fmt::format("{}", fmt::join(names, ","));
 }
 
 }  // namespace assay

@@ -22,4 +22,8 @@ void add_accept_claims_flag(CLI::App& command, PluginFlags& flags);
 /// InputError as add_plugin does.
 void load_plugins(const PluginFlags& flags);
 
+/// Globs of the variants that the plug-ins have, and of their kernels: what a command is about where its user says nothing else.
+std::string variants_of_plugins();
+std::string kernels_of_plugins();
+
 }  // namespace assay

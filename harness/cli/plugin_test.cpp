@@ -48,6 +48,12 @@ TEST(Plugin, ItsVariantsAreOnTrialLikeOurOwn) {
   EXPECT_NE(list.out.find("plug-in example 1.0 (MIT): "), std::string::npos);
 }
 
+TEST(Plugin, WithoutFurtherWordsItsVariantsAloneAreChecked) {
+  const auto run = run_assay({"check", "--plugin", library("dot"), "--plugin", library("add"), "--samples", "100"});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_NE(run.out.find("2 compiled, 2 runnable here, 2 passed"), std::string::npos) << run.out;
+}
+
 TEST(Plugin, AFailureIsShrunkAndCanBeRepeated) {
   const auto verdict = verdict_of(library("claims"), "add_f32", "claims:blocks-strict");
   EXPECT_EQ(verdict.at("status"), "fail");
