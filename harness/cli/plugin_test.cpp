@@ -48,6 +48,20 @@ TEST(Plugin, ItsVariantsAreOnTrialLikeOurOwn) {
   EXPECT_NE(list.out.find("plug-in example 1.0 (MIT): "), std::string::npos);
 }
 
+TEST(Plugin, OneInRustIsTriedWhereThereIsRust) {
+  const TemporaryFolder folder;
+  const std::string source = std::string(ASSAY_SOURCE_DIR) + "/ci/examples/plugins/mul.rs",
+                    plugin = folder.path("mul.so");
+  const std::string flags = "-O --crate-type cdylib -C target-feature=+avx2,+fma -C panic=abort";
+  if (run_assay({"-c", "command -v rustc", "sh"}, "/bin/sh").status != 0) {
+    GTEST_SKIP() << "no rustc";
+  }
+  const auto build = run_assay({"-c", fmt::format("rustc {} {} -o {}", flags, source, plugin), "sh"}, "/bin/sh");
+  ASSERT_EQ(build.status, 0) << build.err;
+  const auto verdict = verdict_of(plugin, "mul_f32", "rust:loop");
+  EXPECT_TRUE(verdict.at("status") == "pass" || verdict.at("status") == "not-runnable") << verdict.dump(1);
+}
+
 TEST(Plugin, WithoutFurtherWordsItsVariantsAloneAreChecked) {
   const auto run = run_assay({"check", "--plugin", library("dot"), "--plugin", library("add"), "--samples", "100"});
   EXPECT_EQ(run.status, 0) << run.err;

@@ -45,7 +45,7 @@ constexpr size_t kMostFiles = 256;
 /// Of the description that the child leaves for its parent.
 constexpr size_t kMostDescription = size_t{8} << 20;
 constexpr double kMostSeconds = 30;               ///< that loading may take
-constexpr rlim_t kMostMemory = rlim_t{64} << 30;  ///< of addresses, meanwhile
+constexpr rlim_t kMostMemory = rlim_t{16} << 30;  ///< of addresses, meanwhile
 
 // ---- what loading may change, and must not ----
 
@@ -337,8 +337,10 @@ nlohmann::json describe_in_child(const std::string& path, const std::string& arg
     told->bytes = std::min(text.size(), kMostDescription);
   };
   Child child([&] {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their shadows take terabytes of addresses
     const rlimit memory_limit{kMostMemory, kMostMemory};
     setrlimit(RLIMIT_AS, &memory_limit);
+#endif
     for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTERM, SIGALRM}) {
       signal(number, SIG_DFL);
     }

@@ -1,6 +1,6 @@
 // A plug-in in Rust: mul_f32, and the tables of include/assay/plugin.h.
 // rustc -O --crate-type cdylib -C target-feature=+avx2,+fma mul.rs -o mul.so
-#![allow(non_camel_case_types, non_upper_case_globals)]
+#![allow(non_camel_case_types)]
 use std::os::raw::c_char;
 
 type any_fn = unsafe extern "C" fn();
@@ -31,9 +31,6 @@ pub struct assay_plugin {
     files: *const *const c_char,
 }
 
-struct Shared<T>(T);
-unsafe impl<T> Sync for Shared<T> {}
-
 /// z[i] = x[i] * y[i]; z may be x or y, so these are no slices.
 unsafe extern "C" fn mul(z: *mut f32, x: *const f32, y: *const f32, n: usize) {
     for i in 0..n {
@@ -47,41 +44,30 @@ macro_rules! text {
     };
 }
 
+/// Called once; what it returns stays as it is, so it is given away.
 #[no_mangle]
 pub extern "C" fn assay_plugin_v1(_argument: *const c_char) -> *const assay_plugin {
-    static mut VARIANTS: Option<Shared<[assay_variant; 1]>> = None;
-    static mut PLUGIN: Option<Shared<assay_plugin>> = None;
-    unsafe {
-        let run: any_fn = std::mem::transmute(mul as unsafe extern "C" fn(*mut f32, *const f32, *const f32, usize));
-        VARIANTS = Some(Shared([assay_variant {
-            kernel: text!("mul_f32"),
-            label: text!("loop"),
-            contract: 1,
-            features: text!("avx2,fma"),
-            run: Some(run),
-            pack: None,
-            layout: std::ptr::null(),
-            flags: 0,
-            claim: std::ptr::null(),
-            prepare: None,
-        }]));
-        let variants = match &VARIANTS {
-            Some(shared) => shared.0.as_ptr(),
-            None => std::ptr::null(),
-        };
-        PLUGIN = Some(Shared(assay_plugin {
-            abi: 1,
-            size: std::mem::size_of::<assay_plugin>() as u32,
-            name: text!("rust"),
-            version: text!("1.0"),
-            license: text!("MIT"),
-            variants,
-            count: 1,
-            files: std::ptr::null(),
-        }));
-        match &PLUGIN {
-            Some(shared) => &shared.0,
-            None => std::ptr::null(),
-        }
-    }
+    let run: any_fn = unsafe { std::mem::transmute(mul as unsafe extern "C" fn(*mut f32, *const f32, *const f32, usize)) };
+    let variants = Box::leak(Box::new([assay_variant {
+        kernel: text!("mul_f32"),
+        label: text!("loop"),
+        contract: 1,
+        features: text!("avx2,fma"),
+        run: Some(run),
+        pack: None,
+        layout: std::ptr::null(),
+        flags: 0,
+        claim: std::ptr::null(),
+        prepare: None,
+    }]));
+    Box::leak(Box::new(assay_plugin {
+        abi: 1,
+        size: std::mem::size_of::<assay_plugin>() as u32,
+        name: text!("rust"),
+        version: text!("1.0"),
+        license: text!("MIT"),
+        variants: variants.as_ptr(),
+        count: variants.len(),
+        files: std::ptr::null(),
+    }))
 }
