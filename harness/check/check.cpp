@@ -129,9 +129,15 @@ void validate_claim(const Kernel& kernel, const Variant& variant) {
                                    variant.foreign->library->given, variant.name(), name, fmt::join(others, ", ")));
     }
   }
-  if (!claim->allows(kernel, claim->fit(kernel, Shape(kernel.dims().size(), 1)))) {
+  const Shape least = claim->fit(kernel, Shape(kernel.dims().size(), 1));
+  constexpr double kMostWork = 0x1p24;  // of the least shape: there are thousands to be tried
+  if (!claim->allows(kernel, least)) {
     throw InputError(fmt::format("{}: {}: no size is both a multiple and no larger than its claim says",
                                  variant.foreign->library->given, variant.name()));
+  }
+  if (work_of(least) > kMostWork) {
+    throw InputError(fmt::format("{}: {}: its claim leaves no shape small enough to be tried: the least is {}",
+                                 variant.foreign->library->given, variant.name(), kernel.text_of(least)));
   }
 }
 

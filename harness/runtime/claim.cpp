@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kLongestReason = 1000;
 constexpr double kMostFactor = 1e6;
 constexpr size_t kLargestPage = 4096;  // of alignment and over-read, in bytes
-constexpr size_t kLargestSize = size_t{1} << 40;
+constexpr size_t kLargestSize = size_t{1} << 40, kLargestMultiple = size_t{1} << 12;
 constexpr int kDeepestClaim = 4;
 
 InputError bad(const std::string& why) { return InputError("its claim " + why); }
@@ -32,7 +32,8 @@ size_t count(const nlohmann::json& value, const std::string& what, size_t most) 
   return value.get<size_t>();
 }
 
-std::map<std::string, size_t> sizes(const Kernel& kernel, const nlohmann::json& value, const std::string& what) {
+std::map<std::string, size_t> sizes(const Kernel& kernel, const nlohmann::json& value, const std::string& what,
+                                    size_t largest) {
   const auto dims = kernel.dims();
   if (!value.is_object() || value.empty()) {
     throw bad(fmt::format("says {} for {}: write it as {{\"{}\": 32}}", value.dump(), what, dims.front()));
@@ -42,7 +43,7 @@ std::map<std::string, size_t> sizes(const Kernel& kernel, const nlohmann::json& 
     if (std::ranges::count(dims, dim) == 0) {
       throw bad(fmt::format("has '{}' in {}; the sizes of {} are: {}", dim, what, kernel.name, fmt::join(dims, ", ")));
     }
-    all[dim] = count(size, fmt::format("{} of {}", what, dim), kLargestSize);
+    all[dim] = count(size, fmt::format("{} of {}", what, dim), largest);
   }
   return all;
 }
@@ -75,9 +76,9 @@ const std::map<std::string, Reader>& readers() {
          c.exclude = value.get<std::set<std::string>>();
        }},
       {"multiple_of", [](Claim& c, const Kernel& k, const nlohmann::json& value,
-                         const std::string& name) { c.multiple_of = sizes(k, value, name); }},
+                         const std::string& name) { c.multiple_of = sizes(k, value, name, kLargestMultiple); }},
       {"most", [](Claim& c, const Kernel& k, const nlohmann::json& value,
-                  const std::string& name) { c.most = sizes(k, value, name); }},
+                  const std::string& name) { c.most = sizes(k, value, name, kLargestSize); }},
       {"align",
        [](Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
          c.align = count(value, name, kLargestPage);
