@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include "harness/runtime/text.h"
 
 namespace assay {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 /// Text of an XML document: what XML 1.0 has no way to say becomes '?'.
 std::string xml(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : replaced(replaced(text, "\xef\xbf\xbe", "?"), "\xef\xbf\xbf", "?")) {  // U+FFFE and U+FFFF
     switch (c) {
       case '&':
         out += "&amp;";

@@ -156,6 +156,16 @@ const struct assay_plugin* assay_plugin_v1(const char* argument) {
     }
   }
   WAY("stdout") { printf("greetings from a library\n"); }
+  WAY("folder") {
+    if (chdir("/") != 0) {
+      return NULL;
+    }
+  }
+  WAY("descriptors") {
+    for (int i = 3; i < 100; ++i) {
+      close(i);
+    }
+  }
   WAY("thread") {
     pthread_t thread;
     pthread_create(&thread, NULL, sleep_for_good, NULL);

@@ -185,7 +185,12 @@ std::vector<Comparison> compare(const std::vector<BeforeAfter>& samples, double 
   return all;
 }
 
-std::vector<BeforeAfter> pairs_of_reports(const std::string& before, const std::string& after) {
+int least_rounds(size_t comparisons) {
+  return static_cast<int>(std::ceil(std::log2(static_cast<double>(std::max<size_t>(comparisons, 1)) / kAlpha)));
+}
+
+std::vector<BeforeAfter> pairs_of_reports(const std::string& before, const std::string& after,
+                                          std::vector<std::string>& alone) {
   const nlohmann::json reports[] = {read_report(before), read_report(after)};
   std::vector<std::string> differing;
   for (const char* field : {"vendor", "brand", "family", "model", "stepping", "features", "xcr0"}) {
@@ -208,6 +213,13 @@ std::vector<BeforeAfter> pairs_of_reports(const std::string& before, const std::
   for (const auto& [name, samples] : old_samples) {
     if (const auto it = new_samples.find(name); it != new_samples.end()) {
       pairs.push_back({name, samples, it->second, false});
+    } else {
+      alone.push_back(name);
+    }
+  }
+  for (const auto& [name, samples] : new_samples) {
+    if (!old_samples.contains(name)) {
+      alone.push_back(name);
     }
   }
   if (pairs.empty()) {

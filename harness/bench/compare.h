@@ -29,9 +29,14 @@ struct Comparison {
 /// all that are compared by Holm's procedure, so that of a hundred unchanged ones none is accused in 99 runs of 100.
 std::vector<Comparison> compare(const std::vector<BeforeAfter>& samples, double threshold);
 
-/// What of two reports of `assay bench --out` can be compared: variants of one name at one shape. Throws InputError that names the file and what
+/// Paired samples that can show a change at all where so many are compared: were all of them slower, chance would do that less often than 1%
+/// over the number.
+int least_rounds(size_t comparisons);
+
+/// What of two reports of `assay bench --out` can be compared: variants of one name at one shape. `alone` gets the names of what only one has. Throws InputError that names the file and what
 /// is wrong with it, or what differs of their CPUs.
-std::vector<BeforeAfter> pairs_of_reports(const std::string& before, const std::string& after);
+std::vector<BeforeAfter> pairs_of_reports(const std::string& before, const std::string& after,
+                                          std::vector<std::string>& alone);
 
 /// The samples of one job's two variants, the first as it was before. Quiet rounds alone.
 BeforeAfter pair_of(const ShapeTimings& shape, const std::string& before, const std::string& after);

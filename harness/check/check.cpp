@@ -111,6 +111,31 @@ void leave_out_unclaimed(CheckOptions& options) {
   }
 }
 
+/// The shape that the claim is for and that is nearest to `shape`: as Claim::fit has it, or by a few of its steps less or more what the
+/// contract allows.
+Shape claimed_shape(const Kernel& kernel, const Claim& claim, const Shape& shape) {
+  Shape near = claim.fit(kernel, shape);
+  constexpr size_t kMostSteps = 512;
+  const auto dims = kernel.dims();
+  for (size_t d = 0; d < dims.size() && !is_allowed(kernel, near); ++d) {
+    const auto unit = claim.multiple_of.find(dims[d]);
+    const size_t step = unit == claim.multiple_of.end() ? 1 : unit->second;
+    for (size_t i = 1; i < kMostSteps; ++i) {
+      for (const bool less : {true, false}) {
+        Shape other = near;
+        if (less && near[d] < i * step) {
+          continue;
+        }
+        other[d] = less ? near[d] - i * step : near[d] + i * step;
+        if (claim.allows(kernel, other) && is_allowed(kernel, other)) {
+          return other;
+        }
+      }
+    }
+  }
+  return near;
+}
+
 /// Throws InputError for a claim about classes of inputs that the kernel has not, or about all.
 void validate_claim(const Kernel& kernel, const Variant& variant) {
   const Claim* claim = claim_of(variant);
@@ -129,10 +154,10 @@ void validate_claim(const Kernel& kernel, const Variant& variant) {
                                    variant.foreign->library->given, variant.name(), name, fmt::join(others, ", ")));
     }
   }
-  const Shape least = claim->fit(kernel, Shape(kernel.dims().size(), 1));
+  const Shape least = claimed_shape(kernel, *claim, Shape(kernel.dims().size(), 1));
   constexpr double kMostWork = 0x1p24;  // of the least shape: there are thousands to be tried
-  if (!claim->allows(kernel, least)) {
-    throw InputError(fmt::format("{}: {}: no size is both a multiple and no larger than its claim says",
+  if (!claim->allows(kernel, least) || !is_allowed(kernel, least)) {
+    throw InputError(fmt::format("{}: {}: no size that the contract allows is what its claim says",
                                  variant.foreign->library->given, variant.name()));
   }
   if (work_of(least) > kMostWork) {
@@ -281,7 +306,7 @@ CaseId sample_case(const Kernel& kernel, const Variant& variant, uint64_t seed, 
   const size_t aliases = trial_of(kernel).aliases().size();
   id.alias = rng.below(2) == 0 ? 0 : rng.below(aliases);
   if (const Claim* claim = claim_of(variant); claim != nullptr) {
-    id.shape = claim->fit(kernel, id.shape);
+    id.shape = claimed_shape(kernel, *claim, id.shape);
     id.input_class = claim->exclude.contains(to_string(id.input_class)) ? InputClass::normal : id.input_class;
     id.alias = claim->alias ? id.alias : 0;
   }

@@ -165,7 +165,7 @@ int run_check(const CheckArguments& a) {
     }
   }
   if (a.json) {
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     for (const auto& what : not_made) {
       fmt::print("not made here: {}\n", what);

@@ -51,6 +51,8 @@ std::vector<Pair> pairs_of(const CompareArguments& a) {
       const Variant* other = kernel.find(after ? "after:" + v.nickname : v.nickname);
       if (other != nullptr) {
         pairs.push_back({&kernel, &v, other});
+      } else {
+        fmt::print(stderr, "assay: left out: {}/{} is in the old build alone\n", kernel.name, v.nickname);
       }
     }
   }
@@ -110,6 +112,8 @@ std::vector<BeforeAfter> time_pairs(const Cpu& cpu, const std::vector<Pair>& pai
     }
   }
   BenchOptions timed = options;
+  // As many rounds as show anything at all of so many pairs, should half of them be disturbed.
+  timed.repetitions = std::max(timed.repetitions, 2 * least_rounds(jobs.size()));
   timed.on_progress = [&](const std::string& text) { progress.show("compare: " + text); };
   nlohmann::json google;
   std::vector<BeforeAfter> all;
@@ -143,16 +147,15 @@ int status_of(const std::vector<Comparison>& all) {
   return has(Change::worse) ? 1 : has(Change::undecided) ? 3 : 0;
 }
 
-void print(const CompareArguments& a, const std::vector<Comparison>& all) {
+void print(const CompareArguments& a, const std::vector<Comparison>& all, int status) {
   if (a.json) {
     auto json = nlohmann::json::array();
     for (const Comparison& c : all) {
       json.push_back(
           {{"name", c.name}, {"ratio", c.ratio}, {"low", c.low}, {"high", c.high}, {"change", to_string(c.change)}});
     }
-    fmt::print(
-        "{}\n",
-        nlohmann::json{{"threshold", a.percent / 100}, {"comparisons", json}, {"status", status_of(all)}}.dump(2));
+    fmt::print("{}\n",
+               nlohmann::json{{"threshold", a.percent / 100}, {"comparisons", json}, {"status", status}}.dump(2));
     return;
   }
   fmt::print("{:<52} {:>8} {:>18}  {}\n", "variant and shape", "after/", "99% interval",
@@ -224,8 +227,12 @@ int run_selftest(const Cpu& cpu, const CompareArguments& a) {
 int run_compare(const CompareArguments& a) {
   std::vector<Comparison> all;
   if (!a.before.empty()) {
-    all = compare(pairs_of_reports(a.before, a.after), a.percent / 100);
-    print(a, all);
+    std::vector<std::string> alone;
+    all = compare(pairs_of_reports(a.before, a.after, alone), a.percent / 100);
+    for (const auto& name : alone) {
+      fmt::print(stderr, "assay: left out: only one of the reports has {}\n", name);
+    }
+    print(a, all, status_of(all));
     return status_of(all);
   }
   const Cpu cpu = detect_cpu();
@@ -245,8 +252,9 @@ int run_compare(const CompareArguments& a) {
   }
   Progress progress;
   all = compare_builds(cpu, a, pairs, progress);
-  print(a, all);
-  return good ? status_of(all) : 1;
+  const int status = good ? status_of(all) : 1;
+  print(a, all, status);
+  return status;
 }
 
 }  // namespace

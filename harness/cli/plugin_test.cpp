@@ -154,10 +154,11 @@ TEST(Plugin, WhatItOffersWrongIsRefused) {
            Wrong{"claim-unknown", "its claim has 'writes', which cannot be claimed; what can: alias, align"},
            Wrong{"claim-dim", "its claim has 'm' in multiple_of; the sizes of add_f32 are: n"},
            Wrong{"claim-class", "its claim excludes inputs of the class 'normal'"},
-           Wrong{"claim-sizes", "no size is both a multiple and no larger than its claim says"},
+           Wrong{"claim-sizes", "no size that the contract allows is what its claim says"},
            Wrong{"crash", "crashes when it is loaded, or asked what it offers: SIGSEGV"},
            Wrong{"abort", "crashes when it is loaded, or asked what it offers: SIGABRT"},
            Wrong{"exit", "ends the process when it is loaded"},
+           Wrong{"descriptors", "closes file descriptors that are not its own"},
            Wrong{"heap", "crashes when it is loaded"},
            Wrong{"memory", "crashes when it is loaded"},
        }) {
@@ -200,7 +201,7 @@ TEST(Plugin, WhatLoadingItChangesIsToldAndUndone) {
   };
   for (const auto& [way, text] :
        {Change{"thread", "starts 1 threads"}, Change{"signal", "changes what is done on SIGTRAP"},
-        Change{"mask", "changes which signals are blocked"},
+        Change{"mask", "changes which signals are blocked"}, Change{"folder", "changes the working folder"},
         Change{"flush", "so that subnormals become zeros in the whole process"},
         Change{"round", "changes the control word of the x87 unit"}}) {
     const auto run = run_assay({"check", "--plugin", hostile(way), "--variant", "hostile:*", "--samples", "300"});

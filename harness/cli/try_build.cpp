@@ -56,10 +56,10 @@ bool is_one_of(const std::string& text, std::initializer_list<const char*> all) 
 /// The compiler's command, which may have arguments: "ccache g++".
 std::vector<std::string> compiler_of(const TryOptions& options, bool is_c) {
   const char* environment = std::getenv(is_c ? "CC" : "CXX");
-  std::string command = !options.compiler.empty() ? options.compiler
-                        : environment != nullptr  ? environment
-                        : is_c                    ? find_tool({"cc", "gcc", "clang"})
-                                                  : find_tool({"c++", "g++", "clang++"});
+  std::string command = !options.compiler.empty()                        ? options.compiler
+                        : environment != nullptr && *environment != '\0' ? environment
+                        : is_c                                           ? find_tool({"cc", "gcc", "clang"})
+                                                                         : find_tool({"c++", "g++", "clang++"});
   std::vector<std::string> words;
   for (size_t begin = 0; begin < command.size();) {
     const size_t end = std::min(command.find(' ', begin), command.size());
@@ -133,6 +133,17 @@ std::string header_folder(const std::string& kernel) {
   return name;
 }
 
+/// As it stands between quotes in C.
+std::string c_text(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                       std::string_view("/._-+ :,=@").find(c) != std::string_view::npos;
+    out += plain ? std::string(1, c) : fmt::format("\\{:03o}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 /// C that makes a plug-in of the functions of an object that is linked with it, or of a library that it loads.
 std::string wrapper(const TryOptions& options, const std::string& isa, const std::string& library) {
   const Kernel& kernel = find_kernel(options.kernel);
@@ -181,15 +192,17 @@ const struct assay_plugin* assay_plugin_v1(const char* argument) {{
 }}
 )",
       options.kernel, label.substr(0, 60), kernel.contract->version, fmt::join(features, ","),
-      generates ? "assay_is_generator" : "0", library);
+      generates ? "assay_is_generator" : "0", c_text(library));
   return text;
 }
 
 /// A folder that is removed at the end.
 class WorkFolder {
  public:
-  WorkFolder() : path_((std::filesystem::temp_directory_path() / "assay_try_XXXXXX").string()) {
-    if (mkdtemp(path_.data()) == nullptr) {
+  WorkFolder() {
+    std::error_code error;
+    path_ = (std::filesystem::temp_directory_path(error) / "assay_try_XXXXXX").string();
+    if (error || mkdtemp(path_.data()) == nullptr) {
       throw InputError(fmt::format("cannot make a folder {}: free space, or name another one with TMPDIR", path_));
     }
   }
@@ -250,7 +263,7 @@ std::string compile(const TryOptions& options, const std::string& isa, const Wor
 
 }  // namespace
 
-std::string build_plugin(const TryOptions& options) {
+void validate(const TryOptions& options) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(options.file, error)) {
     throw InputError(fmt::format("{}: {}", options.file, error ? error.message() : "is no regular file"));
@@ -261,11 +274,28 @@ std::string build_plugin(const TryOptions& options) {
         fmt::format("{}: what '{}' files are is not known; those that can be tried: .c .cc .cpp .cxx .asm .s .S .o .so",
                     options.file, extension));
   }
-  const std::string isa = options.isa.empty() ? native_isa() : find_isa(options.isa).name;
+  if (!options.isa.empty()) {
+    find_isa(options.isa);
+  }
   if (!options.kernel.empty()) {
     find_kernel(options.kernel);
   }
-  const std::string file = std::filesystem::absolute(options.file).lexically_normal();
+  const auto is_identifier = [](const std::string& name) {
+    return std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '$'; });
+  };
+  if (!is_identifier(options.symbol)) {
+    throw InputError(fmt::format("--symbol {} is no name of a function", quote(options.symbol)));
+  }
+}
+
+std::string build_plugin(const TryOptions& given) {
+  validate(given);
+  TryOptions options = given;
+  options.file = std::filesystem::absolute(given.file).lexically_normal();
+  std::error_code error;
+  const std::string extension = extension_of(options.file);
+  const std::string isa = options.isa.empty() ? native_isa() : options.isa;
+  const std::string& file = options.file;
   const WorkFolder folder;
   const bool is_library = extension == ".so";
   const std::string object = is_one_of(extension, {".o", ".so"}) ? file : compile(options, isa, folder);
@@ -280,8 +310,10 @@ std::string build_plugin(const TryOptions& options) {
     }
     const auto names = names_of(options, isa, "");
     if (std::ranges::none_of(names, [&](const auto& name) { return defines(object, name); })) {
-      throw InputError(fmt::format("{}: it defines none of {}, {}, ...; name its function with --symbol", options.file,
-                                   names.front(), names.size() > 1 ? names[1] : ""));
+      throw InputError(names.size() == 1
+                           ? fmt::format("{}: it defines no {}", options.file, names.front())
+                           : fmt::format("{}: it defines none of {}, {}, ...; name its function with --symbol",
+                                         options.file, names[0], names[1]));
     }
   }
   const std::string out_folder = std::filesystem::path(default_profile_path()).parent_path() / "try";
@@ -290,7 +322,7 @@ std::string build_plugin(const TryOptions& options) {
   check_writable(out);
   const std::string library = folder / "plugin.so";
   std::vector<std::string> link = compiler_of(options, is_one_of(extension, {".c", ".s", ".S", ".asm"}));
-  link.insert(link.end(), {"-shared", "-fPIC", "-Wl,-z,now", "-o", library});
+  link.insert(link.end(), {"-shared", "-fPIC", "-Wl,-z,now", "-Wl,-z,noexecstack", "-o", library});
   if (!is_plugin) {
     const std::string source = folder / "wrapper.c";
     const std::string wrapped = folder / "wrapper.o";

@@ -15,6 +15,9 @@ struct TryOptions {
   std::vector<std::string> flags;  ///< after all others
 };
 
+/// Throws InputError for a file that is none, of an unknown kind, or an unknown kernel or ISA.
+void validate(const TryOptions& options);
+
 /// The plug-in that the file becomes: a path in the cache folder, or the file itself if it is one. What the compiler says goes to stderr
 /// as it is. Throws InputError if it does not compile or has no such function, MachineError where there is no compiler.
 std::string build_plugin(const TryOptions& options);

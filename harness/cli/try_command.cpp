@@ -179,7 +179,7 @@ int try_once(const TryArguments& a) {
     progress.clear();
   }
   if (a.json) {
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   if (summary.exit_status() == 3) {
     throw MachineError("nothing was checked: this machine runs none of it");
@@ -189,6 +189,7 @@ int try_once(const TryArguments& a) {
 
 /// Tries the file now and at each change of it, in a process of its own, until Ctrl-C.
 int watch(const TryArguments& a) {
+  validate(a.build);  // what is wrong now is wrong at each change
   std::filesystem::file_time_type last{};
   for (;;) {
     std::error_code error;

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <xmmintrin.h>
@@ -110,14 +111,15 @@ class QuietStdout {
     kept_ = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     dup2(STDERR_FILENO, STDOUT_FILENO);
   }
-  ~QuietStdout() {
-    std::fflush(stdout);
-    if (kept_ >= 0) {
-      dup2(kept_, STDOUT_FILENO);
-      close(kept_);
-    }
-  }
   QuietStdout(const QuietStdout&) = delete;
+  /// As it was. False: what kept it was closed.
+  bool restore() {
+    std::fflush(stdout);
+    const bool was_open = kept_ >= 0;
+    const bool good = !was_open || dup2(kept_, STDOUT_FILENO) >= 0;
+    close(kept_);
+    return good && fcntl(STDERR_FILENO, F_GETFD) >= 0;
+  }
 
  private:
   int kept_;
@@ -168,10 +170,23 @@ void apart(std::vector<std::string>& notes, const F& load) {
   const MachineModes before = machine_modes();
   const size_t threads_before = thread_count();
   const auto objects_before = loaded_objects();
-  {
-    const QuietStdout quiet;
-    load();
+  const int folder = open(".", O_PATH | O_CLOEXEC);
+  struct stat folder_before {
+  }, folder_after{};
+  stat(".", &folder_before);
+  QuietStdout quiet;
+  load();
+  if (!quiet.restore()) {
+    throw InputError("closes file descriptors that are not its own, stdout or stderr among them");
   }
+  stat(".", &folder_after);
+  if (folder_before.st_ino != folder_after.st_ino || folder_before.st_dev != folder_after.st_dev) {
+    notes.emplace_back("changes the working folder");
+    if (fchdir(folder) != 0) {
+      throw InputError("changes the working folder, and it cannot be changed back");
+    }
+  }
+  close(folder);
   restore(before, notes);
   if (const size_t threads = thread_count(); threads > threads_before) {
     notes.push_back(fmt::format("starts {} threads", threads - threads_before));

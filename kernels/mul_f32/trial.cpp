@@ -7,14 +7,15 @@ namespace {
 
 class MulF32Trial : public Trial {
  public:
-  std::vector<std::string> aliases() const override { return {"none", "z=x", "z=y"}; }
+  std::vector<std::string> aliases() const override { return {"none", "z=x", "z=y", "z=x=y"}; }
 
   void run(Case& c) const override {
     const size_t n = c.dim(0);
     auto* kernel = c.fn<mul_f32_fn>();
     const auto x = c.input<float>("x", n);
-    const auto y = c.input<float>("y", n);
-    auto* z = c.output<float>("z", n, c.alias() == 1 ? &x : c.alias() == 2 ? &y : nullptr);
+    const auto other = c.input<float>("y", n);
+    const auto& y = c.alias() == 3 ? x : other;
+    auto* z = c.output<float>("z", n, c.alias() % 2 == 1 ? &x : c.alias() == 2 ? &y : nullptr);
     c.call(kernel, z, x.data, y.data, n);
     if (c.timing()) {
       return;
