@@ -22,7 +22,7 @@ constexpr size_t kLargestPage = 4096;  // of alignment and over-read, in bytes
 constexpr size_t kLargestSize = size_t{1} << 40, kLargestMultiple = size_t{1} << 12;
 constexpr int kDeepestClaim = 4;
 
-InputError bad(const std::string& why) { return InputError("its claim " + why); }
+InputError bad(const std::string& why) { return InputError(fmt::format("its claim {}", why)); }
 
 /// A whole number from 1 on.
 size_t count(const nlohmann::json& value, const std::string& what, size_t most) {
