@@ -3,27 +3,32 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <deque>
-
 #include "harness/runtime/error.h"
 
 namespace assay {
 
-BenchSelftest bench_selftest(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
-  std::deque<Kernel> copies;    // jobs point into it
-  std::vector<TimingJob> jobs;  // two for each variant: against itself, and against its slowed copy
+std::deque<Kernel> copies_to_compare(const std::vector<Verdict>& verdicts, const BenchOptions& options) {
+  std::deque<Kernel> copies;
   for (const auto& kernel : kernels()) {
     if (!glob_match(options.kernel_glob, kernel.name)) {
       continue;
     }
     for (const Variant* variant : passing_variants(kernel, verdicts, options.variant_glob)) {
-      const ShapeClass shape_class = trial_of(kernel).shape_classes(cpu.caches).front();
       Kernel& copy = copies.emplace_back(Kernel{kernel.name, kernel.contract, {*variant, *variant, *variant}});
       copy.variants[1].defect = "again";
       copy.variants[2].defect = kSlowed;
-      jobs.push_back({&copy, {&copy.variants[0], &copy.variants[1]}, shape_class});
-      jobs.push_back({&copy, {&copy.variants[2], &copy.variants[0]}, shape_class});
     }
+  }
+  return copies;
+}
+
+BenchSelftest bench_selftest(const Cpu& cpu, const std::vector<Verdict>& verdicts, const BenchOptions& options) {
+  const std::deque<Kernel> copies = copies_to_compare(verdicts, options);
+  std::vector<TimingJob> jobs;  // two for each variant: against itself, and against its slowed copy
+  for (const Kernel& copy : copies) {
+    const ShapeClass shape_class = trial_of(copy).shape_classes(cpu.caches).front();
+    jobs.push_back({&copy, {&copy.variants[0], &copy.variants[1]}, shape_class});
+    jobs.push_back({&copy, {&copy.variants[2], &copy.variants[0]}, shape_class});
   }
   nlohmann::json google;
   const auto shapes = time_shapes(jobs, options, google);

@@ -1,7 +1,13 @@
 #pragma once
+#include <deque>
+
 #include "harness/bench/bench.h"
 
 namespace assay {
+
+/// For each variant that passed and matches a kernel of three: the variant, the same under another name, and slowed by a tenth. Jobs may point
+/// into it.
+std::deque<Kernel> copies_to_compare(const std::vector<Verdict>& verdicts, const BenchOptions& options);
 
 /// How far timings can be trusted here: for each variant, the same code timed as if it were two variants, and beside a
 /// copy that runs exactly 10% longer.

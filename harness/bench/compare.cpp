@@ -12,6 +12,7 @@
 
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/profile.h"
 #include "harness/runtime/text.h"
 
 namespace assay {
@@ -117,13 +118,14 @@ nlohmann::json read_report(const std::string& path) {
   const auto bad = [&](const std::string& why) {
     return InputError(fmt::format("{}: {}; give a file that `assay bench --out` wrote", path, why));
   };
-  bool too_deep = false;
-  const auto limit_depth = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
-    too_deep = too_deep || depth > kDeepest;
-    return !too_deep;
-  };
-  auto json = nlohmann::json::parse(read_small_file(path, kLargest), limit_depth, false);
-  if (too_deep || !json.is_object() || !json.contains("schema_version") || !json.contains("shapes")) {
+  const std::string text = read_small_file(path, kLargest);
+  nlohmann::json json;
+  try {
+    json = parse_json(text, kDeepest);
+  } catch (const std::exception&) {
+    throw bad("is no report");
+  }
+  if (!json.is_object() || !json.contains("schema_version") || !json.contains("shapes")) {
     throw bad("is no report");
   }
   if (json["schema_version"] != 1) {
@@ -193,14 +195,12 @@ std::vector<BeforeAfter> pairs_of_reports(const std::string& before, const std::
                                           std::vector<std::string>& alone) {
   const nlohmann::json reports[] = {read_report(before), read_report(after)};
   std::vector<std::string> differing;
-  for (const char* field : {"vendor", "brand", "family", "model", "stepping", "features", "xcr0"}) {
-    const auto of = [&](const nlohmann::json& report) {
-      const auto cpu = report.find("cpu");
-      return cpu == report.end() || !cpu->is_object() || !cpu->contains(field) ? nlohmann::json() : cpu->at(field);
-    };
-    if (of(reports[0]) != of(reports[1]) || of(reports[0]).is_null()) {
-      differing.push_back(
-          fmt::format("{} {} and {}", field, one_line(of(reports[0]).dump(), 80), one_line(of(reports[1]).dump(), 80)));
+  const nlohmann::json cpus[] = {cpu_identity(reports[0].value("cpu", nlohmann::json())),
+                                 cpu_identity(reports[1].value("cpu", nlohmann::json()))};
+  for (const char* field : kCpuIdentity) {
+    const nlohmann::json& value = cpus[0].at(field);
+    if (const nlohmann::json& other = cpus[1].at(field); other != value || value.is_null()) {
+      differing.push_back(fmt::format("{} {} and {}", field, one_line(value.dump(), 80), one_line(other.dump(), 80)));
     }
   }
   if (!differing.empty()) {

@@ -40,6 +40,9 @@ void fill_codes(std::span<uint8_t> bytes, InputClass c, Rng& rng) {
   }
 }
 
+/// Makes a code of -128 one of -127.
+void avoid_minus128(uint8_t& code) { code = code == 0x80 ? 0x81 : code; }
+
 // In the class special a few scales of the whole buffer are special: were it one in 64, nearly every result of a
 // product of matrices would be NaN, and none would show that rows and tokens stay apart.
 uint64_t count_of_specials(InputClass c, size_t places, Rng& rng) {
@@ -95,11 +98,11 @@ void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputCla
   }
 }
 
-void without_least_code(std::span<uint8_t> blocks) {
+void without_code_of_minus128(std::span<uint8_t> blocks) {
   constexpr size_t kBytes = 34, kScale = 2;
   for (size_t i = 0; i < blocks.size(); ++i) {
-    if (i % kBytes >= kScale && blocks[i] == 0x80) {
-      blocks[i] = 0x81;
+    if (i % kBytes >= kScale) {
+      avoid_minus128(blocks[i]);
     }
   }
 }
@@ -113,7 +116,7 @@ void fill_q8_k_blocks(std::span<uint8_t> bytes, InputClass c, Rng& rng) {
       int sum = 0;
       for (size_t j = 4 + 16 * i; j < 20 + 16 * i; ++j) {
         uint8_t& code = bytes[at + j];
-        code = code == 0x80 ? 0x81 : code;  // -127
+        avoid_minus128(code);
         sum += static_cast<int8_t>(code);
       }
       write_u16(&bytes[at + 260 + 2 * i], static_cast<unsigned>(sum));
@@ -133,7 +136,7 @@ void fill_i8_s_tokens(std::span<uint8_t> bytes, size_t tokens, InputClass c, Rng
     write_wide_scale(token.data(), draw_scale(c, rng), c, rng);
     uint32_t sum = 0;
     for (uint8_t& code : token.subspan(8)) {
-      code = code == 0x80 ? 0x81 : code;  // -127
+      avoid_minus128(code);
       sum += static_cast<uint32_t>(static_cast<int8_t>(code));
     }
     write_u32(&token[4], sum);

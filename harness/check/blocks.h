@@ -13,7 +13,7 @@ namespace assay {
 void fill_blocks(std::span<uint8_t> bytes, const weight_format& format, InputClass c, Rng& rng);
 
 /// Makes codes of -128 in blocks of Q8_0 -127.
-void without_least_code(std::span<uint8_t> blocks);
+void without_code_of_minus128(std::span<uint8_t> blocks);
 
 /// Blocks of Q8_K: codes of -127 to 127, with their sums, and scales of a magnitude of up to 2^110.
 void fill_q8_k_blocks(std::span<uint8_t> bytes, InputClass c, Rng& rng);

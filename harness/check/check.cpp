@@ -444,14 +444,7 @@ std::string elements_of(const CaseId& id) {
     }
     std::memcpy(text, all.data(), std::min(all.size(), kMost - 1));
   });
-  const auto begin = Clock::now();
-  while (!child.poll()) {
-    if (std::chrono::duration<double>(Clock::now() - begin).count() > kSeconds) {
-      return "";
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return child.end().empty() ? text : "";
+  return child.wait_for(kSeconds) && child.end().empty() ? text : "";
 }
 
 Verdict run_in_child(const std::string& kernel, const std::string& variant, double timeout,

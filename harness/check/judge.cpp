@@ -19,11 +19,13 @@ template <class F>
 void Judge::keep(const char* what, size_t index, const std::string& got, const std::string& want, const F& compare) {
   constexpr size_t kMost = 8, kMostBefore = 3;  // elements, and those before the first wrong one
   bool wrong = false;
+  recording_ = false;
   try {
     compare();
   } catch (const Mismatch&) {
     wrong = true;
   }
+  recording_ = true;
   const bool found = std::ranges::any_of(recorded_, &Element::wrong);
   if (found && recorded_.size() >= kMost) {
     return;
@@ -35,19 +37,14 @@ void Judge::keep(const char* what, size_t index, const std::string& got, const s
 }
 
 void Judge::expect(const char* what, size_t index, float got, const Expected& want) {
-  if (!recording_) {
-    judge(what, index, got, want);
-    return;
-  }
-  const double bound = std::max(want.bound, want.claimed) * factor_;
-  keep(what, index, fmt::format("{:.9g}", got),
-       bound == 0 ? fmt::format("{:.9g}", want.value) : fmt::format("{:.9g} +- {:.3g}", want.value, bound),
-       [&] { judge(what, index, got, want); });
-}
-
-void Judge::judge(const char* what, size_t index, float got, const Expected& want) {
   const double value = want.value;
   const double bound = std::max(want.bound, want.claimed) * factor_;
+  if (recording_) {
+    keep(what, index, fmt::format("{:.9g}", got),
+         bound == 0 ? fmt::format("{:.9g}", value) : fmt::format("{:.9g} +- {:.3g}", value, bound),
+         [&] { expect(what, index, got, want); });
+    return;
+  }
   if (want.overflow && !std::isfinite(got)) {
     return;
   }
@@ -88,10 +85,8 @@ void Judge::judge(const char* what, size_t index, float got, const Expected& wan
 
 void Judge::expect_bits(const char* what, size_t index, float got, float want) {
   if (recording_) {
-    recording_ = false;
     keep(what, index, fmt::format("{:.9g}", got), fmt::format("{:.9g}", want),
          [&] { expect_bits(what, index, got, want); });
-    recording_ = true;
     return;
   }
   if ((std::isnan(got) && std::isnan(want)) || std::bit_cast<uint32_t>(got) == std::bit_cast<uint32_t>(want)) {
@@ -103,9 +98,7 @@ void Judge::expect_bits(const char* what, size_t index, float got, float want) {
 
 void Judge::expect_equal(const char* what, size_t index, int64_t got, int64_t want) {
   if (recording_) {
-    recording_ = false;
     keep(what, index, fmt::format("{}", got), fmt::format("{}", want), [&] { expect_equal(what, index, got, want); });
-    recording_ = true;
     return;
   }
   if (got != want) {

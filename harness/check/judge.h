@@ -67,7 +67,6 @@ class Judge {
   const ErrorStats& errors() const { return errors_; }
 
  private:
-  void judge(const char* what, size_t index, float got, const Expected& want);
   /// One element to be kept; it is wrong where `compare` throws Mismatch.
   template <class F>
   void keep(const char* what, size_t index, const std::string& got, const std::string& want, const F& compare);

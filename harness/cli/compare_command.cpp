@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "harness/bench/bench_selftest.h"
 #include "harness/bench/compare.h"
 #include "harness/bench/progress.h"
 #include "harness/check/check.h"
@@ -194,19 +195,11 @@ int run_selftest(const Cpu& cpu, const CompareArguments& a) {
   options.variant_glob = a.options.variant_glob;
   options.samples = 100;
   const auto verdicts = check(cpu, options);
-  std::deque<Kernel> copies;
+  const std::deque<Kernel> copies = copies_to_compare(verdicts, a.options);
   std::vector<Pair> same, slowed;
-  for (const Kernel& kernel : kernels()) {
-    for (const Variant* variant : passing_variants(kernel, verdicts, a.options.variant_glob)) {
-      if (!glob_match(a.options.kernel_glob, kernel.name)) {
-        continue;
-      }
-      Kernel& copy = copies.emplace_back(Kernel{kernel.name, kernel.contract, {*variant, *variant, *variant}});
-      copy.variants[1].defect = "again";
-      copy.variants[2].defect = kSlowed;
-      same.push_back({&copy, &copy.variants[0], &copy.variants[1]});
-      slowed.push_back({&copy, &copy.variants[0], &copy.variants[2]});
-    }
+  for (const Kernel& copy : copies) {
+    same.push_back({&copy, &copy.variants[0], &copy.variants[1]});
+    slowed.push_back({&copy, &copy.variants[0], &copy.variants[2]});
   }
   if (same.empty()) {
     throw InputError("nothing to time: no variant with a passing verdict matches");

@@ -22,6 +22,41 @@ const std::map<std::string, Gelu> kGelus = {{"erf", Gelu::erf}, {"tanh", Gelu::t
 const std::map<std::string, PieceRule> kPieceRules = {{"sentence-pieces", PieceRule::sentence_pieces},
                                                       {"longest-match", PieceRule::longest_match}};
 
+/// What is forced has no verdict of a profile: of plug-ins it gets one here.
+void check_forced(const Cpu& cpu, const ModelFlags& flags) {
+  const char* environment = std::getenv("ASSAY_FORCE");
+  auto forced = read_force(cpu, environment == nullptr ? "" : environment, "ASSAY_FORCE");
+  for (const auto& [kernel, label] : read_force(cpu, flags.force, "--force")) {
+    forced[kernel] = label;
+  }
+  for (const auto& [kernel, label] : forced) {
+    const Variant& variant = find_variant(kernel + "/" + label);
+    if (!variant.foreign) {
+      continue;
+    }
+    CheckOptions options;
+    options.kernel_glob = kernel;
+    options.variant_glob = label;
+    options.samples = 300;
+    options.accept_claims = flags.plugins.accept_claims;
+    const Verdict verdict = check(cpu, options).front();
+    const Claim* claim = claim_of(variant);
+    if (claim != nullptr && verdict.may_be_chosen() && !claim->fits_the_runner()) {
+      throw InputError(fmt::format("{} is forced, and the runner does not keep what it asks for: {}", variant.name(),
+                                   text_of_claim(verdict)));
+    }
+    if (!verdict.may_be_chosen()) {
+      throw InputError(verdict.status == Status::claimed
+                           ? fmt::format("{} is forced, and does not keep its contract, only what it claims: give "
+                                         "--accept-claims to use it all the same: {}",
+                                         variant.name(), text_of_claim(verdict))
+                           : fmt::format("{} is forced, and {}: {}\n    {}", variant.name(),
+                                         verdict.status == Status::fail ? "failed its check" : "cannot run here",
+                                         verdict.reason, verdict.reproduce));
+    }
+  }
+}
+
 }  // namespace
 
 std::string name_of(CacheType type) {
@@ -69,45 +104,6 @@ Tokenizer make_tokenizer(const GgufFile& file, const ModelFlags& flags) {
   }
   return tokenizer;
 }
-
-namespace {
-
-/// What is forced has no verdict of a profile: of plug-ins it gets one here.
-void check_forced(const Cpu& cpu, const ModelFlags& flags) {
-  const char* environment = std::getenv("ASSAY_FORCE");
-  auto forced = read_force(cpu, environment == nullptr ? "" : environment, "ASSAY_FORCE");
-  for (const auto& [kernel, label] : read_force(cpu, flags.force, "--force")) {
-    forced[kernel] = label;
-  }
-  for (const auto& [kernel, label] : forced) {
-    const Variant& variant = find_variant(kernel + "/" + label);
-    if (!variant.foreign) {
-      continue;
-    }
-    CheckOptions options;
-    options.kernel_glob = kernel;
-    options.variant_glob = label;
-    options.samples = 300;
-    options.accept_claims = flags.plugins.accept_claims;
-    const Verdict verdict = check(cpu, options).front();
-    const Claim* claim = claim_of(variant);
-    if (claim != nullptr && verdict.may_be_chosen() && !claim->fits_the_runner()) {
-      throw InputError(fmt::format("{} is forced, and the runner does not keep what it asks for: {}", variant.name(),
-                                   text_of_claim(verdict)));
-    }
-    if (!verdict.may_be_chosen()) {
-      throw InputError(verdict.status == Status::claimed
-                           ? fmt::format("{} is forced, and does not keep its contract, only what it claims: give "
-                                         "--accept-claims to use it all the same: {}",
-                                         variant.name(), text_of_claim(verdict))
-                           : fmt::format("{} is forced, and {}: {}\n    {}", variant.name(),
-                                         verdict.status == Status::fail ? "failed its check" : "cannot run here",
-                                         verdict.reason, verdict.reproduce));
-    }
-  }
-}
-
-}  // namespace
 
 Dispatch make_dispatch(const Cpu& cpu, const ModelFlags& flags) {
   load_plugins(flags.plugins);

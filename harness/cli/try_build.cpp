@@ -53,21 +53,27 @@ bool is_one_of(const std::string& text, std::initializer_list<const char*> all) 
   return std::ranges::any_of(all, [&](const char* one) { return text == one; });
 }
 
-/// The compiler's command, which may have arguments: "ccache g++".
-std::vector<std::string> compiler_of(const TryOptions& options, bool is_c) {
-  const char* environment = std::getenv(is_c ? "CC" : "CXX");
-  std::string command = !options.compiler.empty()                        ? options.compiler
-                        : environment != nullptr && *environment != '\0' ? environment
-                        : is_c                                           ? find_tool({"cc", "gcc", "clang"})
-                                                                         : find_tool({"c++", "g++", "clang++"});
+/// Between blanks.
+std::vector<std::string> words_of(const std::string& text) {
   std::vector<std::string> words;
-  for (size_t begin = 0; begin < command.size();) {
-    const size_t end = std::min(command.find(' ', begin), command.size());
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(' ', begin), text.size());
     if (end != begin) {
-      words.push_back(command.substr(begin, end - begin));
+      words.push_back(text.substr(begin, end - begin));
     }
     begin = end + 1;
   }
+  return words;
+}
+
+/// The compiler's command, which may have arguments: "ccache g++".
+std::vector<std::string> compiler_of(const TryOptions& options, bool is_c) {
+  const char* environment = std::getenv(is_c ? "CC" : "CXX");
+  const std::string command = !options.compiler.empty()                        ? options.compiler
+                              : environment != nullptr && *environment != '\0' ? environment
+                              : is_c                                           ? find_tool({"cc", "gcc", "clang"})
+                                                                               : find_tool({"c++", "g++", "clang++"});
+  auto words = words_of(command);
   if (words.empty()) {
     throw MachineError("there is no compiler: install g++, or name one with --cxx");
   }
@@ -86,25 +92,23 @@ std::string native_isa() {
   return best;
 }
 
-std::vector<std::string> words_of(const std::string& flags) {
-  std::vector<std::string> words;
-  for (size_t begin = 0; begin < flags.size();) {
-    const size_t end = std::min(flags.find(' ', begin), flags.size());
-    words.push_back(flags.substr(begin, end - begin));
-    begin = end + 1;
+/// What the object or library defines for others, as nm lists it.
+class Symbols {
+ public:
+  explicit Symbols(const std::string& object) {
+    const bool is_library = extension_of(object) == ".so";
+    const ToolResult nm = run_tool({"nm", is_library ? "-gD" : "-g", "--defined-only", object}, "", kMostSeconds);
+    if (nm.status != 0) {
+      throw InputError(
+          fmt::format("{}: is no object or library that can be linked: {}", object, one_line(nm.err, 300)));
+    }
+    list_ = nm.out;
   }
-  return words;
-}
+  bool contain(const std::string& name) const { return list_.find(" " + name + "\n") != std::string::npos; }
 
-/// Whether the object or library defines the symbol for others.
-bool defines(const std::string& object, const std::string& symbol) {
-  const bool is_library = extension_of(object) == ".so";
-  const ToolResult nm = run_tool({"nm", is_library ? "-gD" : "-g", "--defined-only", object}, "", kMostSeconds);
-  if (nm.status != 0) {
-    throw InputError(fmt::format("{}: is no object or library that can be linked: {}", object, one_line(nm.err, 300)));
-  }
-  return nm.out.find(" " + symbol + "\n") != std::string::npos;
-}
+ private:
+  std::string list_;
+};
 
 /// Names that the kernel's function may have, the likeliest first.
 std::vector<std::string> names_of(const TryOptions& options, const std::string& isa, const std::string& part) {
@@ -170,7 +174,6 @@ std::string wrapper(const TryOptions& options, const std::string& isa, const std
   std::string label = std::filesystem::path(options.file).stem();
   std::ranges::replace_if(
       label, [](unsigned char c) { return std::isalnum(c) == 0 && c != '_' && c != '.' && c != '+' && c != '-'; }, '_');
-  std::vector<std::string> features = declared.features;
   text += fmt::format(
       R"(static struct assay_variant variant = {{"{}", "{}", {}, "{}", 0, 0, 0, {}, 0, 0}};
 #define FIRST(table, to)                                                                      \
@@ -191,7 +194,7 @@ const struct assay_plugin* assay_plugin_v1(const char* argument) {{
   return &plugin;
 }}
 )",
-      options.kernel, label.substr(0, 60), kernel.contract->version, fmt::join(features, ","),
+      options.kernel, label.substr(0, 60), kernel.contract->version, fmt::join(declared.features, ","),
       generates ? "assay_is_generator" : "0", c_text(library));
   return text;
 }
@@ -299,7 +302,8 @@ std::string build_plugin(const TryOptions& given) {
   const WorkFolder folder;
   const bool is_library = extension == ".so";
   const std::string object = is_one_of(extension, {".o", ".so"}) ? file : compile(options, isa, folder);
-  const bool is_plugin = defines(object, "assay_plugin_v1");
+  const Symbols symbols(object);
+  const bool is_plugin = symbols.contain("assay_plugin_v1");
   if (is_library && is_plugin) {
     return file;
   }
@@ -309,7 +313,7 @@ std::string build_plugin(const TryOptions& given) {
           fmt::format("{}: which kernel is it? Say so with --kernel; `assay list` has them", options.file));
     }
     const auto names = names_of(options, isa, "");
-    if (std::ranges::none_of(names, [&](const auto& name) { return defines(object, name); })) {
+    if (std::ranges::none_of(names, [&](const auto& name) { return symbols.contain(name); })) {
       throw InputError(names.size() == 1
                            ? fmt::format("{}: it defines no {}", options.file, names.front())
                            : fmt::format("{}: it defines none of {}, {}, ...; name its function with --symbol",

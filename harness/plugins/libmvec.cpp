@@ -1,49 +1,21 @@
 // glibc's vector functions on trial: `assay check --plugin libmvec.so[:LIBRARY]`. What is declared here is their interface, the
 // vector ABI of x86-64 (https://sourceware.org/glibc/wiki/libmvec): b, c, d and e in a name stand for SSE, AVX, AVX2 and AVX-512.
 #include <dlfcn.h>
-#include <immintrin.h>
 
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "assay/plugin.h"
+#include "harness/plugins/exp_of_vectors.h"
 #include "kernels/exp_f32/kernel.h"
 
 namespace {
 
-// A function of whole vectors, and the kernel that calls it; what is left behind the last of them is padded with zeroes. A macro,
-// as the calling convention of vectors depends on the target, which a template cannot be given.
-#define EXP(label, isa, Vector)                                                 \
-  Vector (*label##_of_vector)(Vector);                                          \
-  __attribute__((target(isa))) void label(float* y, const float* x, size_t n) { \
-    constexpr size_t lanes = sizeof(Vector) / sizeof(float);                    \
-    Vector v;                                                                   \
-    for (; n >= lanes; n -= lanes, x += lanes, y += lanes) {                    \
-      std::memcpy(&v, x, sizeof v);                                             \
-      v = label##_of_vector(v);                                                 \
-      std::memcpy(y, &v, sizeof v);                                             \
-    }                                                                           \
-    if (n != 0) {                                                               \
-      float rest[lanes] = {};                                                   \
-      for (size_t i = 0; i < n; ++i) {                                          \
-        rest[i] = x[i];                                                         \
-      }                                                                         \
-      std::memcpy(&v, rest, sizeof v);                                          \
-      v = label##_of_vector(v);                                                 \
-      std::memcpy(rest, &v, sizeof v);                                          \
-      for (size_t i = 0; i < n; ++i) {                                          \
-        y[i] = rest[i];                                                         \
-      }                                                                         \
-    }                                                                           \
-  }
-
-EXP(b, "sse2", __m128)
-EXP(c, "avx", __m256)
-EXP(d, "avx2", __m256)
-EXP(e, "avx512f", __m512)
-#undef EXP
+EXP_OF_VECTORS(b, "sse2", __m128)
+EXP_OF_VECTORS(c, "avx", __m256)
+EXP_OF_VECTORS(d, "avx2", __m256)
+EXP_OF_VECTORS(e, "avx512f", __m512)
 
 /// What the library itself says of its accuracy; the contract asks for 1 ULP.
 constexpr char kClaim[] =

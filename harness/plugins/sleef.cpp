@@ -1,54 +1,26 @@
 // SLEEF's vector functions on trial: `assay check --plugin sleef.so[:LIBRARY]`. Nothing of SLEEF is built or included: what is
 // declared here is the C interface that its sleef.h has.
 #include <dlfcn.h>
-#include <immintrin.h>
 
 #include <cstdio>
-#include <cstring>
 #include <vector>
 
 #include "assay/plugin.h"
+#include "harness/plugins/exp_of_vectors.h"
 #include "kernels/exp_f32/kernel.h"
 
 namespace {
 
-// A function of whole vectors, and the kernel that calls it; what is left behind the last of them is padded with zeroes. A macro,
-// as the calling convention of vectors depends on the target, which a template cannot be given.
-#define EXP(label, isa, Vector)                                                 \
-  Vector (*label##_of_vector)(Vector);                                          \
-  __attribute__((target(isa))) void label(float* y, const float* x, size_t n) { \
-    constexpr size_t lanes = sizeof(Vector) / sizeof(float);                    \
-    Vector v;                                                                   \
-    for (; n >= lanes; n -= lanes, x += lanes, y += lanes) {                    \
-      std::memcpy(&v, x, sizeof v);                                             \
-      v = label##_of_vector(v);                                                 \
-      std::memcpy(y, &v, sizeof v);                                             \
-    }                                                                           \
-    if (n != 0) {                                                               \
-      float rest[lanes] = {};                                                   \
-      for (size_t i = 0; i < n; ++i) {                                          \
-        rest[i] = x[i];                                                         \
-      }                                                                         \
-      std::memcpy(&v, rest, sizeof v);                                          \
-      v = label##_of_vector(v);                                                 \
-      std::memcpy(rest, &v, sizeof v);                                          \
-      for (size_t i = 0; i < n; ++i) {                                          \
-        y[i] = rest[i];                                                         \
-      }                                                                         \
-    }                                                                           \
-  }
-
-EXP(c, "sse2", float)
-EXP(purec, "sse2", float)
-EXP(purecfma, "fma", float)
-EXP(sse2, "sse2", __m128)
-EXP(sse4, "sse4.1", __m128)
-EXP(avx2128, "avx2,fma", __m128)
-EXP(avx, "avx", __m256)
-EXP(avx2, "avx2,fma", __m256)
-EXP(avx512f, "avx512f", __m512)
-EXP(avx512fnofma, "avx512f", __m512)
-#undef EXP
+EXP_OF_VECTORS(c, "sse2", float)
+EXP_OF_VECTORS(purec, "sse2", float)
+EXP_OF_VECTORS(purecfma, "fma", float)
+EXP_OF_VECTORS(sse2, "sse2", __m128)
+EXP_OF_VECTORS(sse4, "sse4.1", __m128)
+EXP_OF_VECTORS(avx2128, "avx2,fma", __m128)
+EXP_OF_VECTORS(avx, "avx", __m256)
+EXP_OF_VECTORS(avx2, "avx2,fma", __m256)
+EXP_OF_VECTORS(avx512f, "avx512f", __m512)
+EXP_OF_VECTORS(avx512fnofma, "avx512f", __m512)
 
 std::vector<assay_variant> variants;
 

@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "harness/runtime/error.h"
@@ -82,6 +84,18 @@ void Child::kill() {
   ::kill(pid_, SIGKILL);
   waitpid(pid_, &status_, 0);
   ended_ = true;
+}
+
+bool Child::wait_for(double seconds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (!poll()) {
+    if (std::chrono::steady_clock::now() > end) {
+      kill();
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 double Child::cpu_seconds() const {

@@ -31,6 +31,8 @@ class Child {
   /// Whether it has ended; afterwards end() tells how.
   bool poll();
   void kill();
+  /// Until it has ended. False: it had not within so many seconds, and was killed.
+  bool wait_for(double seconds);
   /// CPU time of all its threads so far; 0 once it has ended.
   double cpu_seconds() const;
   /// Whether it sleeps: it waits for something, and not for a processor. False where /proc does not tell.

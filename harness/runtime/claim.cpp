@@ -164,13 +164,12 @@ bool Claim::fits_the_runner() const { return align <= alignof(float) && over_rea
 Claim parse_claim(const Kernel& kernel, std::string_view json) {
   Claim claim;
   try {
-    const auto limit_depth = [](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
-      if (depth > kDeepestClaim) {
-        throw bad(fmt::format("is nested over {} levels deep", kDeepestClaim));
-      }
-      return true;
-    };
-    const auto all = nlohmann::json::parse(json, limit_depth);
+    nlohmann::json all;
+    try {
+      all = parse_json(json, kDeepestClaim);
+    } catch (const InputError& e) {
+      throw bad(e.what());
+    }
     if (!all.is_object() || all.empty()) {
       throw bad("is no JSON object that says something");
     }

@@ -13,14 +13,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <span>
-#include <thread>
 #include <utility>
 
 #include "assay/plugin.h"
@@ -365,13 +363,8 @@ nlohmann::json describe_in_child(const std::string& path, const std::string& arg
       tell(e.what(), true);
     }
   });
-  const auto begin = std::chrono::steady_clock::now();
-  while (!child.poll()) {
-    if (std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() > kMostSeconds) {
-      child.kill();
-      throw InputError(fmt::format("was not loaded within {} s", kMostSeconds));
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  if (!child.wait_for(kMostSeconds)) {
+    throw InputError(fmt::format("was not loaded within {} s", kMostSeconds));
   }
   if (told->bytes == 0) {
     throw InputError(child.end().empty()

@@ -89,11 +89,12 @@ std::string build_id() {
   return id.empty() ? "none" : id;
 }
 
-nlohmann::json cpu_identity(const Cpu& cpu) {
-  const nlohmann::json all = assay::to_json(cpu);
+nlohmann::json cpu_identity(const Cpu& cpu) { return cpu_identity(assay::to_json(cpu)); }
+
+nlohmann::json cpu_identity(const nlohmann::json& cpu) {
   nlohmann::json identity;
-  for (const char* field : {"vendor", "brand", "family", "model", "stepping", "features", "xcr0"}) {
-    identity[field] = all.at(field);
+  for (const char* field : kCpuIdentity) {
+    identity[field] = cpu.is_object() && cpu.contains(field) ? cpu.at(field) : nlohmann::json();
   }
   return identity;
 }
@@ -102,12 +103,6 @@ Profile parse_profile(const std::string& path, std::string_view text) {
   const auto bad = [&](const std::string& why) {
     return BadProfile(
         fmt::format("{}: {}; make a new one with `assay tune --out {}`", path, one_line(why, 1000), path));
-  };
-  const auto limit_depth = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
-    if (depth > kDeepestProfile) {
-      throw bad(fmt::format("is nested over {} levels deep", kDeepestProfile));
-    }
-    return true;
   };
   // Text for people, which is printed.
   const auto line = [&](const nlohmann::json& object, const char* field) {
@@ -124,7 +119,7 @@ Profile parse_profile(const std::string& path, std::string_view text) {
     return value.get<uint64_t>();
   };
   try {
-    const auto json = nlohmann::json::parse(text, limit_depth);
+    const auto json = parse_json(text, kDeepestProfile);
     if (!json.is_object() || !json.contains("schema_version")) {
       throw bad("is no assay profile: it has no schema_version");
     }

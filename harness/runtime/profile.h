@@ -41,8 +41,11 @@ std::string default_profile_path();
 /// The GNU build ID of this executable, in hex.
 std::string build_id();
 
-/// What of a CPU must be equal for a profile to hold.
+/// What of a CPU must be equal for a profile to hold, or for times to be compared: fields of to_json(Cpu).
+inline constexpr const char* kCpuIdentity[] = {"vendor", "brand", "family", "model", "stepping", "features", "xcr0"};
 nlohmann::json cpu_identity(const Cpu& cpu);
+/// The same of a CPU as to_json(Cpu) has it, in a file: null for what it does not say.
+nlohmann::json cpu_identity(const nlohmann::json& cpu);
 
 /// Throws InputError naming the file and what is wrong in it (not JSON, another schema version, a missing field, an
 /// unknown kernel or variant, a choice without a verdict that passed or kept its claim).

@@ -25,16 +25,14 @@ struct Variant {
   std::string kernel;
   std::string isa;
   std::string file;  ///< source, relative to the repository; or the plug-in
-  AnyFn
-      run;  ///< `<kernel>_<isa>`: the kernel itself, or for a JIT variant its generator; nullptr of a plug-in: see run_of
-  AnyFn pack;  ///< `<kernel>_pack_<isa>`, or nullptr where the kernel has no pack step
+  AnyFn run;         ///< `<kernel>_<isa>`: the kernel itself, or for a JIT variant its generator. Call run_of
+  AnyFn pack;        ///< `<kernel>_pack_<isa>`, or nullptr where the kernel has no pack step. Call pack_of
   bool jit;
-  std::string nickname =
-      {};  ///< tells it from other variants of the same ISA or plug-in; "" for the one that is named for it
-  std::string defect = {};  ///< of a planted defect (ci/defects/): what it is called; "" for true variants
-  std::string symbol = {};  ///< the name of its function in the executable
-  std::string layout = {};  ///< of its packed weights: variants of one layout share them; "": a layout of its own
-  std::string code = {};    ///< hash of its sources, compiler and flags; "" where nobody made one
+  std::string nickname = {};  ///< tells it from others of its ISA or plug-in; "" for the one that is named for the ISA
+  std::string defect = {};    ///< of a planted defect (ci/defects/): what it is called; "" for true variants
+  std::string symbol = {};    ///< the name of its function in the executable
+  std::string layout = {};    ///< of its packed weights: variants of one layout share them; "": a layout of its own
+  std::string code = {};      ///< hash of its sources, compiler and flags; "" where nobody made one
   /// The generator's parameters, as the contract has them; empty: the contract's values.
   std::vector<size_t> parameters = {};
   std::shared_ptr<const Foreign> foreign = {};  ///< of a plug-in's variant

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <nlohmann/json.hpp>
+
+#include "harness/runtime/error.h"
 
 namespace assay {
 namespace {
@@ -66,6 +69,15 @@ std::string shell_word(std::string_view text) {
     return std::string(text);
   }
   return fmt::format("'{}'", replaced(text, "'", "'\\''"));
+}
+
+nlohmann::json parse_json(std::string_view text, int most_depth) {
+  return nlohmann::json::parse(text, [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    if (depth > most_depth) {
+      throw InputError(fmt::format("is nested over {} levels deep", most_depth));
+    }
+    return true;
+  });
 }
 
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {

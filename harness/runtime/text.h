@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,10 @@ std::string quote(std::string_view text);
 
 /// Text as one word of a shell's command line: as it is where that is one, else in single quotes.
 std::string shell_word(std::string_view text);
+
+/// JSON from somebody else: copies and comparisons of it recurse. Throws InputError for what is nested deeper than that, and
+/// nlohmann::json::parse_error.
+nlohmann::json parse_json(std::string_view text, int most_depth);
 
 /// `text` with `to` in each place of `from`, which is not empty.
 std::string replaced(std::string_view text, std::string_view from, std::string_view to);

@@ -98,7 +98,7 @@ class MatmulTrial : public Trial {
         bytes[i] = draw_power(c.input_class(), rng);
       }
       if (c.claim().exclude.contains(kCodeOfMinus128) && format_.gguf_type == find_format("q8_0").gguf_type) {
-        without_least_code(bytes);
+        without_code_of_minus128(bytes);
       }
     });
     const auto x = c.input<uint8_t>("x", tokens * x_bytes, [&](std::span<uint8_t> bytes, Rng& rng) {
@@ -109,7 +109,7 @@ class MatmulTrial : public Trial {
       } else {
         fill_blocks(bytes, find_format("q8_0"), c.input_class(), rng);
         if (c.claim().exclude.contains(kCodeOfMinus128)) {
-          without_least_code(bytes);
+          without_code_of_minus128(bytes);
         }
       }
     });
