@@ -97,13 +97,15 @@ def gguf_seeds():
 
 def choice(**changes):
     return {"kernel": "dot_f32", "class": "L1", "shape": [1000], "cold": False, "variant": "scalar", "why": "the only variant with a passing verdict", "code": "0123456789abcdef",
+            "parameters": [], "ratios": {"scalar": [1.0, 1.0, 1.0]},
             "verdict": {"status": "pass", "samples": 300, "max_ulp": 1.5, "seed": 1, "worst_error_over_bound": 0.25},
             "timing": {"median_ns": 100.5, "low_ns": 99.0, "high_ns": 101.0, "tie": False}} | changes
 
 
 def profile(choices, **changes):
     cpu = {"vendor": "AuthenticAMD", "brand": "A CPU", "family": 25, "model": 1, "stepping": 1, "features": ["avx", "sse2"], "xcr0": "0x7"}
-    return json.dumps({"schema_version": 3, "cpu": cpu, "date": "2026-01-01T00:00:00Z", "choices": choices} | changes)
+    evidence = {"dot_f32/scalar": {"code": "0123456789abcdef", "contract": 2, "verdict": {"status": "pass", "samples": 300}}}
+    return json.dumps({"schema_version": 5, "cpu": cpu, "date": "2026-01-01T00:00:00Z", "compiler": "GCC 12.2.0", "evidence": evidence, "choices": choices} | changes)
 
 
 def profile_seeds():
@@ -116,6 +118,8 @@ def profile_seeds():
     yield "no_samples", profile([choice(verdict={"status": "pass", "samples": 0})])
     yield "negative", profile([choice(shape=[-1])])
     yield "numbers", profile([choice(timing=[1e308, -0.0, 2 ** 64, -2 ** 63, 0.1])])
+    yield "ratios", profile([choice(ratios={"scalar": [1.0, 0.9, 0.8]})])
+    yield "no_evidence", profile([choice(ratios={"scalar": [1, 1, 1], "jit_avx2[0]": [1, 1, 1]})])
     yield "schema_1", profile([], schema_version=1)
     yield "deep", profile([choice(timing=json.loads("[" * 20 + "]" * 20))])
     yield "text", profile([], date="\u00e9\u20ac\U0001f642\\\" \u001b[2J")

@@ -20,6 +20,29 @@ bool is_checked(const ShapeTimings& timed, const std::vector<Verdict>& verdicts)
   });
 }
 
+nlohmann::json evidence_of(const Verdict& v) {
+  return {{"status", to_string(v.status)},
+          {"samples", v.samples},
+          {"worst_error_over_bound", v.errors.worst_over_bound},
+          {"max_ulp", v.errors.max_ulp},
+          {"seed", v.seed}};
+}
+
+/// Of each variant that was timed at all of `shapes`.
+std::map<std::string, Ratio> ratios_of(std::span<const ShapeTimings> shapes) {
+  std::map<std::string, Ratio> ratios;
+  for (const Timing& t : shapes.front().timings) {
+    Ratio worst{t.ratio, t.ratio_low, t.ratio_high};
+    for (const ShapeTimings& shape : shapes.subspan(1)) {
+      const Timing& there = *shape.find(t.variant);
+      worst = {std::max(worst.median, there.ratio), std::max(worst.low, there.ratio_low),
+               std::max(worst.high, there.ratio_high)};
+    }
+    ratios[t.variant] = worst;
+  }
+  return ratios;
+}
+
 /// What to use near `shape_class`, by the timings of `shapes`.
 Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_class,
                  const std::vector<Verdict>& verdicts) {
@@ -35,11 +58,8 @@ Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_c
   c.code = find_variant(c.kernel + "/" + c.variant).code;
   c.shape = shape_class.shape;
   c.cold = shape_class.cold;
-  c.verdict = {{"status", to_string(verdict->status)},
-               {"samples", verdict->samples},
-               {"worst_error_over_bound", verdict->errors.worst_over_bound},
-               {"max_ulp", verdict->errors.max_ulp},
-               {"seed", verdict->seed}};
+  c.verdict = evidence_of(*verdict);
+  c.ratios = ratios_of(shapes);
   c.timing = {{"shape", timed.shape_class.shape},
               {"median_ns", t.median_ns},
               {"low_ns", t.low_ns},
@@ -74,6 +94,7 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
   Profile profile;
   profile.cpu = cpu_identity(cpu);
   profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  profile.compiler = compiler();
   for (const auto sizes : by_class(shapes)) {
     const ShapeClass& own = sizes.front().shape_class;
     if (!is_checked(sizes.front(), verdicts)) {
@@ -82,6 +103,13 @@ Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::
     profile.choices.push_back(choice_of(sizes.first(std::min<size_t>(sizes.size(), 2)), own, verdicts));
     for (size_t i = 1; i + 1 < sizes.size(); ++i) {
       profile.choices.push_back(choice_of(sizes.subspan(i, 2), middle_of(sizes, i), verdicts));
+    }
+  }
+  for (const Verdict& v : verdicts) {
+    if (v.may_be_chosen()) {
+      const Kernel& kernel = find_kernel(v.kernel);
+      profile.evidence[v.kernel + "/" + v.variant] = {kernel.find(v.variant)->code, kernel.contract->version,
+                                                      evidence_of(v)};
     }
   }
   return profile;

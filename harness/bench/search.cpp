@@ -90,6 +90,10 @@ void take_over(Choice& choice, const SearchResult& result, const ShapeTimings& t
   choice.timing["low_ns"] = t.low_ns;
   choice.timing["high_ns"] = t.high_ns;
   choice.timing["runner_up"] = result.chosen;
+  for (auto& [label, ratio] : choice.ratios) {  // those before were over what was the fastest then
+    ratio = {ratio.median * (1 + result.gain), ratio.low * (1 + result.gain), ratio.high * (1 + result.gain)};
+  }
+  choice.ratios[result.best] = {};
   choice.why =
       fmt::format("{}: {:.2f}x faster than {}, found by a search",
                   find_kernel(result.kernel).text_of_parameters(best.parameters), 1 + result.gain, result.chosen);

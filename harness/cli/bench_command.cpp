@@ -164,23 +164,34 @@ void print_shapes(const Cpu& cpu, const BenchOptions& options) {
   }
 }
 
-/// What the profile at `path` chose, where it holds on this CPU. InputError if the file is no profile.
-std::vector<Choice> choices_before(const std::string& path, const Cpu& cpu) {
+/// The profile at `path`, where it holds on this CPU; else none. InputError if the file is no profile.
+Profile profile_before(const std::string& path, const Cpu& cpu) {
   if (!std::filesystem::exists(path)) {
     return {};
   }
-  const Profile profile = read_profile(path);
-  return refusal(profile, cpu).empty() ? profile.choices : std::vector<Choice>();
+  Profile profile = read_profile(path);
+  return refusal(profile, cpu).empty() ? profile : Profile();
 }
 
-/// Adds of `others` those that are of another kernel or shape than each of `choices`.
-void add_others(std::vector<Choice>& choices, const std::vector<Choice>& others) {
-  const std::vector<Choice> own = choices;
-  std::ranges::copy_if(others, std::back_inserter(choices), [&](const Choice& other) {
-    return std::ranges::none_of(own, [&](const Choice& c) {
-      return c.kernel == other.kernel && c.shape == other.shape && c.cold == other.cold;
-    });
-  });
+/// Adds the choices of `before` that are of another kernel or shape than each of `profile`.
+void add_others(Profile& profile, const Profile& before) {
+  const std::vector<Choice> own = profile.choices;
+  for (Choice other : before.choices) {
+    if (std::ranges::any_of(own, [&](const Choice& c) {
+          return c.kernel == other.kernel && c.shape == other.shape && c.cold == other.cold;
+        })) {
+      continue;
+    }
+    for (const auto& [label, ratio] : other.ratios) {
+      const std::string name = other.kernel + "/" + label.substr(0, label.find('['));
+      const Evidence& evidence = before.evidence.at(name);
+      if (profile.evidence.try_emplace(name, evidence).first->second.code != evidence.code) {
+        other.ratios.clear();  // they are of other code
+        break;
+      }
+    }
+    profile.choices.push_back(other);
+  }
 }
 
 /// What searching the generators' parameters gained.
@@ -243,7 +254,7 @@ int run_tune(const TuneArguments& a) {
   }
   const std::string path = a.out.empty() ? default_profile_path() : a.out;
   check_writable(path);
-  const std::vector<Choice> kept = a.model.empty() ? std::vector<Choice>() : choices_before(path, cpu);
+  const Profile kept = a.model.empty() ? Profile() : profile_before(path, cpu);
   Progress progress;
   CheckOptions check_options;
   check_options.accept_claims = a.plugins.accept_claims;
@@ -282,7 +293,7 @@ int run_tune(const TuneArguments& a) {
       a.search ? search_parameters(cpu, verdicts, profile, options) : std::vector<SearchResult>();
   progress.clear();
   const std::vector<Choice> chosen = profile.choices;
-  add_others(profile.choices, kept);
+  add_others(profile, kept);
   write_profile(path, profile);
   print_tuning(a, path, chosen, searched, verdicts);
   return count_failed(verdicts) > 0 ? 1 : 0;

@@ -153,6 +153,8 @@ void add_commands(CLI::App& app, int& status) {
   add_bench_command(app, status);
   add_compare_command(app, status);
   add_tune_command(app, status);
+  add_merge_command(app, status);
+  add_export_command(app, status);
   add_predict_command(app, status);
   add_run_command(app, status);
   add_chat_command(app, status);

@@ -73,6 +73,10 @@ Words minimal(const std::string& command, const std::string& but) {
   if (command == "perplexity" && but != "--file") {
     words.insert(words.end(), {"--file", "a.txt"});
   }
+  if (command == "merge") {
+    if (but != "PROFILES") words.emplace_back("a.json");
+    if (but != "--out") words.insert(words.end(), {"--out", "fleet.json"});
+  }
   if (command == "quantize" || command == "convert") {
     if (but != "IN") words.emplace_back("in.gguf");
     if (but != "OUT") words.emplace_back("out.gguf");

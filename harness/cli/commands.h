@@ -13,6 +13,8 @@ void add_try_command(CLI::App& app, int& status);
 void add_bench_command(CLI::App& app, int& status);
 void add_compare_command(CLI::App& app, int& status);
 void add_tune_command(CLI::App& app, int& status);
+void add_merge_command(CLI::App& app, int& status);
+void add_export_command(CLI::App& app, int& status);
 void add_predict_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);
 void add_chat_command(CLI::App& app, int& status);

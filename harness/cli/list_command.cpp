@@ -33,6 +33,8 @@ void print_json(const Cpu& cpu) {
                       {"reason", status.reason},
                       {"file", v.file},
                       {"contract", kernel.contract->version},
+                      {"code", v.code},
+                      {"sizes", kernel.dims()},
                       {"layout", v.layout}});
     }
   }

@@ -12,6 +12,7 @@ namespace {
 
 struct Feature {
   std::string name;
+  CpuidBit cpuid;
   std::vector<std::string> implies;  ///< each above it in the table
   std::set<std::string> executes;
   uint64_t xcr0;
@@ -173,6 +174,19 @@ const Isa& find_isa(std::string_view name) {
   }
   return *it;
 }
+
+namespace {
+const Feature& known_feature(std::string_view name) {
+  if (const Feature* feature = find_feature(name)) {
+    return *feature;
+  }
+  throw InputError(fmt::format("there is no feature '{}'", name));
+}
+}  // namespace
+
+CpuidBit cpuid_bit(std::string_view feature) { return known_feature(feature).cpuid; }
+
+uint64_t xcr0_of(std::string_view feature) { return known_feature(feature).xcr0; }
 
 std::set<std::string> features_of_level(std::string_view level) {
   const auto features = level_features(level);

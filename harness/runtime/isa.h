@@ -17,6 +17,13 @@ struct IsaPeak {
   std::string int8;    ///< and bytes
 };
 
+/// Where CPUID tells of a feature.
+struct CpuidBit {
+  uint32_t leaf, subleaf;
+  int reg;  ///< 0 to 3: EAX to EDX
+  int bit;
+};
+
 /// All that is known of an ISA: a row of isas.json, or what add_isa made.
 struct Isa {
   std::string name;
@@ -44,6 +51,10 @@ const Isa& add_isa(std::string_view features);
 
 /// Throws InputError that lists the names.
 const Isa& find_isa(std::string_view name);
+
+/// Where CPUID tells of a feature, and the register state that it needs. Throws InputError for a name that isas.json does not have.
+CpuidBit cpuid_bit(std::string_view feature);
+uint64_t xcr0_of(std::string_view feature);
 
 /// Features of a level of x86-64 and those below it: "v3". Throws InputError for another name.
 std::set<std::string> features_of_level(std::string_view level);

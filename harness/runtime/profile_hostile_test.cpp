@@ -20,6 +20,10 @@ json right_profile() {
   return {{"schema_version", Profile::kSchemaVersion},
           {"cpu", {{"vendor", "AuthenticAMD"}, {"brand", "A CPU"}, {"family", 25}, {"features", {"avx", "sse2"}}}},
           {"date", "2026-01-01T00:00:00Z"},
+          {"compiler", "GCC 12.2.0"},
+          {"evidence",
+           {{kernel.variants.front().name(),
+             {{"code", "0123456789abcdef"}, {"contract", 1}, {"verdict", {{"status", "pass"}, {"samples", 300}}}}}}},
           {"choices",
            {{{"kernel", kernel.name},
              {"class", "L1"},
@@ -30,6 +34,7 @@ json right_profile() {
              {"code", "0123456789abcdef"},
              {"parameters", json::array()},
              {"verdict", {{"status", "pass"}, {"samples", 300}}},
+             {"ratios", {{kernel.variants.front().isa, {1.0, 1.0, 1.0}}}},
              {"timing", {{"median_ns", 100.5}}}}}}};
 }
 
@@ -86,10 +91,11 @@ TEST(HostileProfile, EveryFieldOfEveryOtherType) {
     }
   }
   EXPECT_GT(refused, places.size() * values.size() / 2);
-  for (const char* place :
-       {"/cpu", "/cpu/brand", "/choices/0/code", "/date", "/choices", "/choices/0", "/choices/0/kernel",
-        "/choices/0/class", "/choices/0/variant", "/choices/0/why", "/choices/0/shape", "/choices/0/shape/0",
-        "/choices/0/verdict", "/choices/0/verdict/samples", "/schema_version"}) {
+  for (const std::string& place : std::vector<std::string>{
+           "/cpu", "/cpu/brand", "/choices/0/code", "/date", "/choices", "/choices/0", "/choices/0/kernel",
+           "/choices/0/class", "/choices/0/variant", "/choices/0/why", "/choices/0/shape", "/choices/0/shape/0",
+           "/choices/0/verdict", "/choices/0/verdict/samples",
+           "/choices/0/ratios/" + kernels().front().variants.front().isa, "/schema_version", "/compiler"}) {
     for (const json& value : {json(-1), json(1.5), json("\x1b[2J"), json(nullptr)}) {
       json changed = right;
       changed[json::json_pointer(place)] = value;

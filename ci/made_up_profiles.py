@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Writes profiles as `assay tune` does, of CPUs that nobody measured: to try `merge` and `export` on many. Every time in them is made up, and
+their brands say so.
+
+  ci/made_up_profiles.py ASSAY FOLDER [--cpus N] [--repeats N] [--kernels GLOB] [--seed N]
+
+FOLDER gets cpu<k>_<repeat>.json for k in [0, cpus): what a CPU runs follows from its features, of which there are those of ci/expected_cpus.py in
+turn; repeats of one CPU differ by a noise of a percent.
+"""
+import argparse
+import fnmatch
+import json
+import os
+import random
+import subprocess
+
+import expected_cpus
+
+# For sizes that a contract names: a few of each.
+SIZES = {
+    "n": [[512], [1000], [16384], [100003], [4194304]],
+    "rows": [[4096, 4096, 1], [4096, 4096, 128], [256, 256, 1]],
+    "n_q": [[1, 1024, 64, 4], [64, 256, 64, 4]],
+    "tokens": [[1, 8, 64, 64], [128, 8, 128, 64]],
+}
+# What an ISA takes of the time of the simplest, about.
+WORTH = {"scalar": 1, "x87": 1.6, "auto_v2": 0.4, "sse": 0.38, "auto_v3": 0.2, "avx2": 0.19, "jit_avx2": 0.185, "avx_vnni": 0.15,
+         "auto_v4": 0.13, "avx512": 0.12, "jit_avx512": 0.118, "avx512_vnni": 0.09, "avx512_bf16": 0.1, "jit_avx512_vnni": 0.088}
+
+
+def shapes_of(sizes):
+    for first, shapes in SIZES.items():
+        if sizes[0] == first:
+            return [(s + [8] * len(sizes))[: len(sizes)] for s in shapes]
+    raise SystemExit(f"made_up_profiles: no sizes for {sizes}")
+
+
+def cpu_of(k):
+    names = [n for n in expected_cpus.FEATURES]
+    name = names[k % len(names)]
+    features = sorted(expected_cpus.FEATURES[name] | expected_cpus.COMMON)
+    return name, {"vendor": "GenuineIntel", "brand": f"made up, like {name} (number {k})", "family": 6, "model": 200 + k, "stepping": 1,
+                  "features": features, "xcr0": "0xe7"}
+
+
+def profile(variants, k, random_of_cpu, random_of_run):
+    name, cpu = cpu_of(k)
+    isas = set(expected_cpus.ISAS[name])
+    evidence, choices = {}, []
+    verdict = {"status": "pass", "samples": 2000, "worst_error_over_bound": 0.25, "max_ulp": 1, "seed": 1}
+    for kernel, rows in variants.items():
+        runs = [v for v in rows if v["isa"] in isas]
+        for v in runs:
+            evidence[f"{kernel}/{v['variant']}"] = {"code": v["code"], "contract": v["contract"], "verdict": verdict}
+        for shape in shapes_of(rows[0]["sizes"]):
+            times = {v["variant"]: WORTH[v["isa"]] * random_of_cpu.uniform(0.8, 1.25) for v in runs}
+            times = {label: t * random_of_run.uniform(0.995, 1.005) for label, t in times.items()}
+            least = min(times.values())
+            ratios = {label: [round(t / least, 4), round(t / least * 0.99, 4), round(t / least * 1.01, 4)] for label, t in times.items()}
+            best = min(times, key=times.get)
+            code = next(v["code"] for v in runs if v["variant"] == best)
+            choices.append({"kernel": kernel, "class": "x".join(map(str, shape)), "shape": shape, "cold": False, "variant": best,
+                            "why": "made up", "code": code, "verdict": verdict, "timing": {"control_ratio": 1.004}, "ratios": ratios,
+                            "parameters": []})
+    return {"schema_version": 5, "cpu": cpu, "date": "2026-01-01T00:00:00Z", "compiler": "made up", "evidence": evidence, "choices": choices}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("assay")
+    parser.add_argument("folder")
+    parser.add_argument("--cpus", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--kernels", default="*")
+    parser.add_argument("--seed", type=int, default=1)
+    a = parser.parse_args()
+    variants = {}
+    for v in json.loads(subprocess.run([a.assay, "list", "--json"], check=True, stdout=subprocess.PIPE).stdout):
+        if any(fnmatch.fnmatch(v["kernel"], glob) for glob in a.kernels.split(",")):
+            variants.setdefault(v["kernel"], []).append(v)
+    os.makedirs(a.folder, exist_ok=True)
+    for k in range(a.cpus):
+        for repeat in range(a.repeats):
+            text = json.dumps(profile(variants, k, random.Random(f"{a.seed} {k}"), random.Random(f"{a.seed} {k} {repeat}")))
+            with open(f"{a.folder}/cpu{k}_{repeat}.json", "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

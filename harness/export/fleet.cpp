@@ -1,0 +1,265 @@
+#include "harness/export/fleet.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "harness/runtime/atomic_file.h"
+#include "harness/runtime/error.h"
+#include "harness/runtime/text.h"
+#include "harness/runtime/usable_cpus.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kLargestFleet = size_t{256} << 20;
+constexpr int kDeepestFleet = 20;
+
+/// What a choice is for.
+struct RowKey {
+  std::string kernel;
+  Shape shape;
+  bool cold;
+  auto operator<=>(const RowKey&) const = default;
+};
+
+/// As short as will do: thousands of profiles have millions.
+struct ShortRatio {
+  float median, low, high;
+};
+
+float median_of(std::vector<float> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+/// What the profiles of one CPU say of a choice.
+struct Row {
+  Choice first;
+  std::map<std::string, size_t> chosen;  ///< how often
+  std::vector<float> controls;
+  std::map<std::string, std::vector<ShortRatio>> ratios;
+  std::map<std::string, std::vector<uint32_t>> files;  ///< of the ratios
+};
+
+double control_of(const Choice& choice) {
+  const auto it = choice.timing.find("control_ratio");
+  return it != choice.timing.end() && it->is_number() ? it->get<double>() : 1;
+}
+
+/// Pools the profiles of one CPU.
+class Pool {
+ public:
+  void add(uint32_t file, const std::string& path, Profile&& profile) {
+    if (count_++ == 0) {
+      first_path_ = path;
+      pooled_.cpu = profile.cpu;
+      pooled_.compiler = profile.compiler;
+      pooled_.date = profile.date;
+      pooled_.evidence = profile.evidence;
+    }
+    pooled_.date = std::max(pooled_.date, profile.date);
+    for (const auto& [name, evidence] : profile.evidence) {
+      const Evidence& known = pooled_.evidence.try_emplace(name, evidence).first->second;
+      if (known.code != evidence.code || known.contract != evidence.contract) {
+        throw InputError(
+            fmt::format("{}: {} is of other {} than in {}; make both with one build of assay: `assay tune`", path, name,
+                        known.contract != evidence.contract ? "a version of its contract" : "code", first_path_));
+      }
+    }
+    for (Choice& choice : profile.choices) {
+      Row& row = rows_[{choice.kernel, choice.shape, choice.cold}];
+      ++row.chosen[choice.variant];
+      row.controls.push_back(static_cast<float>(control_of(choice)));
+      for (const auto& [label, ratio] : choice.ratios) {
+        row.ratios[label].push_back(
+            {static_cast<float>(ratio.median), static_cast<float>(ratio.low), static_cast<float>(ratio.high)});
+        row.files[label].push_back(file);
+      }
+      if (row.controls.size() == 1) {
+        choice.ratios.clear();
+        row.first = std::move(choice);
+      }
+    }
+  }
+
+  Member member(const std::vector<std::string>& paths) {
+    Member member;
+    member.profiles = count_;
+    for (auto& [key, row] : rows_) {
+      pooled_.choices.push_back(pooled_choice(row, paths, member.disagreements));
+    }
+    member.profile = std::move(pooled_);
+    return member;
+  }
+
+  const Profile& first() const { return pooled_; }
+  const std::string& first_path() const { return first_path_; }
+
+ private:
+  static Choice pooled_choice(Row& row, const std::vector<std::string>& paths,
+                              std::vector<std::string>& disagreements) {
+    Choice choice = std::move(row.first);
+    const double noise = median_of(row.controls);
+    for (auto& [label, all] : row.ratios) {
+      std::vector<float> parts[3];
+      for (const ShortRatio& r : all) {
+        parts[0].push_back(r.median);
+        parts[1].push_back(r.low);
+        parts[2].push_back(r.high);
+      }
+      const Ratio pooled{median_of(parts[0]), median_of(parts[1]), median_of(parts[2])};
+      for (size_t i = 0; i < all.size(); ++i) {
+        if (all[i].low > pooled.high * noise || all[i].high * noise < pooled.low) {
+          disagreements.push_back(fmt::format(
+              "{} {}: {} takes {:.2f} to {:.2f} times the fastest's time in {}, {:.2f} to {:.2f} pooled", choice.kernel,
+              choice.label, label, all[i].low, all[i].high, paths[row.files.at(label)[i]], pooled.low, pooled.high));
+        }
+      }
+      choice.ratios[label] = pooled;
+    }
+    const auto usual = std::ranges::max_element(row.chosen, {}, [](const auto& entry) { return entry.second; });
+    if (usual->first != choice.variant) {
+      choice.variant = usual->first;
+      choice.code = find_variant(choice.kernel + "/" + choice.variant).code;
+      choice.parameters.clear();
+    }
+    choice.timing = {{"control_ratio", std::max(1.0, noise)}, {"profiles", row.controls.size()}};
+    return choice;
+  }
+
+  Profile pooled_;
+  std::map<RowKey, Row> rows_;
+  size_t count_ = 0;
+  std::string first_path_;
+};
+
+/// Reads files ahead, each by one thread of several, in their order.
+class Reader {
+ public:
+  explicit Reader(const std::vector<std::string>& paths) : paths_(paths), slots_(std::max(1u, usable_cpus())) {}
+
+  /// Calls `use` for each, in order; an error of a file comes when its turn comes.
+  void each(const std::function<void(uint32_t, Profile&&)>& use) {
+    for (size_t begin = 0; begin < paths_.size(); begin += slots_.size()) {
+      const size_t count = std::min(slots_.size(), paths_.size() - begin);
+      std::vector<std::thread> threads;
+      for (size_t i = 1; i < count; ++i) {
+        threads.emplace_back([this, begin, i] { read(begin, i); });
+      }
+      read(begin, 0);
+      for (auto& thread : threads) {
+        thread.join();
+      }
+      for (size_t i = 0; i < count; ++i) {
+        if (slots_[i].error) {
+          std::rethrow_exception(slots_[i].error);
+        }
+        use(static_cast<uint32_t>(begin + i), std::move(*slots_[i].profile));
+      }
+    }
+  }
+
+ private:
+  struct Slot {
+    std::optional<Profile> profile;
+    std::exception_ptr error;
+  };
+
+  void read(size_t begin, size_t i) {
+    try {
+      slots_[i].profile = read_profile(paths_[begin + i]);
+    } catch (...) {
+      slots_[i].error = std::current_exception();
+    }
+  }
+
+  const std::vector<std::string>& paths_;
+  std::vector<Slot> slots_;
+};
+
+/// Chosen for one set of kernels, so all must be of the same code.
+void expect_same_code(const Pool& a, const Pool& b) {
+  for (const auto& [name, evidence] : a.first().evidence) {
+    const auto other = b.first().evidence.find(name);
+    if (other != b.first().evidence.end() &&
+        (other->second.code != evidence.code || other->second.contract != evidence.contract)) {
+      throw InputError(fmt::format(
+          "{}: {} is of other {} than in {}; make both with one build of assay: `assay tune`", b.first_path(), name,
+          other->second.contract != evidence.contract ? "a version of its contract" : "code", a.first_path()));
+    }
+  }
+}
+
+}  // namespace
+
+Fleet merge_profiles(const std::vector<std::string>& paths) {
+  std::map<std::string, Pool> pools;
+  Reader(paths).each([&](uint32_t file, Profile&& profile) {
+    if (!profile.missing.empty()) {
+      throw InputError(
+          fmt::format("{}: it chose {}, of a plug-in: a fleet is of assay's own kernels; tune without --plugin",
+                      paths[file], *profile.missing.begin()));
+    }
+    pools[profile.cpu.dump()].add(file, paths[file], std::move(profile));
+  });
+  Fleet fleet;
+  for (auto& [identity, pool] : pools) {
+    expect_same_code(pools.begin()->second, pool);
+  }
+  for (auto& [identity, pool] : pools) {
+    fleet.members.push_back(pool.member(paths));
+  }
+  return fleet;
+}
+
+Fleet read_fleet(const std::string& path) {
+  const std::string text = read_small_file(path, kLargestFleet);
+  try {
+    const auto json = parse_json(text, kDeepestFleet);
+    Fleet fleet;
+    if (!json.is_object() || !json.contains("fleet_version")) {
+      fleet.members.push_back({profile_of_json(path, json), 1, {}});
+      return fleet;
+    }
+    if (json.at("fleet_version") != Fleet::kSchemaVersion) {
+      throw InputError(fmt::format("{}: has fleet version {}, this build reads {}; make it anew with `assay merge`",
+                                   path, one_line(json.at("fleet_version").dump(), 40), Fleet::kSchemaVersion));
+    }
+    for (const auto& m : json.at("members")) {
+      Member& member = fleet.members.emplace_back();
+      member.profile = profile_of_json(path, m.at("profile"));
+      member.profiles = m.at("profiles").get<size_t>();
+      for (const auto& line : m.at("disagreements")) {
+        member.disagreements.push_back(one_line(line.get_ref<const std::string&>(), 300));
+      }
+    }
+    return fleet;
+  } catch (const nlohmann::json::exception& e) {
+    throw InputError(fmt::format("{}: {}; make it anew with `assay merge`", path, one_line(e.what(), 300)));
+  }
+}
+
+std::string fleet_text(const Fleet& fleet) {
+  std::string text = fmt::format("{{\"fleet_version\": {},\n\"members\": [", Fleet::kSchemaVersion);
+  for (const Member& member : fleet.members) {
+    text += fmt::format("{}\n{{\"profiles\": {},\n\"disagreements\": {},\n\"profile\": {}}}",
+                        &member == fleet.members.data() ? "" : ",", member.profiles,
+                        nlohmann::json(member.disagreements).dump(), profile_text(member.profile));
+  }
+  return text + "]}\n";
+}
+
+std::string name_of_cpu(const nlohmann::json& identity) {
+  const auto field = [&](const char* name) {
+    const auto value = identity.value(name, nlohmann::json());
+    return one_line(value.is_string() ? value.get<std::string>() : value.dump(), 80);
+  };
+  return fmt::format("{} ({}, family {}, model {})", field("brand"), field("vendor"), field("family"), field("model"));
+}
+
+}  // namespace assay

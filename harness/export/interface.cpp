@@ -1,0 +1,412 @@
+#include "harness/export/interface.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "harness/export/limits.h"
+#include "harness/runtime/isa.h"
+#include "harness/runtime/text.h"
+
+namespace assay {
+namespace {
+
+bool packs(const Kernel& kernel) { return kernel.contract->weights != nullptr; }
+
+/// The features that ISAs of the table need, in order: a set of them is a number.
+const std::vector<std::string>& all_features() {
+  static const std::vector<std::string> all = [] {
+    std::vector<std::string> names;
+    for (const Isa& isa : isas()) {
+      for (const std::string& name : isa.kind == IsaKind::foreign ? std::vector<std::string>() : isa.features) {
+        if (std::ranges::find(names, name) == names.end()) {
+          names.push_back(name);
+        }
+      }
+    }
+    return names;
+  }();
+  return all;
+}
+
+uint64_t bit_of(const std::string& feature) {
+  const auto it = std::ranges::find(all_features(), feature);
+  return it == all_features().end() ? 0 : uint64_t{1} << (it - all_features().begin());
+}
+
+uint64_t bits_of(const Isa& isa) {
+  uint64_t bits = 0;
+  for (const std::string& name : isa.features) {
+    bits |= bit_of(name);
+  }
+  return bits;
+}
+
+/// Those of a CPU as a profile has it, that its operating system has enabled.
+uint64_t bits_of(const nlohmann::json& cpu) {
+  uint64_t xcr0 = ~uint64_t{0};
+  if (const auto it = cpu.find("xcr0"); it != cpu.end() && it->is_string()) {
+    xcr0 = std::strtoull(it->get_ref<const std::string&>().c_str(), nullptr, 0);
+  }
+  uint64_t bits = 0;
+  for (const auto& name : cpu.value("features", nlohmann::json::array())) {
+    const uint64_t bit = name.is_string() ? bit_of(name.get<std::string>()) : 0;
+    if (bit != 0 && (xcr0 & xcr0_of(name.get<std::string>())) == xcr0_of(name.get<std::string>())) {
+      bits |= bit;
+    }
+  }
+  return bits;
+}
+
+/// "v3,avx_vnni": of assay_variant.
+std::string features_of(const Isa& isa) {
+  std::string text = isa.level;
+  const auto of_level = features_of_level(isa.level);
+  for (const std::string& name : isa.features) {
+    if (!of_level.contains(name)) {
+      text += "," + name;
+    }
+  }
+  return text;
+}
+
+std::string usual(const std::string& label) { return label.substr(0, label.find('[')); }
+
+/// "2048,4" of "jit_avx2[2048,4]"; "" without.
+std::string parameters_of(const std::string& label) {
+  const size_t bracket = label.find('[');
+  return bracket == std::string::npos ? "" : label.substr(bracket + 1, label.size() - bracket - 2);
+}
+
+/// Writes what is said of one kernel.
+class KernelWriter {
+ public:
+  KernelWriter(const Recipe& recipe, const KernelSet& set)
+      : kernel_(find_kernel(set.kernel)),
+        set_(set),
+        variants_(Contents::variants_of(set)),
+        header_(recipe.of_kernel(set.kernel).header),
+        signature_(signature_of(recipe, header_)),
+        recipe_(recipe) {
+    for (const std::string& dim : kernel_.dims()) {
+      size_parameters_.push_back("size_t " + dim);
+      if (!packs(kernel_)) {
+        sizes_.push_back(signature_.size(dim, whole_header()));
+      }
+    }
+  }
+
+  const std::string& header() const { return header_; }
+
+  std::string declarations() const {
+    std::string text = fmt::format("\n/* {}: {} */\n", kernel_.name, header_);
+    const std::string& name = kernel_.name;
+    if (packs(kernel_)) {
+      text += fmt::format(
+          "/** Bytes that packed weights take. */\nASSAY_API size_t assay_{0}_packed_bytes(size_t rows, size_t cols);\n"
+          "/** Packs rows of weights as the file has them, once; packed is aligned to 64 bytes, and stays the "
+          "caller's. */\n"
+          "ASSAY_API struct assay_matrix assay_{0}_pack(void* packed, const void* w, size_t rows, size_t cols);\n"
+          "/** As {1} says; packed, rows and cols of args are those of w, whatever args has there. */\n"
+          "ASSAY_API void assay_{0}(const struct assay_matrix* w, {2});\n"
+          "/** The function to use for so many tokens: generated code where that is the fastest. It may be kept. Its "
+          "args are those of the\n"
+          " * kernel: packed, rows and cols of w. */\n"
+          "ASSAY_API {1}* assay_{0}_for(const struct assay_matrix* w, size_t tokens);\n",
+          name, signature_.type, signature_.declared());
+    } else {
+      text += fmt::format(
+          "ASSAY_API {2} assay_{0}({3});\n"
+          "/** The function to use at these sizes: generated code where that is the fastest. It may be kept. */\n"
+          "ASSAY_API {1}* assay_{0}_for({4});\n",
+          name, signature_.type, signature_.result, signature_.declared(), fmt::join(size_parameters_, ", "));
+    }
+    if (kernel_.contract->scratch_bytes != nullptr) {
+      text += fmt::format(
+          "/** Bytes of scratch that a call at these sizes needs. */\nASSAY_API size_t assay_{}_scratch_bytes({});\n",
+          name, fmt::join(size_parameters_, ", "));
+    }
+    return text;
+  }
+
+  std::string definitions(const Fleet* fleet) const {
+    return fmt::format("\n/* ---- {} ---- */\n\n", kernel_.name) + candidates() + choices(fleet) +
+           fmt::format(
+               "static struct assay_kernel kernel_{0} = {{\n    \"{0}\", &{0}_contract, candidates_{0}, {1}, {2}, "
+               "0}};\n\n",
+               kernel_.name, variants_.size(), fleet != nullptr ? "choices_" + kernel_.name : "NULL") +
+           functions();
+  }
+
+ private:
+  std::string whole_header() const {
+    std::string text;
+    for (const std::string& file : recipe_.with_includes({header_})) {
+      text += recipe_.read(file);
+    }
+    return text;
+  }
+
+  size_t number_of(const std::string& label) const {
+    return static_cast<size_t>(std::ranges::find(variants_, usual(label), [](const Variant* v) { return v->label(); }) -
+                               variants_.begin());
+  }
+
+  std::string candidates() const {
+    std::string declared = fmt::format("extern const struct assay_contract {}_contract;\n", kernel_.name);
+    std::string rows;
+    std::set<std::string> known;
+    std::vector<std::string> layouts;
+    for (const Variant* v : variants_) {
+      const auto& of = recipe_.of_variant(*v);
+      const Isa& isa = find_isa(v->isa);
+      declared += fmt::format("extern void {}(void);\n", of.symbol);
+      if (!of.pack.empty() && known.insert(of.pack).second) {
+        declared += fmt::format("extern assay_pack_fn {};\n", of.pack);
+      }
+      const std::string layout = layout_of(*v);
+      if (std::ranges::find(layouts, layout) == layouts.end()) {
+        layouts.push_back(layout);
+      }
+      rows += fmt::format("    {{{}, {}, {:#x}, {}, {}, {}, {}, {}}},\n", c_string(v->label()),
+                          isa.level == "v1" && isa.features.empty() ? "NULL" : c_string(features_of(isa)), bits_of(isa),
+                          of.symbol, of.pack.empty() ? "NULL" : of.pack,
+                          std::ranges::find(layouts, layout) - layouts.begin(), v->jit,
+                          isa.unmeasured && v->nickname.empty());
+    }
+    return fmt::format("{}static const struct assay_candidate candidates_{}[] = {{\n{}}};\n", declared, kernel_.name,
+                       rows);
+  }
+
+  /// The tables of one CPU.
+  std::string sizes_on(size_t member, const std::vector<SetRow>& rows) const {
+    std::string text, parameters;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const std::string values = parameters_of(rows[i].made);
+      std::string name = "NULL";
+      if (!values.empty()) {
+        name = fmt::format("parameters_{}_{}_{}", kernel_.name, member, i);
+        parameters += fmt::format("static const size_t {}[] = {{{}}};\n", name, values);
+      }
+      text += fmt::format("    {{{{{}}}, {}, {}, {}}},\n", fmt::join(rows[i].choice->shape, ", "),
+                          number_of(rows[i].called), number_of(rows[i].made), name);
+    }
+    text = fmt::format("{}static const struct assay_size sizes_{}_{}[] = {{\n{}}};\n", parameters, kernel_.name, member,
+                       text);
+    if (kernel_.dims().size() != 1) {
+      return text;
+    }
+    for (const bool ragged : {false, true}) {
+      text += fmt::format("static const struct assay_limit {}_{}_{}[] = {{", ragged ? "ragged" : "whole", kernel_.name,
+                          member);
+      for (const Limit& limit : limits_of(rows, ragged)) {
+        text += fmt::format("{{{}, {}}}, ", limit.most == SIZE_MAX ? "SIZE_MAX" : fmt::format("{}", limit.most),
+                            number_of(limit.label));
+      }
+      text.resize(text.size() - 2);
+      text += "};\n";
+    }
+    return text;
+  }
+
+  std::string choices(const Fleet* fleet) const {
+    if (fleet == nullptr) {
+      return "";
+    }
+    std::string tables, rows;
+    for (size_t m = 0; m < fleet->members.size(); ++m) {
+      const auto it = set_.members.find(m);
+      if (it == set_.members.end()) {
+        rows += "    {NULL, 0, NULL, NULL, NULL, NULL},\n";
+        continue;
+      }
+      tables += sizes_on(m, it->second);
+      std::vector<std::string> labels;
+      for (const SetRow& row : it->second) {
+        if (std::ranges::find(labels, row.called) == labels.end()) {
+          labels.push_back(row.called);
+        }
+      }
+      const bool one = kernel_.dims().size() == 1;
+      const std::string id = fmt::format("{}_{}", kernel_.name, m), cpu = name_of_cpu(fleet->members[m].profile.cpu);
+      rows += fmt::format("    {{sizes_{}, {}, {}, {},\n     {},\n     {}}},\n", id, it->second.size(),
+                          one ? "whole_" + id : "NULL", one ? "ragged_" + id : "NULL",
+                          c_string(fmt::format("{}: as measured on {}", fmt::join(labels, ", "), cpu)),
+                          c_string(fmt::format("{}: a guess, as on {}", fmt::join(labels, ", "), cpu)));
+    }
+    return fmt::format("{}static const struct assay_choice choices_{}[] = {{\n{}}};\n", tables, kernel_.name, rows);
+  }
+
+  std::string functions() const {
+    const std::string& name = kernel_.name;
+    const std::string args = signature_.parameters[0].name;
+    std::string text;
+    if (packs(kernel_)) {
+      const std::string declared = signature_.declared();
+      const std::string type = declared.substr(6, declared.find('*') - 6);  // "struct matmul_args"
+      text = fmt::format(
+          "size_t assay_{0}_packed_bytes(size_t rows, size_t cols) {{\n"
+          "  return assay_pack_of(&kernel_{0}, assay_state_of(&kernel_{0}))(NULL, NULL, rows, cols);\n}}\n\n"
+          "struct assay_matrix assay_{0}_pack(void* packed, const void* w, size_t rows, size_t cols) {{\n"
+          "  const struct assay_matrix matrix = {{packed, rows, cols, assay_state_of(&kernel_{0})}};\n"
+          "  assay_pack_of(&kernel_{0}, matrix.state)(packed, w, rows, cols);\n  return matrix;\n}}\n\n"
+          "void assay_{0}(const struct assay_matrix* w, {1}) {{\n"
+          "  {2} a = *{3};\n  a.packed = w->packed;\n  a.rows = w->rows;\n  a.cols = w->cols;\n"
+          "  const size_t shape[] = {{w->rows, w->cols, a.tokens}};\n"
+          "  (({4}*)assay_candidate_at(&kernel_{0}, w->state, shape, false, NULL)->run)(&a);\n}}\n\n"
+          "{4}* assay_{0}_for(const struct assay_matrix* w, size_t tokens) {{\n"
+          "  const size_t shape[] = {{w->rows, w->cols, tokens}};\n"
+          "  return ({4}*)assay_run_for(&kernel_{0}, w->state, shape);\n}}\n",
+          name, declared, type, args, signature_.type);
+    } else {
+      text = fmt::format(
+          "{1} assay_{0}({2}) {{\n  const size_t shape[] = {{{3}}};\n  {4}(({5}*)assay_run_at(&kernel_{0}, "
+          "shape))({6});\n}}\n\n"
+          "{5}* assay_{0}_for({7}) {{\n  const size_t shape[] = {{{8}}};\n"
+          "  return ({5}*)assay_run_for(&kernel_{0}, assay_state_of(&kernel_{0}), shape);\n}}\n",
+          name, signature_.result, signature_.declared(), fmt::join(sizes_, ", "),
+          signature_.result == "void" ? "" : "return ", signature_.type, signature_.passed(),
+          fmt::join(size_parameters_, ", "), fmt::join(kernel_.dims(), ", "));
+    }
+    if (kernel_.contract->scratch_bytes != nullptr) {
+      text += fmt::format(
+          "\nsize_t assay_{0}_scratch_bytes({1}) {{\n  const size_t shape[] = {{{2}}};\n"
+          "  return {0}_contract.scratch_bytes(shape);\n}}\n",
+          name, fmt::join(size_parameters_, ", "), fmt::join(kernel_.dims(), ", "));
+    }
+    return text;
+  }
+
+  const Kernel& kernel_;
+  const KernelSet& set_;
+  std::vector<const Variant*> variants_;
+  std::string header_;
+  Signature signature_;
+  const Recipe& recipe_;
+  std::vector<std::string> size_parameters_, sizes_;
+};
+
+std::string feature_table() {
+  std::string rows;
+  for (const std::string& name : all_features()) {
+    const CpuidBit cpuid = cpuid_bit(name);
+    rows += fmt::format("    {{\"{}\", {:#x}, {}, {}, {}, {:#x}}},\n", name, cpuid.leaf, cpuid.subleaf, cpuid.reg,
+                        cpuid.bit, xcr0_of(name));
+  }
+  return fmt::format(
+      "const struct assay_feature assay_feature_table[] = {{\n{}}};\nconst size_t assay_n_features = {};\n", rows,
+      all_features().size());
+}
+
+std::string cpu_table(const Fleet* fleet) {
+  std::string rows;
+  for (const Member& m : fleet != nullptr ? fleet->members : std::vector<Member>()) {
+    const auto number = [&](const char* field) {
+      const auto value = m.profile.cpu.value(field, nlohmann::json());
+      return value.is_number_unsigned() ? value.get<unsigned>() : 0;
+    };
+    const auto vendor = m.profile.cpu.value("vendor", nlohmann::json());
+    rows +=
+        fmt::format("    {{{}, {}, {}, {:#x}, {}}},\n",
+                    c_string(one_line(vendor.is_string() ? vendor.get<std::string>() : "", 12).substr(0, 12)),
+                    number("family"), number("model"), bits_of(m.profile.cpu), c_string(name_of_cpu(m.profile.cpu)));
+  }
+  const size_t count = fleet != nullptr ? fleet->members.size() : 0;
+  return fmt::format("const struct assay_cpu assay_cpus[] = {{\n{}}};\nconst size_t assay_n_cpus = {};\n",
+                     rows.empty() ? "    {\"\", 0, 0, 0, \"\"},\n" : rows, count);
+}
+
+}  // namespace
+
+std::vector<const Variant*> Contents::variants_of(const KernelSet& set) {
+  const Kernel& kernel = find_kernel(set.kernel);
+  std::vector<const Variant*> variants;
+  for (const Variant& v : kernel.variants) {
+    if (v.label() == "scalar" || std::ranges::find(set.labels, v.label()) != set.labels.end()) {
+      variants.push_back(&v);
+    }
+  }
+  std::ranges::stable_partition(variants, [](const Variant* v) { return v->label() == "scalar"; });
+  return variants;
+}
+
+std::string c_string(const std::string& text) {
+  std::string literal = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\' || c == '?') {  // "??" begins a trigraph
+      literal += '\\';
+    }
+    literal += c;
+  }
+  return literal + "\"";
+}
+
+std::string interface_header(const Recipe& recipe, const Contents& contents) {
+  std::set<std::string> headers;
+  std::string declarations;
+  for (const KernelSet& set : contents.sets) {
+    const KernelWriter writer(recipe, set);
+    headers.insert(writer.header());
+    declarations += writer.declarations();
+  }
+  std::string includes;
+  for (const std::string& header : headers) {
+    includes += fmt::format("#include \"{}\"\n", header);
+  }
+  return fmt::format(
+      R"(/* Kernels of GPT inference, each by the variant that was measured to be the fastest on this CPU. Written by `assay export`. What a kernel does, and
+ * with which errors, its kernel.h says. Everything here may be called by any thread; nothing is allocated but generated code. C11, C++.
+ *
+ * ASSAY_FORCE in the environment takes the choice away: "dot_f32=scalar,matmul_*=avx2". What it names must be here, else the program aborts. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+{}
+#define ASSAY_API __attribute__((visibility("default")))
+
+/** What is called for a kernel here, and whether that was measured on such a CPU: "avx2: as measured on ...", or "...: a guess, as on ..." where this
+ * CPU was not among those. NULL: there is no such kernel here. */
+ASSAY_API const char* assay_chosen(const char* kernel);
+/** The CPU that this one is among those that were measured, or NULL. */
+ASSAY_API const char* assay_cpu_name(void);
+/** Whether this CPU has a feature ("avx2", "avx512f") and the operating system saves its state. */
+ASSAY_API bool assay_cpu_has(const char* feature);
+
+/** Packed weights, which only the kernel that packed them may use. */
+struct assay_matrix {{
+  const void* packed;
+  size_t rows, cols;
+  unsigned state; /**< which variants understand them */
+}};
+{}
+#ifdef __cplusplus
+}}
+#endif
+)",
+      includes, declarations);
+}
+
+std::string interface_source(const Recipe& recipe, const Contents& contents, const Fleet* fleet) {
+  std::string text =
+      "/* The kernels, their variants, and which CPU takes which: written by `assay export`. */\n#include "
+      "\"assay/kernels.h\"\n\n"
+      "#include \"dispatch.h\"\n\n" +
+      feature_table() + "\n" + cpu_table(fleet);
+  std::string names;
+  for (const KernelSet& set : contents.sets) {
+    text += KernelWriter(recipe, set).definitions(fleet);
+    names += fmt::format("    &kernel_{},\n", set.kernel);
+  }
+  return text +
+         fmt::format("\nstruct assay_kernel* const assay_kernels[] = {{\n{}}};\nconst size_t assay_n_kernels = {};\n",
+                     names, contents.sets.size());
+}
+
+}  // namespace assay

@@ -1,0 +1,37 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "harness/export/interface.h"
+
+namespace assay {
+
+struct ExportOptions {
+  SetOptions set;
+  std::string kernels = "*";  ///< globs, separated by commas
+};
+
+/// What an export is made of, and its files.
+struct Package {
+  Contents contents;
+  Fleet fleet;                               ///< of the kernels that are in it
+  std::vector<std::string> left_out;         ///< kernels that match, but that no CPU has measured
+  std::map<std::string, std::string> files;  ///< by their paths in the folder
+};
+
+/// Makes the files: sources of the chosen variants as they are, the dispatcher, CMakeLists.txt, the evidence. The same input gives the same bytes.
+/// Throws InputError as smallest_set does, and where no kernel matches.
+Package make_package(const Recipe& recipe, const Fleet& fleet, const ExportOptions& options);
+
+/// The library of all compiled variants or of all generators and what they need, without choices: src/kernels.c and the header. For the build.
+std::map<std::string, std::string> make_library(const Recipe& recipe, bool generators);
+
+/// Writes the files to a new or empty folder, or over an export that nobody changed. Throws InputError where something of the user's would be lost.
+void write_package(const std::string& folder, const Package& package);
+
+/// The names of files that are not as the program would write them now, from the folder's own fleet.json: changed, missing or new in the program.
+/// Throws InputError if the folder holds no export.
+std::vector<std::string> drift_of(const Recipe& recipe, const std::string& folder);
+
+}  // namespace assay
