@@ -2,10 +2,10 @@
 """Writes profiles as `assay tune` does, of CPUs that nobody measured: to try `merge` and `export` on many. Every time in them is made up, and
 their brands say so.
 
-  ci/made_up_profiles.py ASSAY FOLDER [--cpus N] [--repeats N] [--kernels GLOB] [--seed N]
+  ci/made_up_profiles.py ASSAY FOLDER [--cpus N | --like FILE ...] [--repeats N] [--kernels GLOBS] [--seed N]
 
 FOLDER gets cpu<k>_<repeat>.json for k in [0, cpus): what a CPU runs follows from its features, of which there are those of ci/expected_cpus.py in
-turn; repeats of one CPU differ by a noise of a percent.
+turn, or those of the files, which `assay cpu --json` wrote; repeats of one CPU differ by a noise of a percent.
 """
 import argparse
 import fnmatch
@@ -36,16 +36,21 @@ def shapes_of(sizes):
 
 
 def cpu_of(k):
-    names = [n for n in expected_cpus.FEATURES]
+    names = list(expected_cpus.FEATURES)
     name = names[k % len(names)]
     features = sorted(expected_cpus.FEATURES[name] | expected_cpus.COMMON)
-    return name, {"vendor": "GenuineIntel", "brand": f"made up, like {name} (number {k})", "family": 6, "model": 200 + k, "stepping": 1,
+    return {"vendor": "GenuineIntel", "brand": f"made up, like {name} (number {k})", "family": 6, "model": 200 + k, "stepping": 1,
                   "features": features, "xcr0": "0xe7"}
 
 
-def profile(variants, k, random_of_cpu, random_of_run):
-    name, cpu = cpu_of(k)
-    isas = set(expected_cpus.ISAS[name])
+def cpu_like(path):
+    with open(path, encoding="utf-8") as file:
+        cpu = json.load(file)
+    return {field: cpu[field] for field in ("vendor", "brand", "family", "model", "stepping", "features", "xcr0")}
+
+
+def profile(variants, cpu, random_of_cpu, random_of_run):
+    isas = {isa for isa, needed in expected_cpus.ALL.items() if needed <= set(cpu["features"])}
     evidence, choices = {}, []
     verdict = {"status": "pass", "samples": 2000, "worst_error_over_bound": 0.25, "max_ulp": 1, "seed": 1}
     for kernel, rows in variants.items():
@@ -70,6 +75,7 @@ def main():
     parser.add_argument("assay")
     parser.add_argument("folder")
     parser.add_argument("--cpus", type=int, default=4)
+    parser.add_argument("--like", nargs="+", default=[])
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--kernels", default="*")
     parser.add_argument("--seed", type=int, default=1)
@@ -79,9 +85,10 @@ def main():
         if any(fnmatch.fnmatch(v["kernel"], glob) for glob in a.kernels.split(",")):
             variants.setdefault(v["kernel"], []).append(v)
     os.makedirs(a.folder, exist_ok=True)
-    for k in range(a.cpus):
+    cpus = [cpu_like(path) for path in a.like] or [cpu_of(k) for k in range(a.cpus)]
+    for k, cpu in enumerate(cpus):
         for repeat in range(a.repeats):
-            text = json.dumps(profile(variants, k, random.Random(f"{a.seed} {k}"), random.Random(f"{a.seed} {k} {repeat}")))
+            text = json.dumps(profile(variants, cpu, random.Random(f"{a.seed} {k}"), random.Random(f"{a.seed} {k} {repeat}")))
             with open(f"{a.folder}/cpu{k}_{repeat}.json", "w", encoding="utf-8") as file:
                 file.write(text + "\n")
 

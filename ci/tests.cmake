@@ -95,6 +95,11 @@ set_tests_properties(house/runner_alone PROPERTIES PASS_REGULAR_EXPRESSION "^12\
 add_test(NAME example/downstream COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/downstream_test.sh ${CMAKE_BINARY_DIR})
 set_tests_properties(example/downstream PROPERTIES LABELS "unit;slow" TIMEOUT 600)
 
+# An export in somebody's programs, on emulated CPUs too.
+add_test(NAME example/export COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/export_test.sh $<TARGET_FILE:assay>
+         ${CMAKE_SOURCE_DIR}/build/static/assay)
+set_tests_properties(example/export PROPERTIES LABELS emulated FIXTURES_REQUIRED static_build TIMEOUT 1800)
+
 # For ci/peers.sh.
 add_executable(peers_speed EXCLUDE_FROM_ALL ci/peers_speed.cpp)
 target_link_libraries(peers_speed PRIVATE assay_bench assay_runner assay_variants ${CMAKE_DL_LIBS})

@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <memory>
 
 #include "harness/cli/commands.h"
 #include "harness/export/evidence.h"
 #include "harness/export/fragments.h"
 #include "harness/export/package.h"
+#include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
 
 namespace assay {
@@ -19,6 +21,7 @@ struct ExportArguments {
   double percent = 5;
   bool no_generators = false;
   std::string format = "source";
+  bool library = false;
 };
 
 int run_check(const ExportArguments& a) {
@@ -32,15 +35,29 @@ int run_check(const ExportArguments& a) {
   return different.empty() ? 0 : 1;
 }
 
+/// For the build of assay's own library.
+void write_library(const std::string& folder) {
+  for (const auto& [name, text] : make_library(Recipe::load())) {
+    const auto path = std::filesystem::path(folder) / name;
+    std::filesystem::create_directories(path.parent_path());
+    write_file_atomically(path, text);
+  }
+}
+
 int run_export(ExportArguments a) {
   if (!a.check.empty()) {
     return run_check(a);
+  }
+  if (a.library) {
+    write_library(a.to);
+    return 0;
   }
   if (a.fleet.empty()) {
     throw InputError("export takes a fleet that `assay merge` wrote, or a profile of `assay tune`; or --check FOLDER");
   }
   a.options.set.within = a.percent / 100;
   a.options.set.generators = !a.no_generators;
+  a.options.single_file = a.format == "header";
   const Package package = make_package(Recipe::load(), read_fleet(a.fleet), a.options);
   if (a.format == "json" || a.format == "cmake") {
     fmt::print("{}", a.format == "json" ? choices_json(package) : choices_cmake(package));
@@ -75,10 +92,15 @@ void add_export_command(CLI::App& app, int& status) {
       ->check(CLI::Range(0.1, 1000.0))
       ->capture_default_str();
   command->add_flag("--no-jit", a->no_generators, "without generated code, for systems that forbid it");
-  command->add_option("--format", a->format, "source: the folder; cmake or json: only the choices, on stdout")
-      ->check(CLI::IsMember({"source", "cmake", "json"}))
+  command
+      ->add_option(
+          "--format", a->format,
+          "source: the folder; header: one header and one file of C++; cmake or json: only the choices, on stdout")
+      ->check(CLI::IsMember({"source", "header", "cmake", "json"}))
       ->capture_default_str();
   command->add_option("--check", a->check, "instead: is this folder as it would be exported now? Exit status 1 if not");
+  // What the build of assay's own library of all variants calls.
+  command->add_flag("--library", a->library)->group("");
   command->callback([a, &status] { status = run_export(*a); });
 }
 

@@ -76,6 +76,77 @@ std::string cell(std::string text) {
   return text;
 }
 
+/// Classes of a kernel over all CPUs, in the order in which they come.
+std::vector<std::string> classes_of(const KernelSet& set) {
+  std::vector<std::string> classes;
+  for (const auto& [member, rows] : set.members) {
+    for (const SetRow& row : rows) {
+      if (std::ranges::find(classes, row.choice->label) == classes.end()) {
+        classes.push_back(row.choice->label);
+      }
+    }
+  }
+  return classes;
+}
+
+/// What one CPU takes at a class: "avx2 1.2%; jit_avx2 0.0%".
+std::string call_of(const std::vector<SetRow>& rows, const std::string& label) {
+  const auto row = std::ranges::find_if(rows, [&](const SetRow& r) { return r.choice->label == label; });
+  if (row == rows.end()) {
+    return "";
+  }
+  std::string text = fmt::format("{} {}", row->called, percent(row->called_loss));
+  if (row->made != row->called) {
+    text += fmt::format("; {} {}, a call takes {:.2f} times that", row->made, percent(row->made_loss),
+                        1 + row->called_over_all);
+  }
+  return text;
+}
+
+/// What its own profile chose there, and how near to the machine's limit that is.
+std::string choice_of(const std::vector<SetRow>& rows, const std::string& label) {
+  const auto row = std::ranges::find_if(rows, [&](const SetRow& r) { return r.choice->label == label; });
+  if (row == rows.end()) {
+    return "";
+  }
+  const auto share = row->choice->timing.find("share_of_limit");
+  const bool known = share != row->choice->timing.end() && share->is_number() && share->get<double>() > 0;
+  return row->choice->variant + (known ? fmt::format(" {:.0f}%", 100 * share->get<double>()) : "");
+}
+
+/// A row for each kernel and class, a column for each CPU.
+template <class Cell>
+std::string matrix(const Package& package, const Cell& cell_of) {
+  std::string text = "| kernel | class |", line = "|---|---|";
+  for (const Member& m : package.fleet.members) {
+    text += fmt::format(" {} |", cell(name_of_cpu(m.profile.cpu)));
+    line += "---|";
+  }
+  text += "\n" + line + "\n";
+  for (const KernelSet& set : package.contents.sets) {
+    for (const std::string& label : classes_of(set)) {
+      text += fmt::format("| {} | {} |", set.kernel, cell(label));
+      for (size_t m = 0; m < package.fleet.members.size(); ++m) {
+        const auto rows = set.members.find(m);
+        text += fmt::format(" {} |", rows != set.members.end() ? cell_of(rows->second, label) : "");
+      }
+      text += "\n";
+    }
+  }
+  return text;
+}
+
+std::string calls_markdown(const Package& package) {
+  return "\n## What each CPU chose for itself\n\nAnd its share of the machine's limit there, where that was "
+         "measured.\n\n" +
+         matrix(package, choice_of) +
+         "\n## What it takes of this export\n\nWhat a call takes, and what that loses: the upper end of the interval "
+         "of its time over that of the fastest that could be "
+         "called. Behind the semicolon, where it is another, what `assay_<kernel>_for` gives and loses to the fastest "
+         "of all.\n\n" +
+         matrix(package, call_of);
+}
+
 }  // namespace
 
 nlohmann::json evidence_json(const Recipe& recipe, const Package& package, const ExportOptions& options) {
@@ -93,7 +164,10 @@ nlohmann::json evidence_json(const Recipe& recipe, const Package& package, const
   }
   return {{"made_by", "assay export"},
           {"options",
-           {{"kernels", options.kernels}, {"within", options.set.within}, {"generators", options.set.generators}}},
+           {{"kernels", options.kernels},
+            {"within", options.set.within},
+            {"generators", options.set.generators},
+            {"single_file", options.single_file}}},
           {"cpus", cpus},
           {"flags_of_all", recipe.flags_of_all()},
           {"kernels", kernels}};
@@ -132,23 +206,15 @@ std::string evidence_markdown(const Package& package, const ExportOptions& optio
     text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", set.kernel, loss(0), loss(1), loss(2),
                         fmt::join(set.labels, ", "), percent(worst_loss(set)));
   }
-  text +=
-      "\n## What is called\n\n`call` is what a call takes, which is never generated code; `for` what "
-      "`assay_<kernel>_for` gives. `lost`: the upper end of the interval "
-      "of its time over that of the fastest that could be taken; `over all`: the median of a call's time over that of "
-      "the fastest of all.\n";
-  for (size_t m = 0; m < package.fleet.members.size(); ++m) {
-    text += fmt::format(
-        "\n### {}\n\n| kernel | class | call | lost | over all | for | lost |\n|---|---|---|---|---|---|---|\n",
-        name_of_cpu(package.fleet.members[m].profile.cpu));
-    for (const KernelSet& set : package.contents.sets) {
-      const auto it = set.members.find(m);
-      for (const SetRow& row : it != set.members.end() ? it->second : std::vector<SetRow>()) {
-        text += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", set.kernel, row.choice->label, row.called,
-                            percent(row.called_loss), percent(row.called_over_all), row.made, percent(row.made_loss));
-      }
+  for (const KernelSet& set : package.contents.sets) {
+    if (set.unavoidable > 0) {
+      text += fmt::format(
+          "\n{}: packed weights have one layout on a CPU, and no one layout is within what was asked at every class: {} is lost however many "
+          "variants there are.\n",
+          set.kernel, percent(set.unavoidable));
     }
   }
+  text += calls_markdown(package);
   if (!package.left_out.empty()) {
     text += fmt::format("\nNot measured, and so not here: {}.\n", fmt::join(package.left_out, ", "));
   }

@@ -41,14 +41,14 @@ float median_of(std::vector<float> values) {
 struct Row {
   Choice first;
   std::map<std::string, size_t> chosen;  ///< how often
-  std::vector<float> controls;
+  std::vector<float> controls, shares;
   std::map<std::string, std::vector<ShortRatio>> ratios;
   std::map<std::string, std::vector<uint32_t>> files;  ///< of the ratios
 };
 
-double control_of(const Choice& choice) {
-  const auto it = choice.timing.find("control_ratio");
-  return it != choice.timing.end() && it->is_number() ? it->get<double>() : 1;
+double timing_of(const Choice& choice, const char* field, double otherwise) {
+  const auto it = choice.timing.find(field);
+  return it != choice.timing.end() && it->is_number() ? it->get<double>() : otherwise;
 }
 
 /// Pools the profiles of one CPU.
@@ -74,7 +74,8 @@ class Pool {
     for (Choice& choice : profile.choices) {
       Row& row = rows_[{choice.kernel, choice.shape, choice.cold}];
       ++row.chosen[choice.variant];
-      row.controls.push_back(static_cast<float>(control_of(choice)));
+      row.controls.push_back(static_cast<float>(timing_of(choice, "control_ratio", 1)));
+      row.shares.push_back(static_cast<float>(timing_of(choice, "share_of_limit", 0)));
       for (const auto& [label, ratio] : choice.ratios) {
         row.ratios[label].push_back(
             {static_cast<float>(ratio.median), static_cast<float>(ratio.low), static_cast<float>(ratio.high)});
@@ -128,7 +129,9 @@ class Pool {
       choice.code = find_variant(choice.kernel + "/" + choice.variant).code;
       choice.parameters.clear();
     }
-    choice.timing = {{"control_ratio", std::max(1.0, noise)}, {"profiles", row.controls.size()}};
+    choice.timing = {{"control_ratio", std::max(1.0, noise)},
+                     {"share_of_limit", median_of(row.shares)},
+                     {"profiles", row.controls.size()}};
     return choice;
   }
 

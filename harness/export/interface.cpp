@@ -84,10 +84,11 @@ std::string parameters_of(const std::string& label) {
 /// Writes what is said of one kernel.
 class KernelWriter {
  public:
-  KernelWriter(const Recipe& recipe, const KernelSet& set)
+  KernelWriter(const Recipe& recipe, const KernelSet& set) : KernelWriter(recipe, set, Contents::variants_of(set)) {}
+  KernelWriter(const Recipe& recipe, const KernelSet& set, std::vector<const Variant*> variants)
       : kernel_(find_kernel(set.kernel)),
         set_(set),
-        variants_(Contents::variants_of(set)),
+        variants_(std::move(variants)),
         header_(recipe.of_kernel(set.kernel).header),
         signature_(signature_of(recipe, header_)),
         recipe_(recipe) {
@@ -132,13 +133,54 @@ class KernelWriter {
     return text;
   }
 
-  std::string definitions(const Fleet* fleet) const {
+  /// The tables of its variants, and the kernel's itself.
+  std::string tables(const Fleet* fleet) const {
     return fmt::format("\n/* ---- {} ---- */\n\n", kernel_.name) + candidates() + choices(fleet) +
            fmt::format(
                "static struct assay_kernel kernel_{0} = {{\n    \"{0}\", &{0}_contract, candidates_{0}, {1}, {2}, "
                "0}};\n\n",
-               kernel_.name, variants_.size(), fleet != nullptr ? "choices_" + kernel_.name : "NULL") +
-           functions();
+               kernel_.name, variants_.size(), fleet != nullptr ? "choices_" + kernel_.name : "NULL");
+  }
+
+  /// The functions of the header.
+  std::string functions() const {
+    const std::string& name = kernel_.name;
+    const std::string args = signature_.parameters[0].name;
+    std::string text;
+    if (packs(kernel_)) {
+      const std::string declared = signature_.declared();
+      const std::string type = declared.substr(6, declared.find('*') - 6);  // "struct matmul_args"
+      text = fmt::format(
+          "size_t assay_{0}_packed_bytes(size_t rows, size_t cols) {{\n"
+          "  return assay_pack_of(&kernel_{0}, assay_state_of(&kernel_{0}))(NULL, NULL, rows, cols);\n}}\n\n"
+          "struct assay_matrix assay_{0}_pack(void* packed, const void* w, size_t rows, size_t cols) {{\n"
+          "  const struct assay_matrix matrix = {{packed, rows, cols, assay_state_of(&kernel_{0})}};\n"
+          "  assay_pack_of(&kernel_{0}, matrix.state)(packed, w, rows, cols);\n  return matrix;\n}}\n\n"
+          "void assay_{0}(const struct assay_matrix* w, {1}) {{\n"
+          "  {2} a = *{3};\n  a.packed = w->packed;\n  a.rows = w->rows;\n  a.cols = w->cols;\n"
+          "  const size_t shape[] = {{w->rows, w->cols, a.tokens}};\n"
+          "  (({4}*)assay_candidate_at(&kernel_{0}, w->state, shape, false, NULL)->run)(&a);\n}}\n\n"
+          "{4}* assay_{0}_for(const struct assay_matrix* w, size_t tokens) {{\n"
+          "  const size_t shape[] = {{w->rows, w->cols, tokens}};\n"
+          "  return ({4}*)assay_run_for(&kernel_{0}, w->state, shape);\n}}\n",
+          name, declared, type, args, signature_.type);
+    } else {
+      text = fmt::format(
+          "{1} assay_{0}({2}) {{\n  const size_t shape[] = {{{3}}};\n  {4}(({5}*)assay_run_at(&kernel_{0}, "
+          "shape))({6});\n}}\n\n"
+          "{5}* assay_{0}_for({7}) {{\n  const size_t shape[] = {{{8}}};\n"
+          "  return ({5}*)assay_run_for(&kernel_{0}, assay_state_of(&kernel_{0}), shape);\n}}\n",
+          name, signature_.result, signature_.declared(), fmt::join(sizes_, ", "),
+          signature_.result == "void" ? "" : "return ", signature_.type, signature_.passed(),
+          fmt::join(size_parameters_, ", "), fmt::join(kernel_.dims(), ", "));
+    }
+    if (kernel_.contract->scratch_bytes != nullptr) {
+      text += fmt::format(
+          "\nsize_t assay_{0}_scratch_bytes({1}) {{\n  const size_t shape[] = {{{2}}};\n"
+          "  return {0}_contract.scratch_bytes(shape);\n}}\n",
+          name, fmt::join(size_parameters_, ", "), fmt::join(kernel_.dims(), ", "));
+    }
+    return text;
   }
 
  private:
@@ -171,7 +213,7 @@ class KernelWriter {
       if (std::ranges::find(layouts, layout) == layouts.end()) {
         layouts.push_back(layout);
       }
-      rows += fmt::format("    {{{}, {}, {:#x}, {}, {}, {}, {}, {}}},\n", c_string(v->label()),
+      rows += fmt::format("    {{{}, {}, {:#x}, (assay_any_fn){}, {}, {}, {}, {}}},\n", c_string(v->label()),
                           isa.level == "v1" && isa.features.empty() ? "NULL" : c_string(features_of(isa)), bits_of(isa),
                           of.symbol, of.pack.empty() ? "NULL" : of.pack,
                           std::ranges::find(layouts, layout) - layouts.begin(), v->jit,
@@ -240,46 +282,6 @@ class KernelWriter {
     return fmt::format("{}static const struct assay_choice choices_{}[] = {{\n{}}};\n", tables, kernel_.name, rows);
   }
 
-  std::string functions() const {
-    const std::string& name = kernel_.name;
-    const std::string args = signature_.parameters[0].name;
-    std::string text;
-    if (packs(kernel_)) {
-      const std::string declared = signature_.declared();
-      const std::string type = declared.substr(6, declared.find('*') - 6);  // "struct matmul_args"
-      text = fmt::format(
-          "size_t assay_{0}_packed_bytes(size_t rows, size_t cols) {{\n"
-          "  return assay_pack_of(&kernel_{0}, assay_state_of(&kernel_{0}))(NULL, NULL, rows, cols);\n}}\n\n"
-          "struct assay_matrix assay_{0}_pack(void* packed, const void* w, size_t rows, size_t cols) {{\n"
-          "  const struct assay_matrix matrix = {{packed, rows, cols, assay_state_of(&kernel_{0})}};\n"
-          "  assay_pack_of(&kernel_{0}, matrix.state)(packed, w, rows, cols);\n  return matrix;\n}}\n\n"
-          "void assay_{0}(const struct assay_matrix* w, {1}) {{\n"
-          "  {2} a = *{3};\n  a.packed = w->packed;\n  a.rows = w->rows;\n  a.cols = w->cols;\n"
-          "  const size_t shape[] = {{w->rows, w->cols, a.tokens}};\n"
-          "  (({4}*)assay_candidate_at(&kernel_{0}, w->state, shape, false, NULL)->run)(&a);\n}}\n\n"
-          "{4}* assay_{0}_for(const struct assay_matrix* w, size_t tokens) {{\n"
-          "  const size_t shape[] = {{w->rows, w->cols, tokens}};\n"
-          "  return ({4}*)assay_run_for(&kernel_{0}, w->state, shape);\n}}\n",
-          name, declared, type, args, signature_.type);
-    } else {
-      text = fmt::format(
-          "{1} assay_{0}({2}) {{\n  const size_t shape[] = {{{3}}};\n  {4}(({5}*)assay_run_at(&kernel_{0}, "
-          "shape))({6});\n}}\n\n"
-          "{5}* assay_{0}_for({7}) {{\n  const size_t shape[] = {{{8}}};\n"
-          "  return ({5}*)assay_run_for(&kernel_{0}, assay_state_of(&kernel_{0}), shape);\n}}\n",
-          name, signature_.result, signature_.declared(), fmt::join(sizes_, ", "),
-          signature_.result == "void" ? "" : "return ", signature_.type, signature_.passed(),
-          fmt::join(size_parameters_, ", "), fmt::join(kernel_.dims(), ", "));
-    }
-    if (kernel_.contract->scratch_bytes != nullptr) {
-      text += fmt::format(
-          "\nsize_t assay_{0}_scratch_bytes({1}) {{\n  const size_t shape[] = {{{2}}};\n"
-          "  return {0}_contract.scratch_bytes(shape);\n}}\n",
-          name, fmt::join(size_parameters_, ", "), fmt::join(kernel_.dims(), ", "));
-    }
-    return text;
-  }
-
   const Kernel& kernel_;
   const KernelSet& set_;
   std::vector<const Variant*> variants_;
@@ -306,7 +308,7 @@ std::string cpu_table(const Fleet* fleet) {
   for (const Member& m : fleet != nullptr ? fleet->members : std::vector<Member>()) {
     const auto number = [&](const char* field) {
       const auto value = m.profile.cpu.value(field, nlohmann::json());
-      return value.is_number_unsigned() ? value.get<unsigned>() : 0;
+      return value.is_number_integer() ? value.get<uint32_t>() : 0;
     };
     const auto vendor = m.profile.cpu.value("vendor", nlohmann::json());
     rows +=
@@ -320,6 +322,32 @@ std::string cpu_table(const Fleet* fleet) {
 }
 
 }  // namespace
+
+std::string generators_source(const Recipe& recipe) {
+  std::string text =
+                  "/* Generators: written by `assay export --library`. */\n#include \"assay/kernels.h\"\n\n#include "
+                  "\"dispatch.h\"\n",
+              names;
+  size_t count = 0;
+  for (const Kernel& kernel : kernels()) {
+    std::vector<const Variant*> generators;
+    for (const Variant& v : kernel.variants) {
+      if (v.jit && v.defect.empty() && !v.foreign) {
+        generators.push_back(&v);
+      }
+    }
+    if (!generators.empty()) {
+      text += KernelWriter(recipe, {kernel.name, {}, {}, {}}, generators).tables(nullptr);
+      names += fmt::format("    &kernel_{},\n", kernel.name);
+      ++count;
+    }
+  }
+  return text +
+         fmt::format(
+             "extern struct assay_kernel* const assay_generators[];\nextern const size_t assay_n_generators;\n"
+             "struct assay_kernel* const assay_generators[] = {{\n{}}};\nconst size_t assay_n_generators = {};\n",
+             names, count);
+}
 
 std::vector<const Variant*> Contents::variants_of(const KernelSet& set) {
   const Kernel& kernel = find_kernel(set.kernel);
@@ -401,7 +429,8 @@ std::string interface_source(const Recipe& recipe, const Contents& contents, con
       feature_table() + "\n" + cpu_table(fleet);
   std::string names;
   for (const KernelSet& set : contents.sets) {
-    text += KernelWriter(recipe, set).definitions(fleet);
+    const KernelWriter writer(recipe, set);
+    text += writer.tables(fleet) + writer.functions();
     names += fmt::format("    &kernel_{},\n", set.kernel);
   }
   return text +

@@ -23,6 +23,9 @@ std::string interface_header(const Recipe& recipe, const Contents& contents);
 /// library of all variants) the last ISA that runs and that Isa::unmeasured marks is taken.
 std::string interface_source(const Recipe& recipe, const Contents& contents, const Fleet* fleet);
 
+/// src/generators_table.c of the library of all variants: the generators, which generators.c finds by name.
+std::string generators_source(const Recipe& recipe);
+
 /// Text as a string literal of C.
 std::string c_string(const std::string& text);
 

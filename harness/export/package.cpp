@@ -11,6 +11,7 @@
 
 #include "harness/export/build_files.h"
 #include "harness/export/evidence.h"
+#include "harness/export/single_file.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/text.h"
@@ -83,6 +84,18 @@ void add_dispatcher(const Recipe& recipe, const Contents& contents, const Fleet*
   files["src/kernels.c"] = interface_source(recipe, contents, fleet);
 }
 
+/// The sources, what chooses among them, and what builds them.
+void add_folder(const Recipe& recipe, Package& package) {
+  add_sources(recipe, package);
+  std::vector<std::string> dispatcher = {"dispatch.c", "dispatch.h", "plugin.c"};
+  auto lists = build_files(recipe, package.contents);
+  if (lists["CMakeLists.txt"].find("generate.c") != std::string::npos) {
+    dispatcher.emplace_back("generate.c");
+  }
+  add_dispatcher(recipe, package.contents, &package.fleet, dispatcher, package.files);
+  package.files.merge(lists);
+}
+
 /// Names and hashes of an export's files; throws InputError if the folder is none.
 std::map<std::string, std::string> manifest_of(const std::string& folder) {
   const std::string path = folder + "/" + kManifest;
@@ -132,14 +145,12 @@ Package make_package(const Recipe& recipe, const Fleet& fleet, const ExportOptio
   for (KernelSet& set : package.contents.sets) {
     set = smallest_set(find_kernel(set.kernel), package.fleet, options.set);
   }
-  add_sources(recipe, package);
-  std::vector<std::string> dispatcher = {"dispatch.c", "dispatch.h", "plugin.c"};
-  auto lists = build_files(recipe, package.contents);
-  if (lists["CMakeLists.txt"].find("generate.c") != std::string::npos) {
-    dispatcher.emplace_back("generate.c");
+  if (options.single_file) {
+    package.files = single_file(recipe, package.contents, package.fleet);
+    package.files["LICENSE"] = recipe.read("LICENSE");
+  } else {
+    add_folder(recipe, package);
   }
-  add_dispatcher(recipe, package.contents, &package.fleet, dispatcher, package.files);
-  package.files.merge(lists);
   package.files["fleet.json"] = fleet_text(package.fleet);
   package.files[kEvidence] = evidence_json(recipe, package, options).dump(1) + "\n";
   package.files["evidence.md"] = evidence_markdown(package, options);
@@ -151,13 +162,13 @@ Package make_package(const Recipe& recipe, const Fleet& fleet, const ExportOptio
   return package;
 }
 
-std::map<std::string, std::string> make_library(const Recipe& recipe, bool generators) {
+std::map<std::string, std::string> make_library(const Recipe& recipe) {
   Contents contents;
   for (const Kernel& kernel : kernels()) {
     KernelSet set;
     set.kernel = kernel.name;
     for (const Variant& v : kernel.variants) {
-      if (v.defect.empty() && !v.foreign && (generators || !v.jit)) {
+      if (v.defect.empty() && !v.foreign && !v.jit) {
         set.labels.push_back(v.label());
       }
     }
@@ -165,6 +176,7 @@ std::map<std::string, std::string> make_library(const Recipe& recipe, bool gener
   }
   std::map<std::string, std::string> files;
   add_dispatcher(recipe, contents, nullptr, {}, files);
+  files["src/generators_table.c"] = generators_source(recipe);
   return files;
 }
 
@@ -215,6 +227,7 @@ std::vector<std::string> drift_of(const Recipe& recipe, const std::string& folde
     options.kernels = json.at("options").at("kernels").get<std::string>();
     options.set.within = json.at("options").at("within").get<double>();
     options.set.generators = json.at("options").at("generators").get<bool>();
+    options.single_file = json.at("options").at("single_file").get<bool>();
   } catch (const nlohmann::json::exception& e) {
     throw InputError(fmt::format("{}: {}; export again", path, one_line(e.what(), 300)));
   }

@@ -10,6 +10,7 @@ namespace assay {
 struct ExportOptions {
   SetOptions set;
   std::string kernels = "*";  ///< globs, separated by commas
+  bool single_file = false;   ///< a header and a source file in place of the folder's sources
 };
 
 /// What an export is made of, and its files.
@@ -24,8 +25,9 @@ struct Package {
 /// Throws InputError as smallest_set does, and where no kernel matches.
 Package make_package(const Recipe& recipe, const Fleet& fleet, const ExportOptions& options);
 
-/// The library of all compiled variants or of all generators and what they need, without choices: src/kernels.c and the header. For the build.
-std::map<std::string, std::string> make_library(const Recipe& recipe, bool generators);
+/// What the build writes for assay's own library of all variants, without choices: include/assay/kernels.h, src/kernels.c for the compiled ones,
+/// src/generators_table.c for the generators.
+std::map<std::string, std::string> make_library(const Recipe& recipe);
 
 /// Writes the files to a new or empty folder, or over an export that nobody changed. Throws InputError where something of the user's would be lost.
 void write_package(const std::string& folder, const Package& package);

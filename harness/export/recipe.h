@@ -65,6 +65,8 @@ struct Signature {
   bool takes_struct() const { return parameters.size() == 1 && parameters[0].type.starts_with("const struct "); }
   /// "float* y, const float* x": as they are declared.
   std::string declared() const;
+  /// "dot_f32_gen": of its generators.
+  std::string generator() const { return type.substr(0, type.size() - 2) + "gen"; }
   /// "y, x": as they are passed on.
   std::string passed() const;
   /// How a size of the contract is written where the parameters are at hand: "n", or "args->n". Throws MachineError if neither is there.

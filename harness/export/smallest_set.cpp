@@ -59,24 +59,25 @@ class Search {
   KernelSet find() {
     KernelSet result;
     result.kernel = kernel_.name;
+    const Mask all = (Mask{1} << candidates_.size()) - 1;
+    for (MemberRows& member : members_) {
+      member.allowed = std::max(options_.within, loss_on_any_layout(member, all));
+      if (member.allowed > options_.within) {
+        result.unavoidable = std::max(result.unavoidable, member.allowed);
+      }
+    }
     Mask best = 0;
     constexpr size_t kShown = 3;  // numbers whose loss is told, at least
     for (size_t n = 1; n <= candidates_.size() && (best == 0 || n <= kShown); ++n) {
       double least = kNever;
       each_of_size(n, [&](Mask mask) {
-        const double loss = loss_of(mask);
-        least = std::min(least, loss);
-        if (loss <= options_.within &&
-            (best == 0 || (std::popcount(best) == static_cast<int>(n) && is_simpler(mask, best)))) {
+        const Loss loss = loss_of(mask);
+        least = std::min(least, loss.most);
+        if (loss.is_allowed && (best == 0 || (std::popcount(best) == static_cast<int>(n) && is_simpler(mask, best)))) {
           best = mask;
         }
       });
       result.loss_of_number.push_back(least);
-    }
-    if (best == 0) {
-      throw InputError(
-          fmt::format("{}: no variants keep every CPU within {:.1f}% at every class: take more with --within",
-                      kernel_.name, 100 * options_.within));
     }
     for (size_t i = 0; i < candidates_.size(); ++i) {
       if ((best >> i & 1) != 0) {
@@ -98,6 +99,11 @@ class Search {
   struct MemberRows {
     size_t number;
     std::vector<RowLosses> rows;
+    double allowed = 0;  ///< to lose
+  };
+  struct Loss {
+    double most;  ///< on any CPU
+    bool is_allowed;
   };
 
   void add_member(size_t number, const Member& member) {
@@ -112,7 +118,7 @@ class Search {
             name_of_cpu(profile.cpu), c.variant->name()));
       }
     }
-    MemberRows rows{number, {}};
+    MemberRows rows{number, {}, 0};
     bool warm = false;
     for (const Choice& choice : profile.choices) {
       warm = warm || (choice.kernel == kernel_.name && !choice.cold && !choice.ratios.empty());
@@ -228,19 +234,22 @@ class Search {
     return best;
   }
 
-  double loss_of(Mask mask) const {
-    double most = 0;
-    for (const MemberRows& member : members_) {
-      double least = kNever;
-      for (size_t layout = 0; layout < n_layouts_; ++layout) {
-        least = std::min(least, loss_on(member, n_layouts_ == 1 ? mask : of_layout(mask, layout)));
-      }
-      most = std::max(most, least);
-      if (most == kNever) {
-        break;
-      }
+  double loss_on_any_layout(const MemberRows& member, Mask mask) const {
+    double least = kNever;
+    for (size_t layout = 0; layout < n_layouts_; ++layout) {
+      least = std::min(least, loss_on(member, n_layouts_ == 1 ? mask : of_layout(mask, layout)));
     }
-    return most;
+    return least;
+  }
+
+  Loss loss_of(Mask mask) const {
+    Loss loss{0, true};
+    for (const MemberRows& member : members_) {
+      const double least = loss_on_any_layout(member, mask);
+      loss.most = std::max(loss.most, least);
+      loss.is_allowed = loss.is_allowed && least <= member.allowed && least < kNever;
+    }
+    return loss;
   }
 
   size_t isas_of(Mask mask) const {

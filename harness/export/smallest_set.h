@@ -30,10 +30,13 @@ struct KernelSet {
   std::vector<std::string> labels;                ///< in registry order; without parameters
   std::map<size_t, std::vector<SetRow>> members;  ///< by the number of the CPU in the fleet; those that were measured
   std::vector<double> loss_of_number;             ///< the least loss that any 1, 2, 3, ... variants have
+  /// What a CPU loses however many variants there are, since its packed weights have one layout for all classes; 0 where that is less than asked.
+  double unavoidable = 0;
 };
 
 /// The fewest variants with which no CPU loses more than SetOptions::within at any class of the kernel; of as many the one of fewer ISAs, then of
-/// simpler ones. Every combination is tried. Of a product with packed weights, each CPU has one layout for all of its classes. Cold classes count
+/// simpler ones. Every combination is tried. Of a product with packed weights, each CPU has one layout for all of its classes, and
+/// where that alone loses more, no more than that. Cold classes count
 /// only where a CPU has no others: who calls does not say where the data lies. A variant counts for a CPU only with a verdict that passed on it.
 ///
 /// Throws InputError if the profiles are of other code than this program has, if a CPU has classes of the kernel at which nothing passed, or if

@@ -1,5 +1,6 @@
 #include "kernels/quantize_i8_s/kernel.h"
 #include "kernels/quantize_i8_s/row.h"
+#include "kernels/shared/round.h"
 
 extern "C" quantize_i8_s_fn quantize_i8_s_scalar;
 
@@ -25,7 +26,7 @@ extern "C" void quantize_i8_s_scalar(void* dst, const float* x, size_t n, float 
   for (size_t i = 0; i < n; ++i) {
     // cvtss2si, as -fno-math-errno and -fno-trapping-math allow. Adding 1.5 * 2^23 would do the same, had the
     // compiler not the right to fuse that with the product, which must be rounded first.
-    const int code = static_cast<int>(__builtin_irintf(x[i] * inverse));
+    const int code = round_to_int(x[i] * inverse);
     row[kHead + i] = static_cast<uint8_t>(code);
     sum += code;
   }

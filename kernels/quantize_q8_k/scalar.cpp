@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels/quantize_q8_k/kernel.h"
+#include "kernels/shared/round.h"
 #include "kernels/shared/scalar.h"
 
 extern "C" quantize_q8_k_fn quantize_q8_k_scalar;
@@ -38,7 +39,7 @@ extern "C" void quantize_q8_k_scalar(void* dst, const float* x, size_t n) {
     for (size_t j = 0; j < 256; ++j) {
       // cvtss2si, as -fno-math-errno and -fno-trapping-math allow. Adding 1.5 * 2^23 would do the same, had the
       // compiler not the right to fuse that with the product, which must be rounded first.
-      q[j] = static_cast<int8_t>(__builtin_irintf(x[j] * inverse));
+      q[j] = static_cast<int8_t>(round_to_int(x[j] * inverse));
     }
     int16_t sums[16];
     for (size_t j = 0; j < 16; ++j) {

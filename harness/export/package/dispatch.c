@@ -130,7 +130,7 @@ static const struct assay_candidate* forced(const struct assay_kernel* kernel, a
   while (item != NULL && *item != 0) {
     const char* end = strchr(item, ',') != NULL ? strchr(item, ',') : item + strlen(item);
     const int length = (int)(end - item);
-    const char* equals = memchr(item, '=', (size_t)length);
+    const char* equals = (const char*)memchr(item, '=', (size_t)length);
     if (equals == NULL) {
       refuse_force(item, length, "there is no '='");
     }
@@ -190,10 +190,10 @@ static unsigned decide(const struct assay_kernel* kernel) {
 }
 
 unsigned assay_state_of(struct assay_kernel* kernel) {
-  unsigned state = atomic_load_explicit(&kernel->state, memory_order_relaxed);
+  unsigned state = __atomic_load_n(&kernel->state, __ATOMIC_RELAXED);
   if (state == 0) {
     state = decide(kernel);
-    atomic_store_explicit(&kernel->state, state, memory_order_relaxed);
+    __atomic_store_n(&kernel->state, state, __ATOMIC_RELAXED);
   }
   return state;
 }

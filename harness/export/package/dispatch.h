@@ -1,6 +1,5 @@
 /* How a call finds its variant: what src/kernels.c, which `assay export` writes, fills in, and dispatch.c reads. C11. */
 #pragma once
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,7 +65,7 @@ struct assay_kernel {
   const struct assay_candidate* candidates; /**< the first is plain C++, which runs everywhere */
   size_t n_candidates;
   const struct assay_choice* choices; /**< one for each of assay_cpus */
-  atomic_uint state;                  /**< 0: nothing is decided yet; see dispatch.c */
+  unsigned state; /**< 0: nothing is decided yet; see dispatch.c. Read and written as an atomic variable */
 };
 
 /* Of src/kernels.c. The first two are for plugin.c too, wherever it is. */

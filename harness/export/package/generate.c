@@ -66,7 +66,7 @@ assay_any_fn assay_generated(const struct assay_kernel* kernel, const struct ass
   while (found != NULL && (found->candidate != candidate || memcmp(found->key, key, sizeof key) != 0)) {
     found = found->next;
   }
-  if (found == NULL && (found = malloc(sizeof *found)) != NULL) {
+  if (found == NULL && (found = (struct generated*)malloc(sizeof *found)) != NULL) {
     found->candidate = candidate;
     memcpy(found->key, key, sizeof key);
     found->code = make((generator_fn*)candidate->run, key);
