@@ -24,7 +24,7 @@ for cpu in ${2:+"${cpus[@]}"}; do
 done
 python3 "$here/../made_up_profiles.py" "$assay" profiles --like "${like[@]}" --repeats 2 --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0'
 "$assay" merge profiles/*.json --out fleet.json >/dev/null
-"$assay" export fleet.json --to exported --within 10
+"$assay" export fleet.json --to exported --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0' --within 10
 "$assay" export --check exported
 # What each CPU must say that it takes: the labels of its classes, in their order, each once.
 wanted() {
@@ -61,8 +61,19 @@ for compiler in g++ clang++-19; do
   done
   # Forced, and forced wrongly.
   ASSAY_FORCE='*=scalar' $compiler/in_cpp | grep -qx 'dot_f32 scalar'
-  ! ASSAY_FORCE='dot_f64=scalar' $compiler/in_cpp >/dev/null 2>err || exit 1
+  ! (ASSAY_FORCE='dot_f64=scalar' $compiler/in_cpp >/dev/null 2>err) 2>/dev/null || exit 1
   grep -q 'there is no such kernel' err
+done
+# In one header and one file.
+"$assay" export fleet.json --to dropped --within 10 --format header >/dev/null
+"$assay" export --check dropped
+mkdir -p include/assay
+cp dropped/assay_kernels.h include/assay/kernels.h
+for compiler in g++ clang++-19; do
+  command -v $compiler >/dev/null || continue
+  $compiler -std=c++20 -O2 -Wall -Werror -fno-math-errno -fno-trapping-math -Iinclude -c dropped/assay_kernels.cpp -o dropped.o
+  $compiler -std=c++20 -O2 -Iinclude "$here/export/in_cpp.cpp" dropped.o -lpthread -o dropped_in
+  ./dropped_in >out && expect native out
 done
 # Installed, found by CMake and by pkg-config.
 cmake -S exported -B installed_build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$folder/installed" -DASSAY_KERNELS_CHECK=OFF >/dev/null

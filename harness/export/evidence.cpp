@@ -209,7 +209,8 @@ std::string evidence_markdown(const Package& package, const ExportOptions& optio
   for (const KernelSet& set : package.contents.sets) {
     if (set.unavoidable > 0) {
       text += fmt::format(
-          "\n{}: packed weights have one layout on a CPU, and no one layout is within what was asked at every class: {} is lost however many "
+          "\n{}: packed weights have one layout on a CPU, and no one layout is within what was asked at every class: "
+          "{} is lost however many "
           "variants there are.\n",
           set.kernel, percent(set.unavoidable));
     }

@@ -205,7 +205,9 @@ class KernelWriter {
     for (const Variant* v : variants_) {
       const auto& of = recipe_.of_variant(*v);
       const Isa& isa = find_isa(v->isa);
-      declared += fmt::format("extern void {}(void);\n", of.symbol);
+      if (known.insert(of.symbol).second) {
+        declared += fmt::format("extern {} {};\n", v->jit ? signature_.generator() : signature_.type, of.symbol);
+      }
       if (!of.pack.empty() && known.insert(of.pack).second) {
         declared += fmt::format("extern assay_pack_fn {};\n", of.pack);
       }

@@ -60,6 +60,13 @@ class Inliner {
   std::set<std::string> seen_;
 };
 
+/// Warnings that the units' headers would cause, of which each takes what it needs; and about vectors that static functions pass on.
+constexpr const char* kDiagnostics =
+    "#pragma GCC diagnostic ignored \"-Wunused-function\"\n#pragma GCC diagnostic ignored "
+    "\"-Wunknown-pragmas\"\n#ifdef __clang__\n"
+    "#pragma clang diagnostic ignored \"-Wunused-const-variable\"\n#else\n#pragma GCC diagnostic ignored "
+    "\"-Wpsabi\"\n#endif\n";
+
 /// As the attribute `target` of GCC and clang names a feature; "" for what no code is generated with.
 std::string target_of(const std::string& feature) {
   static const std::map<std::string, std::string> other = {{"sse4_1", "sse4.1"},
@@ -182,11 +189,11 @@ std::map<std::string, std::string> single_file(const Recipe& recipe, const Conte
            fmt::format("// Kernels chosen by measurement, in one file of C++20 for GCC or clang: written by `assay "
                        "export --format header`. Compile it with\n"
                        "// -O2 -fno-math-errno -fno-trapping-math, and never with -ffast-math.\n#ifdef __FAST_MATH__\n"
-                       "#error the kernels' error bounds do not hold with -ffast-math\n#endif\n#ifndef "
+                       "#error the error bounds of the kernels do not hold with -ffast-math\n#endif\n#ifndef "
                        "_GNU_SOURCE\n#define _GNU_SOURCE\n#endif\n"
-                       "{}\n#include \"assay_kernels.h\"\n\n#define _Static_assert static_assert\n{}#undef "
+                       "{}{}\n#include \"assay_kernels.h\"\n\n#define _Static_assert static_assert\n{}#undef "
                        "_Static_assert\n\nextern \"C\" {{\n{}}}\n",
-                       includes(of_source), units, dispatcher)}};
+                       kDiagnostics, includes(of_source), units, dispatcher)}};
 }
 
 }  // namespace assay
