@@ -88,9 +88,9 @@ install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay_kernels
 install(DIRECTORY kernels DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay_kernels FILES_MATCHING PATTERN kernel.h)
 set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/assay_kernels)
 install(EXPORT assay_kernels NAMESPACE assay:: FILE assay_kernels_targets.cmake DESTINATION ${folder})
-configure_package_config_file(assay_kernels_config.cmake.in assay_kernels_config.cmake INSTALL_DESTINATION ${folder})
-write_basic_package_version_file(assay_kernels_config_version.cmake COMPATIBILITY SameMajorVersion)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/assay_kernels_config.cmake ${CMAKE_CURRENT_BINARY_DIR}/assay_kernels_config_version.cmake
+configure_package_config_file(assay_kernels-config.cmake.in assay_kernels-config.cmake INSTALL_DESTINATION ${folder})
+write_basic_package_version_file(assay_kernels-config-version.cmake COMPATIBILITY SameMajorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/assay_kernels-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/assay_kernels-config-version.cmake
         DESTINATION ${folder})
 configure_file(assay_kernels.pc.in assay_kernels.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/assay_kernels.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
@@ -178,7 +178,7 @@ set_target_properties(assay_kernels PROPERTIES LINKER_LANGUAGE CXX)
           : "");
   return {
       {"CMakeLists.txt", lists},
-      {"assay_kernels_config.cmake.in",
+      {"assay_kernels-config.cmake.in",
        replaced(kConfig, "@find@", generators ? "include(CMakeFindDependencyMacro)\nfind_dependency(Threads)\n" : "")},
       {"assay_kernels.pc.in", kPkgConfig + std::string(generators ? "Libs.private: -lstdc++ -lpthread\n" : "")}};
 }
