@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "assay/plugin.h"
-#include "harness/plugins/float_rows.h"
+#include "harness/plugins/products.h"
 #include "harness/plugins/setting.h"
 #include "kernels/exp_f32/kernel.h"
 #include "kernels/gelu_erf_f32/kernel.h"
@@ -208,25 +208,10 @@ void layer_norm(float* y, const float* x, const float* w, const float* b, float 
   }
 }
 
-/// Whether the product is one of nothing, which is done then. The library is not asked for it: of no rows or tokens its primitive
-/// divides by 0, and of no columns its sgemm writes nothing (reports/peers/libraries.md).
-bool is_empty(const matmul_args& a) {
-  if (a.row_begin == a.row_end || a.tokens == 0) {
-    return true;
-  }
-  if (a.cols != 0) {
-    return false;
-  }
-  for (size_t token = 0; token < a.tokens; ++token) {
-    std::fill(a.y + token * a.ldy + a.row_begin, a.y + token * a.ldy + a.row_end, 0.0F);
-  }
-  adapters::add_bias(a);
-  return true;
-}
-
-/// y (tokens x rows) = x (tokens x cols) times w (rows x cols) transposed.
+/// y (tokens x rows) = x (tokens x cols) times w (rows x cols) transposed. Of products of nothing its primitive divides by 0 or its sgemm writes
+/// nothing (reports/peers/libraries.md).
 void matmul(const matmul_args* a) {
-  if (is_empty(*a)) {
+  if (adapters::is_empty(*a)) {
     return;
   }
   static Operation<std::array<size_t, 5>> operation;
@@ -251,7 +236,7 @@ void matmul(const matmul_args* a) {
 }
 
 void sgemm(const matmul_args* a) {
-  if (is_empty(*a)) {
+  if (adapters::is_empty(*a)) {
     return;
   }
   const auto cols = static_cast<int64_t>(a->cols);

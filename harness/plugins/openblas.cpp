@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "assay/plugin.h"
-#include "harness/plugins/float_rows.h"
+#include "harness/plugins/products.h"
 #include "kernels/dot_f32/kernel.h"
 
 namespace {
