@@ -325,6 +325,11 @@ extern "C" const assay_plugin* assay_plugin_v1(const char* argument) {
   if (!find_all(library)) {
     return nullptr;
   }
+  // Another library may have begun OpenMP before the variable was set.
+  auto* const set_threads = reinterpret_cast<void (*)(int)>(dlsym(library, "omp_set_num_threads"));
+  if (set_threads != nullptr) {
+    set_threads(1);
+  }
   const Isa* const isa = choose(setting.setting);
   if (isa == nullptr) {
     return nullptr;
