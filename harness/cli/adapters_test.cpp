@@ -2,17 +2,23 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "harness/runtime/testing.h"
 
 namespace assay {
 namespace {
 
-/// label -> status, of one kernel; empty where the library is not to be had.
-std::map<std::string, std::string> verdicts_of(const std::string& adapter, const std::string& kernel) {
-  const auto run = run_assay({"check", "--plugin", fmt::format("{}/{}.so", ASSAY_PLUGINS, adapter), "--kernel", kernel,
-                              "--variant", adapter + ":*", "--samples", "300", "--no-shrink", "--json"});
+/// label -> status, of one kernel; empty where the library is not to be had. `argument`: what stands behind the plug-in's colon.
+std::map<std::string, std::string> verdicts_of(const std::string& adapter, const std::string& kernel,
+                                               const std::string& argument = "") {
+  const std::string plugin = fmt::format("{}/{}.so{}{}", ASSAY_PLUGINS, adapter, argument.empty() ? "" : ":", argument);
+  const auto run = run_assay({"check", "--plugin", plugin, "--kernel", kernel, "--variant", adapter + ":*", "--samples",
+                              "300", "--no-shrink", "--json"});
   std::map<std::string, std::string> all;
   const auto json = nlohmann::json::parse(run.out, nullptr, false);
   for (const auto& v : json.is_array() ? json : nlohmann::json::array()) {
@@ -51,12 +57,45 @@ TEST(Adapters, OfOpenBlasEveryCoresDotIsTried) {
   }
 }
 
-TEST(Adapters, WithoutItsFolderTheAdapterOfGgmlSaysWhatItWants) {
-  const std::string adapter = fmt::format("{}/ggml.so", ASSAY_PLUGINS);
-  for (const std::string& plugin : {adapter, adapter + ":/no/such/folder"}) {
-    const auto run = run_assay({"list", "--plugin", plugin});
+TEST(Adapters, OfBlisTheConfigurationThatIsNamedIsTried) {
+  for (const std::string configuration : {"generic", "sandybridge", "haswell"}) {
+    for (const auto& [label, status] : verdicts_of("blis", "dot_f32", configuration)) {
+      EXPECT_EQ(label, configuration);
+      EXPECT_TRUE(status == "claimed" || status == "not-runnable") << label << " " << status;
+    }
+  }
+}
+
+TEST(Adapters, OfOneDnnTheLimitThatIsNamedIsTried) {
+  for (const std::string limit : {"sse41", "avx2"}) {
+    for (const auto& [label, status] : verdicts_of("onednn", "layer_norm_f32", limit)) {
+      EXPECT_EQ(label, limit);
+      EXPECT_TRUE(status == "claimed" || status == "not-runnable") << label << " " << status;
+    }
+  }
+}
+
+TEST(Adapters, OneDnnsProductsKeepWhatIsClaimed) {
+  for (const auto& [label, status] : verdicts_of("onednn", "matmul_f32", "avx2")) {
+    EXPECT_TRUE(status == "claimed" || status == "not-runnable") << label << " " << status;
+  }
+}
+
+TEST(Adapters, SayWhatTheyWantBehindTheColon) {
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"ggml", ""},
+      {"ggml", ":/no/such/folder"},
+      {"ik", ""},
+      {"ik", ":/no/such/libggml.so"},
+      {"blis", ":no_such_cpu"},
+      {"blis", ":haswell:/no/such/libblis.so"},
+      {"onednn", ":no_such_isa"},
+      {"onednn", ":avx2:/no/such/libdnnl.so"},
+  };
+  for (const auto& [adapter, argument] : wrong) {
+    const auto run = run_assay({"list", "--plugin", fmt::format("{}/{}.so{}", ASSAY_PLUGINS, adapter, argument)});
     EXPECT_EQ(run.status, 2) << run.err;
-    EXPECT_NE(run.err.find("ggml: "), std::string::npos) << run.err;
+    EXPECT_NE(run.err.find(adapter + ": "), std::string::npos) << run.err;
   }
 }
 

@@ -7,15 +7,14 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "assay/plugin.h"
+#include "harness/plugins/products.h"
 #include "kernels/dot_f32/kernel.h"
-#include "kernels/matmul_float/kernel.h"
 
 namespace {
 
@@ -64,28 +63,13 @@ float dot(const float* x, const float* y, size_t n) {
   return dots[C](static_cast<long>(n), x, 1, y, 1);
 }
 
-/// The rows as they are.
-size_t pack(void* packed, const void* w, size_t rows, size_t cols) {
-  const size_t bytes = rows * cols * sizeof(float);
-  if (packed != nullptr && bytes != 0) {
-    std::memcpy(packed, w, bytes);
-  }
-  return bytes;
-}
-
 void matmul(const matmul_args* a) {
-  const size_t rows = a->row_end - a->row_begin;
-  const auto* const w = static_cast<const float*>(a->packed) + a->row_begin * a->cols;
-  const int cols = static_cast<int>(a->cols), step = std::max(cols, 1);
-  float* const y = a->y + a->row_begin;
+  const int rows = static_cast<int>(a->row_end - a->row_begin), cols = static_cast<int>(a->cols);
+  const int step = std::max(cols, 1);
   // y (tokens x rows) = x (tokens x cols) times w (rows x cols) transposed.
-  sgemm(kRowMajor, kNoTrans, kTrans, static_cast<int>(a->tokens), static_cast<int>(rows), cols, 1,
-        static_cast<const float*>(a->x), step, w, step, 0, y, static_cast<int>(a->ldy));
-  for (size_t token = 0; a->bias != nullptr && token < a->tokens; ++token) {
-    for (size_t r = 0; r < rows; ++r) {
-      y[token * a->ldy + r] += a->bias[a->row_begin + r];
-    }
-  }
+  sgemm(kRowMajor, kNoTrans, kTrans, static_cast<int>(a->tokens), rows, cols, 1, static_cast<const float*>(a->x), step,
+        adapters::first_row(*a), step, 0, a->y + a->row_begin, static_cast<int>(a->ldy));
+  adapters::add_bias(*a);
 }
 
 /// FMA4, which AMD's cores of the Bulldozer family use, is in none of the names that a variant can say.
@@ -145,7 +129,7 @@ void add_sgemm(void* library) {
   if (at != kCores.end()) {
     sgemm_has_fma4 = is_bulldozer_family(name);
     variants.push_back({"matmul_f32", at->name, 2, at->features, reinterpret_cast<assay_any_fn>(matmul),
-                        reinterpret_cast<assay_any_fn>(pack), nullptr, 0, kClaim, prepare_sgemm});
+                        reinterpret_cast<assay_any_fn>(adapters::pack_float_rows), nullptr, 0, kClaim, prepare_sgemm});
   }
 }
 
