@@ -403,6 +403,7 @@ std::string elements_of(const CaseId& id) {
   const SharedMemory memory(kMost);
   auto* text = static_cast<char*>(memory.get());
   Child child([&] {
+    contain_kernels();
     GuardedPool pool;
     const FuzzedCase c(find_variant(id.variant), id, pool);
     std::vector<Element> elements;
