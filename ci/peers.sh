@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Holds the weight formats and the models of every architecture against llama.cpp's own libraries, released npm packages. Without npm or a
 # registry it says so and exits with 3.
-# usage: peers.sh [speed [FORMATS] | model FILE...]     builds the preset `test` first if that is not done
+# usage: peers.sh [matrix [SAMPLES] | speed [FORMATS] | model FILE...]     builds the preset `test` first if that is not done
+#   matrix: verdicts of all of its builds' kernels: the table of reports/peers/llama_cpp.md
 #   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each. ASSAY_IK of
 #     the environment: the path of a libggml.so of ik_llama.cpp that somebody has built: beside both
 #   model: whole models of these files in turn, on one thread and on two: a table of speed, of loading, and of memory; see ci/peers_model.mjs.
@@ -20,6 +21,15 @@ if ! npm install --silent --no-save --force --ignore-scripts --prefix $folder "n
   exit 3
 fi
 base=$(find "$PWD/$folder" -name libggml-base.so | head -n 1)
+if [ "${1:-}" = matrix ]; then
+  cmake --build --preset test --target assay adapter_ggml adapter_ggml_graphs adapter_ggml_repack >&2
+  plugins=()
+  for plugin in ggml ggml_graphs ggml_repack; do
+    plugins+=(--plugin "build/test/plugins/$plugin.so:$(dirname "$base")")
+  done
+  build/test/assay check "${plugins[@]}" --samples "${2:-1000}" --no-shrink --json | ci/peers_matrix.py
+  exit
+fi
 if [ "${1:-}" = speed ]; then
   cmake --build --preset test --target peers_speed >&2
   # Beside each library what we have of no more than its instructions.

@@ -18,7 +18,10 @@ std::string nanoseconds(double ns) {
   if (ns < 1e3) {
     return fmt::format("{:.1f} ns", ns);
   }
-  return ns < 1e6 ? fmt::format("{:.2f} us", ns / 1e3) : fmt::format("{:.2f} ms", ns / 1e6);
+  if (ns < 1e9) {
+    return ns < 1e6 ? fmt::format("{:.2f} us", ns / 1e3) : fmt::format("{:.2f} ms", ns / 1e6);
+  }
+  return fmt::format("{:.4g} s", ns / 1e9);
 }
 
 std::string shape_text(const ShapeTimings& s) { return find_kernel(s.kernel).text_of(s.shape_class.shape); }

@@ -1,11 +1,13 @@
 /* A plug-in that its argument makes go wrong in one way: harness/cli/plugin_test.cpp. The constructor goes by the environment. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <xmmintrin.h>
 
@@ -49,14 +51,82 @@ static void allocates(float* z, const float* x, const float* y, size_t n) {
   free(sums);
 }
 
+static void* nothing_to_do(void* nothing) { return nothing; }
+
+static void forks(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  const pid_t child = fork(); /* which goes on where this one does */
+  if (child > 0) {
+    waitpid(child, NULL, 0);
+  }
+}
+
+static void opens(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  close(open("/dev/null", O_RDONLY));
+}
+
+static void handler(int signal) { (void)signal; }
+
+static void sets_a_handler(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  signal(SIGUSR1, handler);
+}
+
+static void sleeps_shortly(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  usleep(1);
+}
+
+/* getpid of 32-bit programs, by their own gate. */
+static void asks_as_of_old(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  long number = 20;
+  __asm__ volatile("int $0x80" : "+a"(number) : : "r8", "r9", "r10", "r11", "memory");
+}
+
+static void starts_a_thread(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, nothing_to_do, NULL) == 0) {
+    pthread_join(thread, NULL);
+  }
+}
+
+/* These two hold locks of the C library meanwhile. */
+static void prints(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  printf("%zu elements\n", n);
+}
+
+static void sets_the_environment(float* z, const float* x, const float* y, size_t n) {
+  add(z, x, y, n);
+  char value[32];
+  snprintf(value, sizeof value, "%zu", n);
+  setenv("ASSAY_HOSTILE_N", value, 1);
+}
+
+/* Ends the process when it has been called more often than a check does. */
+static void ends_late(float* z, const float* x, const float* y, size_t n) {
+  static _Atomic int calls;
+  add(z, x, y, n);
+  if (++calls > 5000) {
+    _exit(0);
+  }
+}
+
+static void* end_soon(void* nothing) {
+  usleep(300000);
+  _exit(0);
+  return nothing;
+}
+
 static void* sleep_for_good(void* nothing) {
   for (;;) {
     pause();
   }
   return nothing;
 }
-
-static void handler(int signal) { (void)signal; }
 
 static const char* not_here(void) { return "this library wants a Tuesday"; }
 
@@ -138,6 +208,10 @@ const struct assay_plugin* assay_plugin_v1(const char* argument) {
         "{\"multiple_of\": {\"value\": {\"n\": 32}, \"because\": \"so\"}, \"most\": {\"value\": {\"n\": 8}, "
         "\"because\": \"so\"}}";
   }
+  WAY("claim-twice") {
+    variants[0].claim =
+        "{\"align\": {\"value\": 16, \"because\": \"so\"}, \"align\": {\"value\": 64, \"because\": \"so\"}}";
+  }
   WAY("crash") { raise(SIGSEGV); }
   WAY("abort") { abort(); }
   WAY("hang") { pause(); }
@@ -187,6 +261,26 @@ const struct assay_plugin* assay_plugin_v1(const char* argument) {
   WAY("run-exit") { variants[0].run = (assay_any_fn)ends; }
   WAY("run-sleep") { variants[0].run = (assay_any_fn)sleeps; }
   WAY("run-allocates") { variants[0].run = (assay_any_fn)allocates; }
+  WAY("run-forks") { variants[0].run = (assay_any_fn)forks; }
+  WAY("run-opens") { variants[0].run = (assay_any_fn)opens; }
+  WAY("run-signal") { variants[0].run = (assay_any_fn)sets_a_handler; }
+  WAY("run-usleep") { variants[0].run = (assay_any_fn)sleeps_shortly; }
+  WAY("run-int80") { variants[0].run = (assay_any_fn)asks_as_of_old; }
+  WAY("run-thread") { variants[0].run = (assay_any_fn)starts_a_thread; }
+  WAY("run-prints") { variants[0].run = (assay_any_fn)prints; }
+  WAY("run-setenv") { variants[0].run = (assay_any_fn)sets_the_environment; }
+  WAY("run-claims") {
+    variants[0].run = (assay_any_fn)opens;
+    variants[0].claim = "{\"reentrant\": {\"value\": false, \"because\": \"it opens a file\"}}";
+  }
+  WAY("run-exit-late") {
+    variants[0].run = (assay_any_fn)ends_late;
+    variants[0].claim = "{\"reentrant\": {\"value\": false, \"because\": \"it counts\"}}";
+  }
+  WAY("thread-exit") {
+    pthread_t thread;
+    pthread_create(&thread, NULL, end_soon, NULL);
+  }
   WAY("amx") { variants[0].features = "amx_int8"; }
   else {
     fprintf(stderr, "hostile: no way %s\n", is);

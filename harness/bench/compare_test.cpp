@@ -113,7 +113,7 @@ TEST(Compare, WhatCannotBeComparedIsRefused) {
     expect_refused({"compare", before, after}, text);
   };
   nlohmann::json other = report(1);
-  other["cpu"]["model"] = 1;
+  other["cpu"]["model"] = 9999;
   refused(other, "are of different CPUs: model");
   other = report(1);
   other.erase("cpu");
@@ -127,6 +127,10 @@ TEST(Compare, WhatCannotBeComparedIsRefused) {
   other = report(1);
   other["shapes"][0]["timings"][0]["samples_ns"][3] = -1;
   refused(other, "some that are no times");
+  for (const double time : {1e308, 1e-308}) {
+    other["shapes"][0]["timings"][0]["samples_ns"][3] = time;
+    refused(other, "some that are no times");
+  }
   other = report(1);
   other["shapes"][0]["timings"][0]["samples_ns"] = "many";
   refused(other, "type must be array");

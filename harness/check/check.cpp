@@ -81,11 +81,12 @@ void find_needless_claims(const Kernel& kernel, const Variant& variant, const Ch
   if (verdict.status != Status::claimed || !options.shapes.empty()) {
     return;
   }
-  const auto is_of_bound = [](const std::string& item) { return item == "bound_factor" || item == "exact_blocks"; };
   const auto& claimed = verdict.claim->because;
-  const auto of_bound = std::ranges::count_if(claimed, [&](const auto& one) { return is_of_bound(one.first); });
+  const auto of_errors =
+      std::ranges::count_if(claimed, [&](const auto& one) { return Claim::is_of_errors(one.first); });
   for (const auto& [item, reason] : claimed) {
-    if (is_of_bound(item) && (verdict.errors.worst_over_bound <= 1 || of_bound == 1)) {  // the errors tell
+    // Where the errors tell, nothing need be tried.
+    if (Claim::is_of_errors(item) && (verdict.errors.worst_over_bound <= 1 || of_errors == 1)) {
       if (verdict.errors.worst_over_bound <= 1) {
         verdict.needless.push_back(item);
       }
@@ -209,29 +210,9 @@ std::string text_of_claim(const Verdict& v) {
   const Claim& c = *v.claim;
   std::vector<std::string> all;
   for (const auto& [item, reason] : c.because) {
-    const auto sizes = [](const auto& of, const char* how) {
-      std::vector<std::string> list;
-      for (const auto& [dim, size] : of) {
-        list.push_back(fmt::format("{} {} {}", dim, how, size));
-      }
-      return fmt::format("{}", fmt::join(list, ", "));
-    };
-    const std::string what =
-        item == "bound_factor"  ? fmt::format("errors up to {:g} x the bound, of which it took {:.3g}", c.bound_factor,
-                                              v.errors.worst_over_claim)
-        : item == "exclude"     ? fmt::format("not tried: {}", fmt::join(c.exclude, ", "))
-        : item == "multiple_of" ? sizes(c.multiple_of, "a multiple of")
-        : item == "most"        ? sizes(c.most, "at most")
-        : item == "align"       ? fmt::format("buffers aligned to {} bytes", c.align)
-        : item == "over_read"   ? fmt::format("{} bytes behind inputs are readable", c.over_read)
-        : item == "exact_blocks"
-            ? fmt::format("errors within the bound of the magnitudes of all products, of which it took {:.3g}",
-                          v.errors.worst_over_claim)
-        : item == "alias" ? "no output overlaps an input"
-                          : "one call at a time";
     const bool needless = std::ranges::count(v.needless, item) != 0;
-    all.push_back(
-        fmt::format("{} (because: {}{})", what, reason, needless ? "; needless: it keeps the contract there" : ""));
+    all.push_back(fmt::format("{} (because: {}{})", c.text_of(item, v.errors.worst_over_claim), reason,
+                              needless ? "; needless: it keeps the contract there" : ""));
   }
   return fmt::format("{}", fmt::join(all, "; "));
 }
@@ -422,6 +403,7 @@ std::string elements_of(const CaseId& id) {
   const SharedMemory memory(kMost);
   auto* text = static_cast<char*>(memory.get());
   Child child([&] {
+    contain_kernels();
     GuardedPool pool;
     const FuzzedCase c(find_variant(id.variant), id, pool);
     std::vector<Element> elements;

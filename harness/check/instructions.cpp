@@ -33,15 +33,36 @@ bool is_static(uint64_t address) {
          is_plugin_static(address);
 }
 
+namespace {
+
+/// The instruction's bytes behind operand and address size, BND, REP, NOTRACK and REX.
+const uint8_t* behind_prefixes(uint64_t address) {
+  const auto* p = reinterpret_cast<const uint8_t*>(address);
+  while (*p == 0x66 || *p == 0x67 || *p == 0xf2 || *p == 0xf3 || *p == 0x3e || (*p & 0xf0) == 0x40) {
+    ++p;
+  }
+  return p;
+}
+
+}  // namespace
+
 bool is_call(uint64_t address, bool is_jit_code) {
   if (!is_code(address) && !is_jit_code) {
     return false;
   }
-  const auto* p = reinterpret_cast<const uint8_t*>(address);
-  while (*p == 0x66 || *p == 0x67 || *p == 0xf2 || *p == 0x3e || (*p & 0xf0) == 0x40) {
-    ++p;  // operand and address size, BND, NOTRACK, REX
-  }
+  const uint8_t* p = behind_prefixes(address);
   return *p == 0xe8 || (*p == 0xff && (p[1] & 0x38) == 0x10);  // CALL rel32, CALL r/m64 (Intel SDM volume 2)
+}
+
+bool is_system_call(uint64_t address) {
+  constexpr uint64_t kVsyscall =
+      0xffffffffff600000;  // functions of Linux's at a fixed address: calls of them are such, and they cannot be read
+  if (address >= kVsyscall) {
+    return true;
+  }
+  // A byte is read only where the instruction goes on there: the page behind may not be mapped.
+  const uint8_t* p = behind_prefixes(address);
+  return (*p == 0x0f && (p[1] == 0x05 || p[1] == 0x34)) || (*p == 0xcd && p[1] == 0x80);  // SYSCALL, SYSENTER, INT 80h
 }
 
 #ifdef ASSAY_HAS_ZYDIS

@@ -17,6 +17,9 @@ bool is_static(uint64_t address);
 /// Whether the instruction at `address`, of this executable or JIT code, is a near CALL.
 bool is_call(uint64_t address, bool is_jit_code);
 
+/// Whether the instruction at `address`, of any code that is about to be executed, asks something of the operating system.
+bool is_system_call(uint64_t address);
+
 /// `count` instructions from `address` on, one a line, with addresses relative to `base`.
 std::string disassemble_block(uint64_t address, size_t bytes, uint64_t base, size_t count);
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "harness/check/instructions.h"
+#include "harness/runtime/plugin.h"
 
 namespace assay {
 namespace {
@@ -56,14 +57,45 @@ std::optional<Mismatch> judge_step(const FuzzedCase& c, uint64_t own, const Step
   return std::nullopt;
 }
 
+/// A system call that a kernel is about to make. Numbers alone: where one is seen, the C library may hold a lock that making a text of
+/// it would wait for.
+struct SystemCall {
+  uint64_t address = 0;    ///< of the instruction; 0: none
+  uint64_t called_at = 0;  ///< the last CALL before that was not of the system's libraries; 0: none
+  long long number = 0;    ///< asm/unistd_64.h
+};
+
+Mismatch mismatch_of(const FuzzedCase& c, const SystemCall& call) {
+  const std::string function = function_of_system(call.address);
+  return {"system-call",
+          fmt::format(
+              "it makes the system call number {}, `{}`{}: a kernel asks nothing of the system; what gets memory or "
+              "takes locks there can claim \"reentrant\": false",
+              call.number, disassemble(call.address),
+              function.empty() ? c.offset_text(call.address)
+                               : fmt::format(" of {}{}", function, c.offset_text(call.called_at)))};
+}
+
 }  // namespace
 
 void check_interrupted(FuzzedCase& c, Caller& caller) {
   std::optional<Mismatch> wrong;
+  SystemCall system_call;
   uint64_t steps = 0;
   uint64_t reentries = 0;
   Rng rng(mix_seed(c.id().seed, salt("step")));
   const auto visit = [&](const Step& step) {
+    if (is_call(step.rip, c.is_generated(step.rip))) {
+      system_call.called_at = step.rip;
+    }
+    if (step.is_new && c.claim().reentrant && is_system_call(step.rip)) {
+      system_call.address = step.rip;
+      system_call.number = step.machine->gregs[REG_RAX];
+      return false;
+    }
+    if (is_system_code(step.rip)) {
+      return true;  // it may hold locks of the C library, which all that follows may need
+    }
     wrong = judge_step(c, caller.target(), step);
     if (!wrong && c.claim().reentrant && let_others_in(rng, steps++)) {
       ++reentries;
@@ -76,6 +108,9 @@ void check_interrupted(FuzzedCase& c, Caller& caller) {
     return !wrong;
   };
   caller.call_stepped(kPoison, visit);
+  if (system_call.address != 0) {
+    throw mismatch_of(c, system_call);
+  }
   if (wrong) {
     throw *wrong;
   }

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -55,6 +58,13 @@ Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu) {
 
 unsigned job_count(unsigned asked) { return asked != 0 ? asked : usable_cpus(); }
 
+void contain_kernels() {
+  // At once: then each time is a system call, which single steps see.
+  dup2(STDERR_FILENO, STDOUT_FILENO);
+  std::setvbuf(stdout, nullptr, _IONBF, 0);
+  pthread_atfork(nullptr, nullptr, [] { _exit(1); });  // both would go on with the check
+}
+
 namespace {
 
 /// Samples take and free the same megabytes over and over: given back to the system, each page of them would be a fault again.
@@ -87,10 +97,12 @@ Job::Job(const std::function<void(SampleLog&)>& work) : Job(1, [&](std::span<Sam
 Job::Job(size_t logs, const std::function<void(std::span<SampleLog>)>& work)
     : memory_(logs * sizeof(SampleLog)), logs_(static_cast<SampleLog*>(memory_.get()), logs), child_([&] {
         keep_freed_memory();
+        contain_kernels();
         SampleLog::of_this_process = logs_.data();
         report_crashes();
         note_mappings();
         blame_the_machine(logs_, work);
+        logs_.front().end();
       }) {}
 
 uint64_t Job::samples() const {
@@ -117,8 +129,9 @@ bool Job::poll(double timeout) {
       log.fail(kMachine, why);
     } else if (!child_.end().empty()) {
       log.fail("crash", child_.end());  // unless it has said more itself
-    } else if (log.at_work()) {
-      log.fail("crash", "the process was ended in the midst of a sample: exit status 0");
+    } else if (!logs_.front().ended()) {
+      log.fail("crash", fmt::format("the process was ended {} sample: exit status 0",
+                                    log.at_work() ? "in the midst of a" : "before its last"));
     }
     return true;
   }

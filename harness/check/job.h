@@ -24,6 +24,10 @@ Verdict new_verdict(const Variant& variant, uint64_t seed, const Cpu& cpu);
 /// 0: one for each CPU that this process may use.
 unsigned job_count(unsigned asked);
 
+/// In a process that tries kernels, so that what they do harms nothing but their own verdicts: what they print goes to stderr, and what they
+/// fork ends.
+void contain_kernels();
+
 /// A child at work and its logs: one for each variant that it tries.
 class Job {
  public:

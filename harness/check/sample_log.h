@@ -64,6 +64,9 @@ class SampleLog {
   /// The end of a check that kept going: the first failure is the verdict's.
   void fail_as_kept();
 
+  /// All samples were tried, or one failed: the process may end.
+  void end() { ended_ = true; }
+
   // What the parent reads.
   struct Failure {
     char check[32];
@@ -72,6 +75,7 @@ class SampleLog {
   };
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
   bool at_work() const { return at_work_; }
+  bool ended() const { return ended_; }
   bool threads_left_out() const { return threads_left_out_; }
   const ErrorStats& errors() const { return errors_; }
   /// The sample with the largest error over bound; nullptr if all were exact.
@@ -89,6 +93,7 @@ class SampleLog {
 
   std::atomic<uint64_t> samples_;  ///< right ones; also the sign of life
   bool at_work_;
+  bool ended_;
   bool threads_left_out_;
   SampleId current_;
   ErrorStats errors_;

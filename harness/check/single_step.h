@@ -33,7 +33,8 @@ struct StepLimits {
 
 /// Runs `call`, which must make one call through assay_checked_call with single_step set: `visit` is called in a signal
 /// handler on the kernel's own stack before each of its instructions, within `limits`. `visit` may do anything that does
-/// not throw: what it interrupts is the kernel, never the harness.
+/// not throw: what it interrupts is the kernel, never the harness. But in a function of the C library that the kernel calls it may
+/// neither allocate nor wait: that may hold the lock which is waited for.
 void single_step(const StepLimits& limits, const std::function<void()>& call, const StepVisitor& visit);
 
 }  // namespace assay

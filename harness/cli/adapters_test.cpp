@@ -2,7 +2,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+<<<<<<< HEAD
 #include <map>
+=======
+#include <cstdlib>
+#include <filesystem>
+>>>>>>> d90aa68f659997d481ae40a9c50d2c3f53232f49
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -13,12 +18,21 @@
 namespace assay {
 namespace {
 
+<<<<<<< HEAD
 /// label -> status, of one kernel; empty where the library is not to be had. `argument`: what stands behind the plug-in's colon.
 std::map<std::string, std::string> verdicts_of(const std::string& adapter, const std::string& kernel,
                                                const std::string& argument = "") {
   const std::string plugin = fmt::format("{}/{}.so{}{}", ASSAY_PLUGINS, adapter, argument.empty() ? "" : ":", argument);
   const auto run = run_assay({"check", "--plugin", plugin, "--kernel", kernel, "--variant", adapter + ":*", "--samples",
                               "300", "--no-shrink", "--json"});
+=======
+/// label -> status, of one kernel; empty where the library is not to be had.
+std::map<std::string, std::string> verdicts_of(const std::string& adapter, const std::string& kernel,
+                                               const std::string& argument = "") {
+  const auto run =
+      run_assay({"check", "--plugin", fmt::format("{}/{}.so{}", ASSAY_PLUGINS, adapter, argument), "--kernel", kernel,
+                 "--variant", adapter + ":*", "--samples", "300", "--no-shrink", "--json"});
+>>>>>>> d90aa68f659997d481ae40a9c50d2c3f53232f49
   std::map<std::string, std::string> all;
   const auto json = nlohmann::json::parse(run.out, nullptr, false);
   for (const auto& v : json.is_array() ? json : nlohmann::json::array()) {
@@ -57,15 +71,26 @@ TEST(Adapters, OfOpenBlasEveryCoresDotIsTried) {
   }
 }
 
+<<<<<<< HEAD
 TEST(Adapters, OfBlisTheConfigurationThatIsNamedIsTried) {
   for (const std::string configuration : {"generic", "sandybridge", "haswell"}) {
     for (const auto& [label, status] : verdicts_of("blis", "dot_f32", configuration)) {
       EXPECT_EQ(label, configuration);
       EXPECT_TRUE(status == "claimed" || status == "not-runnable") << label << " " << status;
+=======
+TEST(Adapters, WithoutItsFolderThoseOfGgmlSayWhatTheyWant) {
+  for (const std::string name : {"ggml", "ggml_graphs", "ggml_repack"}) {
+    const std::string adapter = fmt::format("{}/{}.so", ASSAY_PLUGINS, name);
+    for (const std::string& plugin : {adapter, adapter + ":/no/such/folder"}) {
+      const auto run = run_assay({"list", "--plugin", plugin});
+      EXPECT_EQ(run.status, 2) << run.err;
+      EXPECT_NE(run.err.find(name + ": "), std::string::npos) << run.err;
+>>>>>>> d90aa68f659997d481ae40a9c50d2c3f53232f49
     }
   }
 }
 
+<<<<<<< HEAD
 TEST(Adapters, OfOneDnnTheLimitThatIsNamedIsTried) {
   for (const std::string limit : {"sse41", "avx2"}) {
     for (const auto& [label, status] : verdicts_of("onednn", "layer_norm_f32", limit)) {
@@ -96,6 +121,40 @@ TEST(Adapters, SayWhatTheyWantBehindTheColon) {
     const auto run = run_assay({"list", "--plugin", fmt::format("{}/{}.so{}", ASSAY_PLUGINS, adapter, argument)});
     EXPECT_EQ(run.status, 2) << run.err;
     EXPECT_NE(run.err.find(adapter + ": "), std::string::npos) << run.err;
+=======
+/// Against llama.cpp's libraries where ASSAY_GGML_BASE names their libggml-base.so (ci/peers.sh installs it); else skipped.
+class GgmlAdapters : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* base = std::getenv("ASSAY_GGML_BASE");
+    if (base == nullptr || *base == '\0') {
+      GTEST_SKIP() << "ASSAY_GGML_BASE names no libggml-base.so";
+    }
+    folder_ = ":" + std::filesystem::path(base).parent_path().string();
+  }
+  /// Of all builds that run here.
+  void expect(const std::string& adapter, const std::string& kernel, const std::string& status) const {
+    const auto all = verdicts_of(adapter, kernel, folder_);
+    EXPECT_FALSE(all.empty()) << adapter << " has no " << kernel;
+    for (const auto& [label, is] : all) {
+      EXPECT_TRUE(is == status || is == "not-runnable") << kernel << "/" << label << " " << is;
+    }
+  }
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(GgmlAdapters, RepackedProductsKeepTheirClaims) {
+  for (const char* kernel : {"matmul_q4_0", "matmul_iq4_nl", "matmul_mxfp4", "matmul_q2_k", "matmul_q4_k"}) {
+    expect("ggml_repack", kernel, "claimed");
+  }
+}
+
+TEST_F(GgmlAdapters, GraphsAreJudged) {
+  for (const char* kernel : {"add_f32", "mul_f32", "scale_f32"}) {
+    expect("ggml_graphs", kernel, "claimed");
+>>>>>>> d90aa68f659997d481ae40a9c50d2c3f53232f49
   }
 }
 

@@ -14,6 +14,7 @@
 #include "harness/check/check.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/plugin_flags.h"
+#include "harness/cli/supervised.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/plugin.h"
 
@@ -40,6 +41,7 @@ struct Pair {
 
 /// Those whose labels are the same, but for the plug-in's name.
 std::vector<Pair> pairs_of(const CompareArguments& a) {
+  continue_supervised();
   const auto before = add_plugin(a.against, kBefore);
   const auto after = a.plugin.empty() ? nullptr : add_plugin(a.plugin, "after");
   std::vector<Pair> pairs;
@@ -161,9 +163,12 @@ void print(const CompareArguments& a, const std::vector<Comparison>& all, int st
   }
   fmt::print("{:<52} {:>8} {:>18}  {}\n", "variant and shape", "after/", "99% interval",
              fmt::format("by over {:g}%", a.percent));
+  const auto text_of = [](double ratio) {
+    return ratio < 1e4 ? fmt::format("{:.3f}", ratio) : fmt::format("{:.3g}", ratio);
+  };
   for (const Comparison& c : all) {
-    fmt::print("{:<52} {:>8.3f} {:>18}  {}\n", c.name, c.ratio, fmt::format("[{:.3f}, {:.3f}]", c.low, c.high),
-               to_string(c.change));
+    fmt::print("{:<52} {:>8} {:>18}  {}\n", c.name, text_of(c.ratio),
+               fmt::format("[{}, {}]", text_of(c.low), text_of(c.high)), to_string(c.change));
   }
   const auto count = [&](Change change) { return std::ranges::count(all, change, &Comparison::change); };
   fmt::print("{} worse, {} not worse, {} undecided: too much noise to tell\n", count(Change::worse),

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "harness/cli/supervised.h"
 #include "harness/runtime/plugin.h"
 
 namespace assay {
@@ -25,6 +26,9 @@ void add_accept_claims_flag(CLI::App& command, PluginFlags& flags) {
 }
 
 void load_plugins(const PluginFlags& flags) {
+  if (!flags.plugins.empty()) {
+    continue_supervised();
+  }
   for (const auto& plugin : flags.plugins) {
     const auto library = add_plugin(plugin);
     if (!library->notes.empty()) {

@@ -1,6 +1,8 @@
 // Variants of shared libraries, through the program: honest ones, ones with claims, and libraries that go wrong in every way.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -152,6 +154,7 @@ TEST(Plugin, WhatItOffersWrongIsRefused) {
            Wrong{"claim", "its claim gives no value with a reason for 'bound_factor'"},
            Wrong{"claim-json", "its claim is no JSON"},
            Wrong{"claim-unknown", "its claim has 'writes', which cannot be claimed; what can: alias, align"},
+           Wrong{"claim-twice", "its claim has 'align' twice"},
            Wrong{"claim-dim", "its claim has 'm' in multiple_of; the sizes of add_f32 are: n"},
            Wrong{"claim-class", "its claim excludes inputs of the class 'normal'"},
            Wrong{"claim-sizes", "no size that the contract allows is what its claim says"},
@@ -182,6 +185,9 @@ TEST(Plugin, WhatIsNoneIsRefused) {
     expect_refused({command, "--plugin", cut}, "cut.so: c");  // the loader finds what is missing, or runs into it
     expect_refused({command, "--plugin", "libm.so.6"}, "cannot be read");
   }
+  const std::string fifo = folder.path("fifo.so");
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  expect_refused({"list", "--plugin", fifo}, "fifo.so: cannot be read: is no regular file");
   expect_refused({"list", "--plugin", library("dot"), "--plugin", library("dot")}, "there are two variants");
 }
 
@@ -236,6 +242,60 @@ TEST(Plugin, AVariantThatCrashesEndsOrSleepsFailsAlone) {
     EXPECT_EQ(verdict.at("status"), "fail") << way;
     EXPECT_EQ(verdict.at("caught_by"), caught_by) << way << verdict.dump(1);
   }
+}
+
+TEST(Plugin, ACallOfTheSystemIsSeen) {
+  struct Way {
+    const char *way, *text;
+  };
+  for (const auto& [way, text] :
+       {Way{"run-forks", "it makes the system call number "}, Way{"run-opens", "it makes the system call number 257"},
+        Way{"run-signal", "it makes the system call number 13"}, Way{"run-usleep", "nanosleep of libc.so"},
+        Way{"run-int80", "it makes the system call number 20"}, Way{"run-thread", "it makes the system call number "},
+        Way{"run-prints", "it makes the system call number 1,"}}) {
+    const auto verdict = verdict_of(hostile(way), "add_f32", "hostile:plain", {"--samples", "2000", "--no-shrink"});
+    EXPECT_EQ(verdict.at("status"), "fail") << way << verdict.dump(1);
+    EXPECT_EQ(verdict.at("caught_by"), "system-call") << way << verdict.dump(1);
+    EXPECT_NE(std::string(verdict.at("reason")).find(text), std::string::npos) << way << verdict.dump(1);
+  }
+  const auto claims = verdict_of(hostile("run-claims"), "add_f32", "hostile:plain");
+  EXPECT_EQ(claims.at("status"), "claimed") << claims.dump(1);
+  EXPECT_EQ(claims.at("claim").at("needless"), nlohmann::json::array());
+}
+
+TEST(Plugin, ALockOfTheCLibraryIsNoHang) {
+  const auto verdict = verdict_of(hostile("run-setenv"), "add_f32", "hostile:plain", {"--timeout", "5"});
+  EXPECT_NE(verdict.value("caught_by", ""), "hang") << verdict.dump(1);
+}
+
+TEST(Plugin, AThreadThatEndsTheProcessEndsNoCheckWell) {
+  const auto verdict =
+      verdict_of(hostile("thread-exit"), "add_f32", "hostile:plain", {"--samples", "10000000", "--no-shrink"});
+  EXPECT_EQ(verdict.at("status"), "fail");
+  EXPECT_EQ(verdict.at("caught_by"), "crash");
+  EXPECT_NE(std::string(verdict.at("reason")).find("the process was ended "), std::string::npos) << verdict.dump(1);
+}
+
+TEST(Plugin, ALibraryThatEndsTheProcessIsNoSuccess) {
+  const auto run =
+      run_assay({"bench", "--plugin", hostile("run-exit-late"), "--accept-claims", "--kernel", "add_f32", "--variant",
+                 "hostile:*", "--quick", "--repetitions", "3", "--min-time", "0.05", "--samples", "20"});
+  EXPECT_EQ(run.status, 2) << run.out << run.err;
+  EXPECT_NE(run.err.find("a library of --plugin ended the process, with exit status 0 before its work was done"),
+            std::string::npos)
+      << run.err;
+}
+
+TEST(Plugin, ASignalReachesThroughItsSupervisor) {
+  // bench would take minutes.
+  const auto run =
+      run_assay({"-c",
+                 fmt::format("\"$0\" bench --plugin {} --kernel dot_f32 --repetitions 1000 & p=$!; sleep 0.5; "
+                             "kill -TERM $p; wait $p",
+                             library("dot")),
+                 ASSAY_BINARY},
+                "/bin/sh");
+  EXPECT_EQ(run.status, 128 + SIGTERM) << run.err;
 }
 
 TEST(Plugin, AModelRunsThroughWhatPassed) {

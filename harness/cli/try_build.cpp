@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -199,6 +202,24 @@ const struct assay_plugin* assay_plugin_v1(const char* argument) {{
   return text;
 }
 
+/// While it lives, what would end this process waits: a folder would be left behind. The tools that it runs end at once.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t held;
+    sigemptyset(&held);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      sigaddset(&held, signal);
+    }
+    sigprocmask(SIG_BLOCK, &held, &before_);
+  }
+  ~HeldSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  HeldSignals(const HeldSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 /// A folder that is removed at the end.
 class WorkFolder {
  public:
@@ -217,6 +238,7 @@ class WorkFolder {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  HeldSignals held_;  // until the folder is gone
   std::string path_;
 };
 
@@ -323,6 +345,11 @@ std::string build_plugin(const TryOptions& given) {
   const std::string out_folder = std::filesystem::path(default_profile_path()).parent_path() / "try";
   const std::string out = fmt::format("{}/{}-{:08x}.so", out_folder, std::filesystem::path(file).stem().string(),
                                       static_cast<uint32_t>(std::hash<std::string>{}(file)));
+  if (std::filesystem::create_directories(out_folder, error); error || access(out_folder.c_str(), W_OK) != 0) {
+    throw InputError(fmt::format(
+        "{}: libraries that are tried are kept there, and it cannot be {}: {}; name another place with XDG_CACHE_HOME",
+        out_folder, error ? "made" : "written to", error ? error.message() : std::strerror(errno)));
+  }
   check_writable(out);
   const std::string library = folder / "plugin.so";
   std::vector<std::string> link = compiler_of(options, is_one_of(extension, {".c", ".s", ".S", ".asm"}));
@@ -343,7 +370,6 @@ std::string build_plugin(const TryOptions& given) {
   }
   link.push_back("-ldl");
   run(link);
-  std::filesystem::create_directories(out_folder, error);
   write_file_atomically(out, read_small_file(library, size_t{256} << 20));
   return out;
 }

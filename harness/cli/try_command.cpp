@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "harness/check/check.h"
 #include "harness/check/not_made.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/supervised.h"
 #include "harness/cli/try_build.h"
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
@@ -202,6 +204,7 @@ int watch(const TryArguments& a) {
         throw MachineError(fmt::format("cannot start a process: {}", std::strerror(errno)));
       }
       if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);  // so that it takes its files along
         int status = 0;
         try {
           status = try_once(a);
@@ -257,7 +260,14 @@ void add_try_command(CLI::App& app, int& status) {
   no_timing->excludes("--all")->excludes("--memory");
   auto* json = command->add_flag("--json", a->json, "for programs");
   command->add_flag("--watch", a->watch, "again at each change of the file")->excludes(json);
-  command->callback([a, &status] { status = a->watch ? watch(*a) : try_once(*a); });
+  command->callback([a, &status] {
+    if (a->watch) {
+      status = watch(*a);
+    } else {
+      continue_supervised();
+      status = try_once(*a);
+    }
+  });
 }
 
 }  // namespace assay

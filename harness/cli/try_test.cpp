@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "harness/runtime/testing.h"
@@ -131,6 +132,45 @@ TEST(Try, WhatItDoesNotUnderstandIsRefused) {
       run_assay({"-c", fmt::format("CC=/no/such/cc \"$0\" try {} --kernel add_f32", path), ASSAY_BINARY}, "/bin/sh")
           .status,
       3);
+}
+
+TEST(Try, ASignalLeavesNothingBehind) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("add.c"), compiler = folder.path("cc.sh"), temporary = folder.path("tmp");
+  write_all(path, kAdd);
+  write_all(compiler, fmt::format("#!/bin/sh\ntouch {0}/began\nsleep 0.5\nexec cc \"$@\"\n", folder.path()));
+  std::filesystem::permissions(compiler, std::filesystem::perms::owner_all);
+  std::filesystem::create_directory(temporary);
+  for (const char* watch : {"--watch", ""}) {
+    std::filesystem::remove(folder.path("began"));
+    const auto run = run_assay(
+        {"-c",
+         fmt::format(
+             "cd {0}; TMPDIR={1} \"$0\" try add.c --cxx {2} --kernel add_f32 --no-timing {3} >/dev/null 2>&1 & p=$!; "
+             "while ! test -e began; do sleep 0.02; done; ls {1}; kill -TERM $p; wait $p; e=$?; "
+             // What works on ends when its compiler has; then no process has the folder.
+             "i=0; while ls -d {1}/* >/dev/null 2>&1 && test $i -lt 100; do sleep 0.05; i=$((i+1)); done; ls {1}; exit "
+             "$e",
+             folder.path(), temporary, compiler, watch),
+         ASSAY_BINARY},
+        "/bin/sh");
+    EXPECT_EQ(run.status, 128 + 15) << watch << run.err;
+    EXPECT_TRUE(run.out.starts_with("assay_try_")) << run.out;
+    EXPECT_EQ(run.out.find('\n') + 1, run.out.size()) << "left behind: " << run.out;
+  }
+}
+
+TEST(Try, ACacheThatCannotBeWrittenIsSaid) {
+  const TemporaryFolder folder;
+  write_all(folder.path("add.c"), kAdd);
+  const auto run =
+      run_assay({"-c", fmt::format("XDG_CACHE_HOME=/dev/null \"$0\" try {} --kernel add_f32", folder.path("add.c")),
+                 ASSAY_BINARY},
+                "/bin/sh");
+  EXPECT_EQ(run.status, 2);
+  EXPECT_NE(run.err.find("it cannot be made: Not a directory; name another place with XDG_CACHE_HOME"),
+            std::string::npos)
+      << run.err;
 }
 
 TEST(SlowTry, IsPlacedAmongTheOthers) {

@@ -1,19 +1,15 @@
 // The kernels of a released llama.cpp on trial: `assay check --plugin ggml.so:FOLDER`, where FOLDER holds libggml-base.so and
 // libggml-cpu-*.so, one for each CPU that it was built for. Nothing of ggml is built or included: what is declared here is the C
 // interface of its libraries, which has been so since they can be loaded one by one (ggml.h, ggml-cpu.h).
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "assay/plugin.h"
+#include "harness/plugins/ggml_library.h"
 #include "kernels/dequantize/kernel.h"
 #include "kernels/matmul/kernel.h"
 #include "kernels/quantize/kernel.h"
@@ -57,31 +53,8 @@ constexpr std::array kFormats = {
     Format{"tq2_0", 35, true}, Format{"mxfp4", 39, true},   Format{"q1_0", 41, true},    Format{"q2_0", 42, true},
 };
 
-/// The CPUs that llama.cpp's releases are built for, and what their libraries may execute (ggml/src/CMakeLists.txt).
-struct Build {
-  const char *name, *features;
-};
-constexpr std::array kBuilds = {
-    Build{"x64", nullptr},
-    Build{"sse42", "v2"},
-    Build{"sandybridge", "v2,avx"},
-    Build{"ivybridge", "v2,avx,f16c"},
-    Build{"piledriver", "v2,avx,f16c,fma"},
-    Build{"haswell", "v3"},
-    Build{"alderlake", "v3,avx_vnni"},
-    Build{"skylakex", "v4"},
-    Build{"cannonlake", "v4,avx512_vbmi"},
-    Build{"cascadelake", "v4,avx512_vnni"},
-    Build{"cooperlake", "v4,avx512_vnni,avx512_bf16"},
-    Build{"icelake", "v4,avx512_vnni,avx512_vbmi"},
-    Build{"zen4", "v4,avx512_vnni,avx512_vbmi,avx512_bf16"},
-    Build{"sapphirerapids", "v4,avx512_vnni,avx512_vbmi,avx512_bf16,amx_int8"},
-};
-
 // ---- what was loaded: in variables of this library, which its functions read ----
 
-std::string folder;
-void* base_library;
 std::array<const TypeTraits*, kFormats.size()> base_traits;
 std::array<std::array<const TypeTraitsCpu*, kFormats.size()>, kBuilds.size()> traits;
 std::array<FromFloat*, kBuilds.size()> to_q8_0, to_q8_k;
@@ -90,11 +63,6 @@ uint16_t (*fp32_to_fp16)(float);
 float (*fp16_to_fp32)(uint16_t);
 size_t (*quantize_chunk)(int type, const float* src, void* dst, int64_t start, int64_t nrows, int64_t n_per_row,
                          const float* imatrix);
-
-template <class F>
-F* find(void* library, const char* name) {
-  return reinterpret_cast<F*>(dlsym(library, name));
-}
 
 // ---- the kernels ----
 
@@ -198,23 +166,13 @@ void quantize_q8_k_of(void* dst, const float* x, size_t n) {
 
 template <size_t B>
 const char* load_build() {
-  static std::string why;
-  const std::string path = folder + "/libggml-cpu-" + kBuilds[B].name + ".so";
-  void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    why = dlerror();
-    return why.c_str();
+  if (const char* const why = prepare_library<B>(); why != nullptr) {
+    return why;
   }
-  auto* const score = find<int()>(library, "ggml_backend_score");
-  if (score != nullptr && score() == 0) {
-    return "its own ggml_backend_score says that the library does not run on this CPU";
+  auto* const traits_of = find<const TypeTraitsCpu*(int)>(cpu_libraries[B], "ggml_get_type_traits_cpu");
+  if (traits_of == nullptr) {
+    return "the library has no ggml_get_type_traits_cpu";
   }
-  auto* const init = find<void()>(library, "ggml_cpu_init");
-  auto* const traits_of = find<const TypeTraitsCpu*(int)>(library, "ggml_get_type_traits_cpu");
-  if (init == nullptr || traits_of == nullptr) {
-    return "the library has no ggml_cpu_init or ggml_get_type_traits_cpu";
-  }
-  init();
   for (size_t f = 0; f < kFormats.size(); ++f) {
     traits[B][f] = traits_of(kFormats[f].type);
   }
@@ -251,19 +209,11 @@ const char* prepare_q8_k() {
   return why != nullptr ? why : quantizes_q8_k(to_q8_k[B]);
 }
 
-bool load_base() {
-  base_library = dlopen((folder + "/libggml-base.so").c_str(), RTLD_NOW | RTLD_GLOBAL);
-  if (base_library == nullptr) {
-    std::fprintf(stderr, "ggml: %s\n", dlerror());
-    return false;
-  }
-  fp32_to_fp16 = find<uint16_t(float)>(base_library, "ggml_fp32_to_fp16");
-  fp16_to_fp32 = find<float(uint16_t)>(base_library, "ggml_fp16_to_fp32");
-  quantize_chunk = find<size_t(int, const float*, void*, int64_t, int64_t, int64_t, const float*)>(
-      base_library, "ggml_quantize_chunk");
-  auto* const traits_of = find<const TypeTraits*(int)>(base_library, "ggml_get_type_traits");
-  if (fp32_to_fp16 == nullptr || fp16_to_fp32 == nullptr || quantize_chunk == nullptr || traits_of == nullptr) {
-    std::fprintf(stderr, "ggml: libggml-base.so lacks functions of ggml.h: it is too old\n");
+/// Finds what is called of libggml-base.so. False: it lacks something, and that was said.
+bool find_base() {
+  const TypeTraits* (*traits_of)(int) = nullptr;
+  if (!get(fp32_to_fp16, "ggml_fp32_to_fp16") || !get(fp16_to_fp32, "ggml_fp16_to_fp32") ||
+      !get(quantize_chunk, "ggml_quantize_chunk") || !get(traits_of, "ggml_get_type_traits")) {
     return false;
   }
   for (size_t f = 0; f < kFormats.size(); ++f) {
@@ -320,26 +270,14 @@ const char* claim_of_product(const std::string& format) {
 
 // ---- the table ----
 
-std::vector<assay_variant> variants;
-std::vector<std::string> names;  // of kernels
-std::vector<std::string> files;
-std::vector<const char*> file_pointers;
-
-/// Its name as long as the library lives.
-const char* kernel_name(const std::string& name) {
-  names.push_back(name);
-  return names.back().c_str();
-}
-
-template <class R, class... A>
-assay_any_fn any(R (*f)(A...)) {
-  return reinterpret_cast<assay_any_fn>(f);
-}
-
 void add(const std::string& kernel, const char* label, const char* features, assay_any_fn run, assay_any_fn pack,
          const char* layout, const char* claim, const char* (*prepare)()) {
   const unsigned contract = pack != nullptr ? 2 : 1;  // that of the products was revised
-  variants.push_back({kernel_name(kernel), label, contract, features, run, pack, layout, 0, claim, prepare});
+  assay_variant& variant = add_variant(kernel, contract, label, features, run);
+  variant.pack = pack;
+  variant.layout = layout;
+  variant.claim = claim;
+  variant.prepare = prepare;
 }
 
 template <size_t B, size_t F>
@@ -352,11 +290,9 @@ void add_product() {
 
 template <size_t B, size_t... F>
 void add_build(std::index_sequence<F...>) {
-  const std::string path = folder + "/libggml-cpu-" + kBuilds[B].name + ".so";
-  if (!std::filesystem::exists(path)) {
+  if (!has_build(B)) {
     return;
   }
-  files.push_back(path);
   (add_product<B, F>(), ...);
   add("quantize_q8_0", kBuilds[B].name, kBuilds[B].features, any(quantize_q8_0_of<B>), nullptr, nullptr, nullptr,
       prepare_build<B>);
@@ -389,23 +325,9 @@ void add_all(std::index_sequence<B...>, std::index_sequence<F...> formats) {
 }  // namespace
 
 extern "C" const assay_plugin* assay_plugin_v1(const char* argument) {
-  folder = argument;
-  if (folder.empty()) {
-    std::fprintf(stderr, "ggml: name the folder of libggml-base.so behind a colon: --plugin ggml.so:FOLDER\n");
+  if (!open_base("ggml", argument) || !find_base()) {
     return nullptr;
   }
-  if (!load_base()) {
-    return nullptr;
-  }
-  names.reserve(assay_most_variants);  // their texts stay where they are
-  files.push_back(folder + "/libggml-base.so");
   add_all(std::make_index_sequence<kBuilds.size()>(), std::make_index_sequence<kFormats.size()>());
-  for (const std::string& file : files) {
-    file_pointers.push_back(file.c_str());
-  }
-  file_pointers.push_back(nullptr);
-  static assay_plugin plugin;
-  plugin = {assay_plugin_abi, sizeof plugin,       "ggml", "released", "MIT", variants.data(),
-            variants.size(),  file_pointers.data()};
-  return &plugin;
+  return plugin_of_table();
 }

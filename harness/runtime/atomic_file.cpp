@@ -39,6 +39,23 @@ bool is_temporary_of(std::string_view name, std::string_view base) {
          name.find_first_not_of("0123456789abcdef", kSuffix.size()) == std::string_view::npos;
 }
 
+/// Whether it is a file that some process has open, as /dev/stdout is: a link to one in /proc, maybe through others.
+bool leads_to_a_stream(fs::path path) {
+  constexpr int kMostLinks = 40;  // as Linux follows
+  std::error_code error;
+  for (int i = 0; i < kMostLinks; ++i) {
+    const fs::path folder = fs::canonical(folder_of(path), error);
+    if (error || !fs::is_symlink(path, error)) {
+      return false;
+    }
+    if (folder.string().starts_with("/proc/")) {
+      return true;
+    }
+    path = folder / fs::read_symlink(path, error);
+  }
+  return false;
+}
+
 void make_folders(const std::string& path) {
   std::error_code ignored;  // what could not be made shows when the file is opened
   fs::create_directories(folder_of(path), ignored);
@@ -49,6 +66,10 @@ void make_folders(const std::string& path) {
 AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(path) {
   if (path.empty()) {
     throw InputError("the output path is empty: name a file");
+  }
+  if (leads_to_a_stream(path)) {
+    throw InputError(fmt::format("{}: is a stream of a process, and no file that can be replaced; name a file",
+                                 one_line(path, 4096)));
   }
   std::error_code error;
   if (fs::is_symlink(path, error)) {

@@ -81,6 +81,10 @@ TEST(AtomicFile, PlacesThatCannotBeWritten) {
   refused(folder.path("fifo"), "not a regular file");
   refused(folder.path("file/below"), "Not a directory");
   refused("/dev/full", "not a regular file");
+  ASSERT_EQ(symlink("/dev/stdout", folder.path("to_stdout").c_str()), 0);
+  for (const std::string& path : {std::string("/dev/stdout"), std::string("/dev/fd/1"), folder.path("to_stdout")}) {
+    refused(path, "is a stream of a process, and no file that can be replaced; name a file");
+  }
   refused("/proc/self/new", "temporary file");
   refused(folder.path(std::string(300, 'n')), "File name too long");
   refused(folder.path("a\x1b[2Jb/") + std::string(300, 'n'), "a\\x1b[2Jb");
@@ -290,6 +294,7 @@ TEST(OutputPaths, AreRefusedBeforeTheWork) {
     expect_refused({"bench", "--quick", "--out", path}, path);
     expect_refused({"bench", "--quick", "--markdown", path}, path);
   }
+  expect_refused({"check", "--kernel", "add_f32", "--junit", "/dev/stdout"}, "/dev/stdout: is a stream of a process");
   write_gguf(folder.path("in.gguf"), {}, {{"m", TensorType::f32, {1, 1}}},
              std::vector<std::span<const std::byte>>{std::vector<std::byte>(4)});
   for (const std::string& path :

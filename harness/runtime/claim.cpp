@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <ranges>
 
@@ -54,60 +54,110 @@ void expect_false(const nlohmann::json& value, const std::string& what) {
   }
 }
 
-using Reader = std::function<void(Claim&, const Kernel&, const nlohmann::json& value, const std::string& name)>;
+/// "n a multiple of 32, m a multiple of 2".
+std::string text_of_sizes(const std::map<std::string, size_t>& of, const char* how) {
+  std::vector<std::string> list;
+  for (const auto& [dim, size] : of) {
+    list.push_back(fmt::format("{} {} {}", dim, how, size));
+  }
+  return fmt::format("{}", fmt::join(list, ", "));
+}
 
-/// What can be claimed.
-const std::map<std::string, Reader>& readers() {
-  static const std::map<std::string, Reader> all = {
-      {"bound_factor",
-       [](Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
-         if (!value.is_number() || !(value.get<double>() > 1 && value.get<double>() <= kMostFactor)) {
-           throw bad(
-               fmt::format("says {} for {}, which is no number over 1 up to {}", value.dump(), name, kMostFactor));
-         }
-         c.bound_factor = value.get<double>();
-       }},
-      {"exclude",
-       [](Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
-         if (!value.is_array() || value.empty() ||
-             !std::ranges::all_of(value, [](const auto& one) { return one.is_string(); })) {
-           throw bad(fmt::format("says {} for {}, which is no list of classes of inputs", value.dump(), name));
-         }
-         c.exclude = value.get<std::set<std::string>>();
-       }},
-      {"multiple_of", [](Claim& c, const Kernel& k, const nlohmann::json& value,
-                         const std::string& name) { c.multiple_of = sizes(k, value, name, kLargestMultiple); }},
-      {"most", [](Claim& c, const Kernel& k, const nlohmann::json& value,
-                  const std::string& name) { c.most = sizes(k, value, name, kLargestSize); }},
-      {"align",
-       [](Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
-         c.align = count(value, name, kLargestPage);
-         if (!std::has_single_bit(c.align)) {
-           throw bad(fmt::format("says {} for {}, which is no power of two", value.dump(), name));
-         }
-       }},
-      {"over_read", [](Claim& c, const Kernel&, const nlohmann::json& value,
-                       const std::string& name) { c.over_read = count(value, name, kLargestPage); }},
-      {"alias",
-       [](Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
-         expect_false(value, name);
-         c.alias = false;
-       }},
-      {"exact_blocks",
-       [](Claim& c, const Kernel& k, const nlohmann::json& value, const std::string& name) {
-         expect_false(value, name);
-         if (k.contract->weights == nullptr || k.contract->activations == std::string_view("f32")) {
-           throw bad(fmt::format("has {}, and {} multiplies no blocks of integers", name, k.name));
-         }
-         c.exact_blocks = false;
-       }},
-      {"reentrant",
-       [](Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
-         expect_false(value, name);
-         c.reentrant = false;
-       }},
-  };
-  return all;
+void read_bound_factor(Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
+  if (!value.is_number() || !(value.get<double>() > 1 && value.get<double>() <= kMostFactor)) {
+    throw bad(fmt::format("says {} for {}, which is no number over 1 up to {}", value.dump(), name, kMostFactor));
+  }
+  c.bound_factor = value.get<double>();
+}
+
+void read_exclude(Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
+  if (!value.is_array() || value.empty() ||
+      !std::ranges::all_of(value, [](const auto& one) { return one.is_string(); })) {
+    throw bad(fmt::format("says {} for {}, which is no list of classes of inputs", value.dump(), name));
+  }
+  c.exclude = value.get<std::set<std::string>>();
+}
+
+void read_multiple_of(Claim& c, const Kernel& k, const nlohmann::json& value, const std::string& name) {
+  c.multiple_of = sizes(k, value, name, kLargestMultiple);
+}
+
+void read_most(Claim& c, const Kernel& k, const nlohmann::json& value, const std::string& name) {
+  c.most = sizes(k, value, name, kLargestSize);
+}
+
+void read_align(Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
+  c.align = count(value, name, kLargestPage);
+  if (!std::has_single_bit(c.align)) {
+    throw bad(fmt::format("says {} for {}, which is no power of two", value.dump(), name));
+  }
+}
+
+void read_over_read(Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
+  c.over_read = count(value, name, kLargestPage);
+}
+
+void read_exact_blocks(Claim& c, const Kernel& k, const nlohmann::json& value, const std::string& name) {
+  expect_false(value, name);
+  if (k.contract->weights == nullptr || k.contract->activations == std::string_view("f32")) {
+    throw bad(fmt::format("has {}, and {} multiplies no blocks of integers", name, k.name));
+  }
+  c.exact_blocks = false;
+}
+
+template <auto kMember>
+void read_false(Claim& c, const Kernel&, const nlohmann::json& value, const std::string& name) {
+  expect_false(value, name);
+  c.*kMember = false;
+}
+
+template <auto kMember>
+void reset(Claim& c) {
+  c.*kMember = Claim().*kMember;
+}
+
+/// One thing that can be claimed. All that is known of it stands here, but for what heeds it.
+struct Item {
+  const char* name;
+  bool of_errors;  ///< Claim::is_of_errors
+  void (*read)(Claim&, const Kernel&, const nlohmann::json& value, const std::string& name);
+  void (*reset)(Claim&);  ///< as if it were not claimed
+  std::string (*text)(const Claim&, double worst);
+};
+
+const Item kItems[] = {
+    {"alias", false, read_false<&Claim::alias>, reset<&Claim::alias>,
+     [](const Claim&, double) -> std::string { return "no output overlaps an input"; }},
+    {"align", false, read_align, reset<&Claim::align>,
+     [](const Claim& c, double) { return fmt::format("buffers aligned to {} bytes", c.align); }},
+    {"bound_factor", true, read_bound_factor, reset<&Claim::bound_factor>,
+     [](const Claim& c, double worst) {
+       return fmt::format("errors up to {:g} x the bound, of which it took {:.3g}", c.bound_factor, worst);
+     }},
+    {"exact_blocks", true, read_exact_blocks, reset<&Claim::exact_blocks>,
+     [](const Claim&, double worst) {
+       return fmt::format("errors within the bound of the magnitudes of all products, of which it took {:.3g}", worst);
+     }},
+    {"exclude", false, read_exclude, reset<&Claim::exclude>,
+     [](const Claim& c, double) { return fmt::format("not tried: {}", fmt::join(c.exclude, ", ")); }},
+    {"most", false, read_most, reset<&Claim::most>,
+     [](const Claim& c, double) { return text_of_sizes(c.most, "at most"); }},
+    {"multiple_of", false, read_multiple_of, reset<&Claim::multiple_of>,
+     [](const Claim& c, double) { return text_of_sizes(c.multiple_of, "a multiple of"); }},
+    {"over_read", false, read_over_read, reset<&Claim::over_read>,
+     [](const Claim& c, double) { return fmt::format("{} bytes behind inputs are readable", c.over_read); }},
+    {"reentrant", false, read_false<&Claim::reentrant>, reset<&Claim::reentrant>,
+     [](const Claim&, double) -> std::string { return "one call at a time"; }},
+};
+
+/// Throws InputError for what cannot be claimed.
+const Item& item_of(const std::string& name) {
+  const auto* const found = std::ranges::find(kItems, std::string_view(name), &Item::name);
+  if (found == std::end(kItems)) {
+    throw bad(fmt::format("has {}, which cannot be claimed; what can: {}", quote(name),
+                          fmt::join(std::views::transform(kItems, &Item::name), ", ")));
+  }
+  return *found;
 }
 
 }  // namespace
@@ -138,26 +188,16 @@ Shape Claim::fit(const Kernel& kernel, Shape shape) const {
   return shape;
 }
 
-Claim Claim::without(const std::string& item) const {
-  const Claim none;
+Claim Claim::without(const std::string& name) const {
   Claim rest = *this;
-  rest.because.erase(item);
-  const auto reset = [&](const char* name, auto Claim::*member) {
-    if (item == name) {
-      rest.*member = none.*member;
-    }
-  };
-  reset("bound_factor", &Claim::bound_factor);
-  reset("exclude", &Claim::exclude);
-  reset("multiple_of", &Claim::multiple_of);
-  reset("most", &Claim::most);
-  reset("align", &Claim::align);
-  reset("over_read", &Claim::over_read);
-  reset("alias", &Claim::alias);
-  reset("exact_blocks", &Claim::exact_blocks);
-  reset("reentrant", &Claim::reentrant);
+  rest.because.erase(name);
+  item_of(name).reset(rest);
   return rest;
 }
+
+bool Claim::is_of_errors(const std::string& name) { return item_of(name).of_errors; }
+
+std::string Claim::text_of(const std::string& name, double worst) const { return item_of(name).text(*this, worst); }
 
 bool Claim::fits_the_runner() const { return align <= alignof(float) && over_read == 0 && alias && reentrant; }
 
@@ -174,11 +214,7 @@ Claim parse_claim(const Kernel& kernel, std::string_view json) {
       throw bad("is no JSON object that says something");
     }
     for (const auto& [name, item] : all.items()) {
-      const auto reader = readers().find(name);
-      if (reader == readers().end()) {
-        throw bad(fmt::format("has '{}', which cannot be claimed; what can: {}", one_line(name, 100),
-                              fmt::join(std::views::keys(readers()), ", ")));
-      }
+      const Item& known = item_of(name);
       if (!item.is_object() || item.size() != 2 || !item.contains("value") || !item.contains("because") ||
           !item.at("because").is_string() || item.at("because").get_ref<const std::string&>().empty()) {
         throw bad(
@@ -186,7 +222,7 @@ Claim parse_claim(const Kernel& kernel, std::string_view json) {
                         "\"because\": \"...\"}}}}",
                         name));
       }
-      reader->second(claim, kernel, item.at("value"), name);
+      known.read(claim, kernel, item.at("value"), name);
       claim.because[name] = one_line(item.at("because").get<std::string>(), kLongestReason);
     }
   } catch (const nlohmann::json::exception& e) {

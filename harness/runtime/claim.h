@@ -34,8 +34,12 @@ struct Claim {
   bool allows(const Kernel& kernel, const Shape& shape) const;
   /// The shape, or the next smaller one (at least one unit of each) that it is for.
   Shape fit(const Kernel& kernel, Shape shape) const;
-  /// Without one of what it claims.
-  Claim without(const std::string& item) const;
+  /// Without one of what it claims, by its name in JSON.
+  Claim without(const std::string& name) const;
+  /// Whether it is about how large errors are, so that these tell whether it is needed.
+  static bool is_of_errors(const std::string& name);
+  /// What is claimed, for people; `worst`: the largest error seen over what the claim allows.
+  std::string text_of(const std::string& name, double worst) const;
   /// Whether `assay run` keeps what it asks for: not how buffers lie.
   bool fits_the_runner() const;
 };

@@ -130,7 +130,14 @@ struct Segment {
   bool executable;
 };
 
+/// Of plug-ins, and of what they brought along.
 std::vector<Segment>& segments() {
+  static std::vector<Segment> all;
+  return all;
+}
+
+/// Of the libraries that is_of_the_system says.
+std::vector<Segment>& system_segments() {
   static std::vector<Segment> all;
   return all;
 }
@@ -138,20 +145,26 @@ std::vector<Segment>& segments() {
 /// Libraries that choose their own code for the CPU at hand, as the ones that assay itself uses.
 bool is_of_the_system(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  constexpr std::array<std::string_view, 10> kSystem = {"ld-linux",   "libc.so",    "libm.so",  "libgcc_s.so",
-                                                        "libstdc++.", "libc++",     "libgomp.", "libpthread.",
-                                                        "libdl.so",   "linux-vdso."};
+  constexpr std::array<std::string_view, 13> kSystem = {
+      "libasan.",   "libtsan.", "libubsan.", "ld-linux",    "libc.so",  "libm.so",    "libgcc_s.so",
+      "libstdc++.", "libc++",   "libgomp.",  "libpthread.", "libdl.so", "linux-vdso."};
   return std::ranges::any_of(kSystem, [&](std::string_view system) { return name.starts_with(system); });
 }
 
-/// The objects of this process, by the address that they are loaded at.
-std::map<uint64_t, std::vector<Segment>> loaded_objects() {
-  std::map<uint64_t, std::vector<Segment>> all;
+/// Objects of this process, by the address that they are loaded at.
+using Objects = std::map<uint64_t, std::vector<Segment>>;
+struct LoadedObjects {
+  Objects of_system, others;
+};
+
+LoadedObjects loaded_objects() {
+  LoadedObjects all;
   dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void* out) {
-        auto& object = (*static_cast<std::map<uint64_t, std::vector<Segment>>*>(out))[info->dlpi_addr];
+        auto& both = *static_cast<LoadedObjects*>(out);
+        auto& object = (is_of_the_system(info->dlpi_name) ? both.of_system : both.others)[info->dlpi_addr];
         for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
-          if (header.p_type == PT_LOAD && !is_of_the_system(info->dlpi_name)) {
+          if (header.p_type == PT_LOAD) {
             const uint64_t begin = info->dlpi_addr + header.p_vaddr;
             object.push_back({begin, begin + header.p_memsz, (header.p_flags & PF_X) != 0});
           }
@@ -189,10 +202,15 @@ void apart(std::vector<std::string>& notes, const F& load) {
   if (const size_t threads = thread_count(); threads > threads_before) {
     notes.push_back(fmt::format("starts {} threads", threads - threads_before));
   }
-  for (const auto& [address, object] : loaded_objects()) {
-    if (!objects_before.contains(address)) {
+  const LoadedObjects now = loaded_objects();
+  for (const auto& [address, object] : now.others) {
+    if (!objects_before.others.contains(address)) {
       segments().insert(segments().end(), object.begin(), object.end());
     }
+  }
+  system_segments().clear();
+  for (const auto& [address, object] : now.of_system) {
+    system_segments().insert(system_segments().end(), object.begin(), object.end());
   }
 }
 
@@ -208,7 +226,10 @@ struct Loaded {
 std::string hash_of(const std::string& file) {
   std::array<char, SHA256_DIGEST_STRING_LENGTH> hex{};
   std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error) || SHA256File(file.c_str(), hex.data()) == nullptr) {
+  if (!std::filesystem::is_regular_file(file, error) && !error) {
+    throw InputError(fmt::format("{}: cannot be read: is no regular file", file));
+  }
+  if (error || SHA256File(file.c_str(), hex.data()) == nullptr) {
     throw InputError(fmt::format("{}: cannot be read: {}", file, error ? error.message() : std::strerror(errno)));
   }
   return hex.data();
@@ -519,16 +540,25 @@ AnyFn pack_of(const Variant& variant) { return variant.foreign ? ready(variant).
 
 namespace {
 
-bool in_a_segment(uint64_t address, bool executable) {
-  return std::ranges::any_of(segments(), [&](const Segment& s) {
-    return address >= s.begin && address < s.end && (s.executable || !executable);
-  });
+bool in_one_of(const std::vector<Segment>& all, uint64_t address, bool executable) {
+  return std::ranges::any_of(
+      all, [&](const Segment& s) { return address >= s.begin && address < s.end && (s.executable || !executable); });
 }
 
 }  // namespace
 
-bool is_plugin_code(uint64_t address) { return in_a_segment(address, true); }
-bool is_plugin_static(uint64_t address) { return in_a_segment(address, false); }
+bool is_plugin_code(uint64_t address) { return in_one_of(segments(), address, true); }
+bool is_plugin_static(uint64_t address) { return in_one_of(segments(), address, false); }
+bool is_system_code(uint64_t address) { return in_one_of(system_segments(), address, true); }
+
+std::string function_of_system(uint64_t address) {
+  Dl_info info{};
+  if (!is_system_code(address) || dladdr(reinterpret_cast<const void*>(address), &info) == 0) {
+    return "";
+  }
+  return fmt::format("{} of {}", info.dli_sname != nullptr ? info.dli_sname : "a function",
+                     std::filesystem::path(info.dli_fname).filename().string());
+}
 
 bool plugin_was_loaded() { return !loaded_plugins().empty(); }
 
@@ -545,6 +575,8 @@ AnyFn run_of(const Variant& variant) { return variant.run; }
 AnyFn pack_of(const Variant& variant) { return variant.pack; }
 bool is_plugin_code(uint64_t) { return false; }
 bool is_plugin_static(uint64_t) { return false; }
+bool is_system_code(uint64_t) { return false; }
+std::string function_of_system(uint64_t) { return ""; }
 bool plugin_was_loaded() { return false; }
 
 #endif

@@ -49,6 +49,11 @@ AnyFn pack_of(const Variant& variant);
 bool is_plugin_code(uint64_t address);
 bool is_plugin_static(uint64_t address);
 
+/// Whether an address is in the code of the C and C++ libraries and their like, of a process that has loaded a plug-in; allocates nothing.
+bool is_system_code(uint64_t address);
+/// "usleep of libc.so.6", for people; "" elsewhere, or where it has no name.
+std::string function_of_system(uint64_t address);
+
 /// Whether a plug-in was loaded into this process: it may then not run its destructors at the end.
 bool plugin_was_loaded();
 

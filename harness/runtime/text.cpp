@@ -4,6 +4,9 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "harness/runtime/error.h"
 
@@ -72,9 +75,18 @@ std::string shell_word(std::string_view text) {
 }
 
 nlohmann::json parse_json(std::string_view text, int most_depth) {
-  return nlohmann::json::parse(text, [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+  using Event = nlohmann::json::parse_event_t;
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  return nlohmann::json::parse(text, [&](int depth, Event event, const nlohmann::json& parsed) {
     if (depth > most_depth) {
       throw InputError(fmt::format("is nested over {} levels deep", most_depth));
+    }
+    if (event == Event::object_start) {
+      keys.emplace_back();
+    } else if (event == Event::object_end) {
+      keys.pop_back();
+    } else if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      throw InputError(fmt::format("has {} twice", quote(parsed.get<std::string>())));
     }
     return true;
   });

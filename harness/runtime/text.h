@@ -26,8 +26,8 @@ std::string quote(std::string_view text);
 /// Text as one word of a shell's command line: as it is where that is one, else in single quotes.
 std::string shell_word(std::string_view text);
 
-/// JSON from somebody else: copies and comparisons of it recurse. Throws InputError for what is nested deeper than that, and
-/// nlohmann::json::parse_error.
+/// JSON from somebody else: copies and comparisons of it recurse. Throws InputError for what is nested deeper than that and for a key
+/// that an object has twice, of which one would be lost, and nlohmann::json::parse_error.
 nlohmann::json parse_json(std::string_view text, int most_depth);
 
 /// `text` with `to` in each place of `from`, which is not empty.

@@ -33,7 +33,8 @@ struct assay_variant {
   /** What it may execute beyond x86-64's first level, separated by commas: names of `assay cpu --json`, which stand for what no CPU has
    * them without, or levels of x86-64: "avx2,fma", "v3". NULL: nothing. */
   const char* features;
-  assay_any_fn run;  /**< the kernel, or its generator */
+  /** The kernel, or its generator. A kernel makes no system call while it runs, unless its claim says "reentrant": false. */
+  assay_any_fn run;
   assay_any_fn pack; /**< an assay_pack_fn where the contract names a format of weights; else NULL */
   /** Variants of one kernel and one layout share packed weights. NULL: a layout of its own. */
   const char* layout;
