@@ -96,14 +96,14 @@ def gguf_seeds():
 # ---- profile ----
 
 def choice(**changes):
-    return {"kernel": "dot_f32", "class": "L1", "shape": [1000], "cold": False, "variant": "scalar", "why": "the only variant with a passing verdict", "code": "0123456789abcdef",
+    return {"kernel": "dot_f32", "class": "L1", "shape": [1000], "cold": False, "variant": "scalar", "why": "the only variant with a passing verdict", "code": "0123456789abcdef", "parameters": [],
             "verdict": {"status": "pass", "samples": 300, "max_ulp": 1.5, "seed": 1, "worst_error_over_bound": 0.25},
             "timing": {"median_ns": 100.5, "low_ns": 99.0, "high_ns": 101.0, "tie": False}} | changes
 
 
 def profile(choices, **changes):
     cpu = {"vendor": "AuthenticAMD", "brand": "A CPU", "family": 25, "model": 1, "stepping": 1, "features": ["avx", "sse2"], "xcr0": "0x7"}
-    return json.dumps({"schema_version": 3, "cpu": cpu, "date": "2026-01-01T00:00:00Z", "choices": choices} | changes)
+    return json.dumps({"schema_version": 4, "cpu": cpu, "archspec": "zen3", "date": "2026-01-01T00:00:00Z", "choices": choices} | changes)
 
 
 def profile_seeds():

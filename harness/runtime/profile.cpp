@@ -130,6 +130,7 @@ Profile parse_profile(const std::string& path, std::string_view text) {
     Profile profile;
     profile.cpu = json.at("cpu");
     line(profile.cpu, "brand");
+    profile.archspec = json.contains("archspec") ? line(json, "archspec") : "";
     profile.date = line(json, "date");
     if (!json.at("choices").is_array()) {
       throw bad("its choices are no array");
@@ -184,8 +185,11 @@ std::string profile_text(const Profile& profile) {
   for (const auto& c : profile.choices) {
     choices.push_back(to_json(c));
   }
-  const nlohmann::json json = {
-      {"schema_version", Profile::kSchemaVersion}, {"cpu", profile.cpu}, {"date", profile.date}, {"choices", choices}};
+  const nlohmann::json json = {{"schema_version", Profile::kSchemaVersion},
+                               {"cpu", profile.cpu},
+                               {"archspec", profile.archspec},
+                               {"date", profile.date},
+                               {"choices", choices}};
   return json.dump(1) + "\n";
 }
 

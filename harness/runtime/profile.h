@@ -29,6 +29,7 @@ struct Choice {
 struct Profile {
   static constexpr int kSchemaVersion = 4;  ///< 4: parameters of generators
   nlohmann::json cpu;                       ///< vendor, family, model, stepping, features
+  std::string archspec;                     ///< archspec_of the CPU: a label; "" in files from before it was written
   std::string date;                         ///< UTC, ISO 8601
   std::vector<Choice> choices;
   /// Variants of plug-ins that it chose and that are not here: "dot_f32/mine:fast". Their choices are left out.

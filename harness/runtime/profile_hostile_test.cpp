@@ -19,6 +19,7 @@ json right_profile() {
   const Kernel& kernel = kernels().front();
   return {{"schema_version", Profile::kSchemaVersion},
           {"cpu", {{"vendor", "AuthenticAMD"}, {"brand", "A CPU"}, {"family", 25}, {"features", {"avx", "sse2"}}}},
+          {"archspec", "zen3"},
           {"date", "2026-01-01T00:00:00Z"},
           {"choices",
            {{{"kernel", kernel.name},
@@ -87,7 +88,7 @@ TEST(HostileProfile, EveryFieldOfEveryOtherType) {
   }
   EXPECT_GT(refused, places.size() * values.size() / 2);
   for (const char* place :
-       {"/cpu", "/cpu/brand", "/choices/0/code", "/date", "/choices", "/choices/0", "/choices/0/kernel",
+       {"/cpu", "/cpu/brand", "/archspec", "/choices/0/code", "/date", "/choices", "/choices/0", "/choices/0/kernel",
         "/choices/0/class", "/choices/0/variant", "/choices/0/why", "/choices/0/shape", "/choices/0/shape/0",
         "/choices/0/verdict", "/choices/0/verdict/samples", "/schema_version"}) {
     for (const json& value : {json(-1), json(1.5), json("\x1b[2J"), json(nullptr)}) {
