@@ -7,8 +7,10 @@ stage() {  # what begins, and the minutes since the script did
   printf '\n== %d min: %s\n' $((SECONDS / 60)) "$1"
 }
 case "${*:-}" in '' | --deep) ;; *) echo "usage: ci/test.sh [--deep]" >&2 && exit 2 ;; esac
+deep=()
+[ "${1:-}" != --deep ] || deep=(slurm-wlm munge parallel debootstrap dpkg-dev)  # a fleet, and a package in a Debian of its own
 # For the emulated CPUs: qemu-user up to AVX2, Bochs and the pieces of its boot disc for AVX-512. For the fuzzers: clang.
-ci/install.sh qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio \
+ci/install.sh "${deep[@]}" qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio \
   clang-19 libclang-rt-19-dev llvm-19
 stage "build"
 cmake --preset test >/dev/null

@@ -99,6 +99,16 @@ set_tests_properties(example/downstream PROPERTIES LABELS "unit;slow" TIMEOUT 60
 add_test(NAME example/export COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/export_test.sh $<TARGET_FILE:assay>
          ${CMAKE_SOURCE_DIR}/build/static/assay)
 set_tests_properties(example/export PROPERTIES LABELS emulated FIXTURES_REQUIRED static_build TIMEOUT 1800)
+# What is taken to other machines: a folder that runs on any, a Debian package; and what measures a fleet of them.
+add_test(NAME install/bundle COMMAND ${CMAKE_SOURCE_DIR}/ci/bundle_test.sh ${CMAKE_BINARY_DIR})
+add_test(NAME install/deb COMMAND ${CMAKE_SOURCE_DIR}/ci/deb_test.sh ${CMAKE_BINARY_DIR})
+add_test(NAME fleet/ssh COMMAND ${CMAKE_SOURCE_DIR}/ci/fleet/ssh_test.sh)
+add_test(NAME fleet/slurm COMMAND ${CMAKE_SOURCE_DIR}/ci/fleet/slurm_test.sh $<TARGET_FILE:assay> ${CMAKE_SOURCE_DIR}/build/static/assay)
+set_tests_properties(install/bundle fleet/ssh PROPERTIES LABELS unit SKIP_RETURN_CODE 3 TIMEOUT 300)
+set_tests_properties(install/deb fleet/slurm PROPERTIES LABELS deep SKIP_RETURN_CODE 3 TIMEOUT 1200)
+set_tests_properties(fleet/slurm PROPERTIES FIXTURES_REQUIRED static_build)
+# All of them run `cmake --install`, which writes into the build folder.
+set_tests_properties(install/bundle install/deb example/downstream PROPERTIES RESOURCE_LOCK install)
 
 # For ci/peers.sh.
 add_executable(peers_speed EXCLUDE_FROM_ALL ci/peers_speed.cpp)

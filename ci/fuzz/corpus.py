@@ -105,7 +105,7 @@ def choice(**changes):
 def profile(choices, **changes):
     cpu = {"vendor": "AuthenticAMD", "brand": "A CPU", "family": 25, "model": 1, "stepping": 1, "features": ["avx", "sse2"], "xcr0": "0x7"}
     evidence = {"dot_f32/scalar": {"code": "0123456789abcdef", "contract": 2, "verdict": {"status": "pass", "samples": 300}}}
-    return json.dumps({"schema_version": 5, "cpu": cpu, "date": "2026-01-01T00:00:00Z", "compiler": "GCC 12.2.0", "evidence": evidence, "choices": choices} | changes)
+    return json.dumps({"schema_version": 5, "cpu": cpu, "archspec": "zen3", "date": "2026-01-01T00:00:00Z", "compiler": "GCC 12.2.0", "evidence": evidence, "choices": choices} | changes)
 
 
 def profile_seeds():

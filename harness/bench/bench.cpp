@@ -175,17 +175,23 @@ double probe_machine() {
   return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count() / kRepeats;
 }
 
+size_t count_disturbed(const std::vector<double>& probe_ns) {
+  if (probe_ns.empty()) {
+    return 0;
+  }
+  constexpr double kQuiet = 1.06;
+  std::vector<double> sorted = probe_ns;
+  std::ranges::sort(sorted);
+  const double most = kQuiet * sorted[sorted.size() / 10];
+  return static_cast<size_t>(sorted.end() - std::ranges::upper_bound(sorted, most));
+}
+
 std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns) {
   constexpr size_t kFewest = 9;
-  constexpr double kQuiet = 1.06;
   std::vector<size_t> order(probe_ns.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, {}, [&](size_t i) { return probe_ns[i]; });
-  size_t keep = std::min(order.size(), kFewest);
-  while (keep < order.size() && probe_ns[order[keep]] <= kQuiet * probe_ns[order[order.size() / 10]]) {
-    ++keep;
-  }
-  order.resize(keep);
+  order.resize(std::max(order.size() - count_disturbed(probe_ns), std::min(order.size(), kFewest)));
   std::ranges::sort(order);
   return order;
 }
@@ -306,13 +312,20 @@ double possible_loss(const ShapeTimings& shape) {
   return most;
 }
 
+void require_timing() {
+#ifndef ASSAY_HAS_BENCHMARK
+  throw MachineError(
+      "this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
+#endif
+}
+
 std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJob>& jobs,
                                       [[maybe_unused]] const BenchOptions& options,
                                       [[maybe_unused]] nlohmann::json& google,
                                       [[maybe_unused]] const std::function<void(ShapeTimings&)>& on_done) {
+  require_timing();
 #ifndef ASSAY_HAS_BENCHMARK
-  throw MachineError(
-      "this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
+  return {};
 #else
   // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so each round has
   // them elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).

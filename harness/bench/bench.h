@@ -92,6 +92,9 @@ struct BenchResult {
 std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
                                              const std::string& variant_glob);
 
+/// Throws MachineError in a build without Google Benchmark: before what takes long and is in vain then.
+void require_timing();
+
 /// Times every variant that passed (`verdicts`) and matches. Throws InputError if nothing is left, MachineError in a
 /// build without Google Benchmark.
 ///
@@ -133,7 +136,10 @@ std::vector<ShapeTimings> time_shapes(const std::vector<TimingJob>& jobs, const 
 /// Nanoseconds for a sum of three arrays in the L2 cache: how much other tenants of the core disturb.
 double probe_machine();
 
-/// The rounds whose probe was within 6% of the quietest tenth's, but nine at least: another tenant of the core makes some
+/// Rounds whose probe took over 6% more than the quietest tenth's.
+size_t count_disturbed(const std::vector<double>& probe_ns);
+
+/// The rounds that were not disturbed so, but nine at least: another tenant of the core makes some
 /// variants slower than others, even their order another, and that is not the CPU's doing. It is not told from the timings
 /// themselves: of two variants that vary, the rounds that went fastest favour the one that varies more.
 std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns);

@@ -128,6 +128,12 @@ TEST(Decision, QuietRoundsAreThoseLikeTheQuietest) {
   EXPECT_GT(probe_machine(), 0);
 }
 
+TEST(Decision, DisturbedRoundsAreCountedThoughTheyAreTaken) {
+  EXPECT_EQ(count_disturbed({}), 0u);
+  EXPECT_EQ(count_disturbed({100, 200, 300}), 2u);
+  EXPECT_EQ(count_disturbed({100, 104, 101, 106}), 0u);
+}
+
 TEST(Decision, ADroppedVariantIsComparedInTheRoundsThatItHas) {
   std::vector<double> avx2(30, 10.0);
   std::fill_n(avx2.begin(), 10, 12.0);
@@ -194,6 +200,8 @@ TEST(Choose, OneChoiceForEachTwoNeighbouringSizes) {
   EXPECT_EQ(profile.choices[0].shape, Shape{1024});
   EXPECT_EQ(profile.choices[0].variant, "avx2");  // a tenth behind at one, the others twice
   EXPECT_EQ(profile.choices[0].why, "none is the fastest at both sizes: 1.11x its time at worst, sse 2.22x");
+  EXPECT_TRUE(profile.choices[0].timing.contains("disturbed"));
+  EXPECT_FALSE(profile.archspec.empty());
   EXPECT_EQ(profile.choices[1].label, "L1 x 0.55");
   EXPECT_EQ(profile.choices[1].shape, Shape{512});
   EXPECT_EQ(profile.choices[1].variant, "avx512");

@@ -7,6 +7,8 @@
 #include <ctime>
 #include <span>
 
+#include "harness/runtime/codename.h"
+
 namespace assay {
 namespace {
 
@@ -68,6 +70,8 @@ Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_c
               {"limit", timed.limit},
               {"tie", winner.tie},
               {"control_ratio", timed.control_ratio()},
+              {"rounds", timed.probe_ns.size()},
+              {"disturbed", count_disturbed(timed.probe_ns)},
               {"worst_ratio", winner.ratio}};
   if (winner.runner_up.empty()) {
     c.why = "the only variant with a passing verdict";
@@ -93,6 +97,7 @@ Choice choice_of(std::span<const ShapeTimings> shapes, const ShapeClass& shape_c
 Profile choose(const Cpu& cpu, const std::vector<Verdict>& verdicts, const std::vector<ShapeTimings>& shapes) {
   Profile profile;
   profile.cpu = cpu_identity(cpu);
+  profile.archspec = archspec_of(cpu);
   profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   profile.compiler = compiler();
   for (const auto sizes : by_class(shapes)) {

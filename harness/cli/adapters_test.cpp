@@ -2,12 +2,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-<<<<<<< HEAD
-#include <map>
-=======
 #include <cstdlib>
 #include <filesystem>
->>>>>>> d90aa68f659997d481ae40a9c50d2c3f53232f49
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -18,21 +15,12 @@
 namespace assay {
 namespace {
 
-<<<<<<< HEAD
 /// label -> status, of one kernel; empty where the library is not to be had. `argument`: what stands behind the plug-in's colon.
 std::map<std::string, std::string> verdicts_of(const std::string& adapter, const std::string& kernel,
                                                const std::string& argument = "") {
   const std::string plugin = fmt::format("{}/{}.so{}{}", ASSAY_PLUGINS, adapter, argument.empty() ? "" : ":", argument);
   const auto run = run_assay({"check", "--plugin", plugin, "--kernel", kernel, "--variant", adapter + ":*", "--samples",
                               "300", "--no-shrink", "--json"});
-=======
-/// label -> status, of one kernel; empty where the library is not to be had.
-std::map<std::string, std::string> verdicts_of(const std::string& adapter, const std::string& kernel,
-                                               const std::string& argument = "") {
-  const auto run =
-      run_assay({"check", "--plugin", fmt::format("{}/{}.so{}", ASSAY_PLUGINS, adapter, argument), "--kernel", kernel,
-                 "--variant", adapter + ":*", "--samples", "300", "--no-shrink", "--json"});
->>>>>>> d90aa68f659997d481ae40a9c50d2c3f53232f49
   std::map<std::string, std::string> all;
   const auto json = nlohmann::json::parse(run.out, nullptr, false);
   for (const auto& v : json.is_array() ? json : nlohmann::json::array()) {
@@ -71,26 +59,15 @@ TEST(Adapters, OfOpenBlasEveryCoresDotIsTried) {
   }
 }
 
-<<<<<<< HEAD
 TEST(Adapters, OfBlisTheConfigurationThatIsNamedIsTried) {
   for (const std::string configuration : {"generic", "sandybridge", "haswell"}) {
     for (const auto& [label, status] : verdicts_of("blis", "dot_f32", configuration)) {
       EXPECT_EQ(label, configuration);
       EXPECT_TRUE(status == "claimed" || status == "not-runnable") << label << " " << status;
-=======
-TEST(Adapters, WithoutItsFolderThoseOfGgmlSayWhatTheyWant) {
-  for (const std::string name : {"ggml", "ggml_graphs", "ggml_repack"}) {
-    const std::string adapter = fmt::format("{}/{}.so", ASSAY_PLUGINS, name);
-    for (const std::string& plugin : {adapter, adapter + ":/no/such/folder"}) {
-      const auto run = run_assay({"list", "--plugin", plugin});
-      EXPECT_EQ(run.status, 2) << run.err;
-      EXPECT_NE(run.err.find(name + ": "), std::string::npos) << run.err;
->>>>>>> d90aa68f659997d481ae40a9c50d2c3f53232f49
     }
   }
 }
 
-<<<<<<< HEAD
 TEST(Adapters, OfOneDnnTheLimitThatIsNamedIsTried) {
   for (const std::string limit : {"sse41", "avx2"}) {
     for (const auto& [label, status] : verdicts_of("onednn", "layer_norm_f32", limit)) {
@@ -110,6 +87,10 @@ TEST(Adapters, SayWhatTheyWantBehindTheColon) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"ggml", ""},
       {"ggml", ":/no/such/folder"},
+      {"ggml_graphs", ""},
+      {"ggml_graphs", ":/no/such/folder"},
+      {"ggml_repack", ""},
+      {"ggml_repack", ":/no/such/folder"},
       {"ik", ""},
       {"ik", ":/no/such/libggml.so"},
       {"blis", ":no_such_cpu"},
@@ -121,7 +102,9 @@ TEST(Adapters, SayWhatTheyWantBehindTheColon) {
     const auto run = run_assay({"list", "--plugin", fmt::format("{}/{}.so{}", ASSAY_PLUGINS, adapter, argument)});
     EXPECT_EQ(run.status, 2) << run.err;
     EXPECT_NE(run.err.find(adapter + ": "), std::string::npos) << run.err;
-=======
+  }
+}
+
 /// Against llama.cpp's libraries where ASSAY_GGML_BASE names their libggml-base.so (ci/peers.sh installs it); else skipped.
 class GgmlAdapters : public testing::Test {
  protected:
@@ -130,7 +113,7 @@ class GgmlAdapters : public testing::Test {
     if (base == nullptr || *base == '\0') {
       GTEST_SKIP() << "ASSAY_GGML_BASE names no libggml-base.so";
     }
-    folder_ = ":" + std::filesystem::path(base).parent_path().string();
+    folder_ = std::filesystem::path(base).parent_path().string();
   }
   /// Of all builds that run here.
   void expect(const std::string& adapter, const std::string& kernel, const std::string& status) const {
@@ -154,7 +137,6 @@ TEST_F(GgmlAdapters, RepackedProductsKeepTheirClaims) {
 TEST_F(GgmlAdapters, GraphsAreJudged) {
   for (const char* kernel : {"add_f32", "mul_f32", "scale_f32"}) {
     expect("ggml_graphs", kernel, "claimed");
->>>>>>> d90aa68f659997d481ae40a9c50d2c3f53232f49
   }
 }
 

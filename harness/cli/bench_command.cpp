@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -91,6 +92,7 @@ int run_bench(BenchArguments a) {
       check_writable(path);
     }
   }
+  require_timing();
   load_plugins(a.plugins);
   if (a.all_kernels && !a.plugins.plugins.empty()) {
     a.options.kernel_glob = kernels_of_plugins();
@@ -140,6 +142,7 @@ int run_bench(BenchArguments a) {
 }
 
 int run_audit(const TuneArguments& a) {
+  require_timing();
   load_plugins(a.plugins);
   const Cpu cpu = detect_cpu();
   const auto dispatch = dispatch_to_audit(cpu, a.out);  // before the check: there may be nothing to audit
@@ -194,6 +197,24 @@ void add_others(Profile& profile, const Profile& before) {
   }
 }
 
+/// How far the machine let itself be measured.
+struct Noise {
+  size_t rounds = 0, disturbed = 0;
+  double control = 1;  ///< the median of what the A/A controls differ by, as a ratio
+};
+
+Noise noise_of(const std::vector<ShapeTimings>& shapes) {
+  Noise noise;
+  std::vector<double> controls;
+  for (const ShapeTimings& shape : shapes) {
+    noise.rounds += shape.probe_ns.size();
+    noise.disturbed += count_disturbed(shape.probe_ns);
+    controls.push_back(shape.control_ratio());
+  }
+  noise.control = controls.empty() ? 1 : median_of(controls);
+  return noise;
+}
+
 /// What searching the generators' parameters gained.
 void print_search(const std::vector<SearchResult>& results) {
   for (const auto& r : results) {
@@ -208,7 +229,7 @@ void print_search(const std::vector<SearchResult>& results) {
 }
 
 void print_tuning(const TuneArguments& a, const std::string& path, const std::vector<Choice>& chosen,
-                  const std::vector<SearchResult>& searched, const std::vector<Verdict>& verdicts) {
+                  const std::vector<SearchResult>& searched, const std::vector<Verdict>& verdicts, const Noise& noise) {
   const size_t failed = count_failed(verdicts);
   if (a.json) {
     auto choices = nlohmann::json::array();
@@ -219,8 +240,13 @@ void print_tuning(const TuneArguments& a, const std::string& path, const std::ve
                          {"parameters", c.parameters},
                          {"why", c.why}});
     }
-    fmt::print("{}\n", nlohmann::json{{"profile", path}, {"failed", failed}, {"choices", choices}}.dump(
-                           2, ' ', false, nlohmann::json::error_handler_t::replace));
+    const nlohmann::json out = {{"profile", path},
+                                {"failed", failed},
+                                {"rounds", noise.rounds},
+                                {"disturbed", noise.disturbed},
+                                {"control_ratio", noise.control},
+                                {"choices", choices}};
+    fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     fmt::print("{:<18} {:<21} {:<11} {}\n", "kernel", "class", "use", "why");
     std::string above;
@@ -238,6 +264,10 @@ void print_tuning(const TuneArguments& a, const std::string& path, const std::ve
     }
     fmt::print("\n{} variants passed the check, {} failed, {} cannot run here; profile written to {}\n", passed, failed,
                verdicts.size() - passed - failed, path);
+    // ci/fleet/summary.sh reads this line.
+    fmt::print("of {} rounds {:.1f}% were disturbed by others on this machine; A/A control: {:.1f}%\n", noise.rounds,
+               100.0 * static_cast<double>(noise.disturbed) / static_cast<double>(std::max<size_t>(noise.rounds, 1)),
+               100 * (noise.control - 1));
   }
 }
 
@@ -252,6 +282,7 @@ int run_tune(const TuneArguments& a) {
     print_shapes(cpu, options);
     return 0;
   }
+  require_timing();
   const std::string path = a.out.empty() ? default_profile_path() : a.out;
   check_writable(path);
   const Profile kept = a.model.empty() ? Profile() : profile_before(path, cpu);
@@ -295,7 +326,7 @@ int run_tune(const TuneArguments& a) {
   const std::vector<Choice> chosen = profile.choices;
   add_others(profile, kept);
   write_profile(path, profile);
-  print_tuning(a, path, chosen, searched, verdicts);
+  print_tuning(a, path, chosen, searched, verdicts, noise_of(result.shapes));
   return count_failed(verdicts) > 0 ? 1 : 0;
 }
 

@@ -163,6 +163,7 @@ void add_commands(CLI::App& app, int& status) {
   add_quantize_command(app, status);
   add_convert_command(app, status);
   add_info_command(app, status);
+  add_describe_command(app, status);
   check_values(app);
 }
 

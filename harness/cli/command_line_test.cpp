@@ -67,6 +67,9 @@ Words minimal(const std::string& command, const std::string& but) {
   if (command == "info" && but != "FILE") {
     words.emplace_back("a.gguf");
   }
+  if (command == "describe" && but != "FORMAT") {
+    words.emplace_back("man");
+  }
   if (command == "try" && but != "FILE") {
     words.emplace_back("a.cpp");
   }

@@ -24,5 +24,6 @@ void add_selftest_command(CLI::App& app, int& status);
 void add_quantize_command(CLI::App& app, int& status);
 void add_convert_command(CLI::App& app, int& status);
 void add_info_command(CLI::App& app, int& status);
+void add_describe_command(CLI::App& app, int& status);
 
 }  // namespace assay

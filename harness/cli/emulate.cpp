@@ -1,17 +1,17 @@
 #include "harness/cli/emulate.h"
 
 #include <fmt/format.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <vector>
 
+#include "harness/cli/shipped.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/program_file.h"
 
 namespace assay {
 namespace {
@@ -25,20 +25,17 @@ std::vector<std::string> own_arguments() {
   return arguments;
 }
 
-/// The kernel gives a program's loader an address of its own; a static program has none.
-bool is_static() { return getauxval(AT_BASE) == 0; }
-
 }  // namespace
 
 void continue_on_emulated_cpu(const std::string& cpu) {
-  const std::string script = ASSAY_SOURCE_DIR "/ci/emulate.sh";
+  const std::string script = source_folder() + "/ci/emulate.sh";
   if (access(script.c_str(), X_OK) != 0) {
     throw MachineError(fmt::format("{}: {}; emulated CPUs need the source folder that this program was built from",
                                    script, std::strerror(errno)));
   }
-  std::string program = ASSAY_SOURCE_DIR "/build/static/assay";
-  if (is_static()) {
-    program = std::filesystem::read_symlink("/proc/self/exe");
+  std::string program = source_folder() + "/build/static/assay";
+  if (is_static_program()) {
+    program = program_file();
   } else if (access(program.c_str(), X_OK) != 0) {
     throw MachineError(
         fmt::format("{}: {}; the emulated CPU runs the static build, made by "

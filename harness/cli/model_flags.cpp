@@ -63,8 +63,6 @@ std::string name_of(CacheType type) {
   return std::ranges::find(kCacheTypes, type, [](const auto& entry) { return entry.second; })->first;
 }
 
-std::string shipped_model() { return ASSAY_SOURCE_DIR "/models/sums.gguf"; }
-
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("-m,--model", flags.model, "model file (default: the shipped one that adds numbers)");
   command

@@ -4,14 +4,12 @@
 #include <string>
 
 #include "harness/cli/plugin_flags.h"
+#include "harness/cli/shipped.h"
 #include "harness/runtime/dispatch.h"
 #include "runner/model.h"
 #include "runner/tokenizer.h"
 
 namespace assay {
-
-/// The path of the shipped model that adds numbers.
-std::string shipped_model();
 
 /// As --cache-type has it.
 std::string name_of(CacheType type);

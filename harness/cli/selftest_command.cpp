@@ -16,6 +16,7 @@
 #include "harness/check/single_step.h"
 #include "harness/cli/commands.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/program_file.h"
 
 namespace assay {
 namespace {
@@ -118,7 +119,7 @@ int run_false_alarms(const SelftestArguments& a) {
 
 /// The planted defects are in an executable of their own, beside this one.
 [[noreturn]] void run_executable_with_defects() {
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
+  const std::filesystem::path self = program_file();
   const std::string other = self.parent_path() / "assay_selftest";
   if (self.filename() == "assay_selftest" || access(other.c_str(), X_OK) != 0) {
     throw MachineError(

@@ -14,6 +14,7 @@
 #include <functional>
 #include <set>
 
+#include "harness/cli/shipped.h"
 #include "harness/predict/tool.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/cpu.h"
@@ -26,14 +27,6 @@ namespace assay {
 namespace {
 
 constexpr int kMostSeconds = 600;  // that a compiler may take
-
-/// The folder with assay/plugin.h and kernels/: beside an installed program, else that of the sources.
-std::string include_folder() {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto installed = program.parent_path().parent_path() / "include";
-  return !error && std::filesystem::exists(installed / "assay/plugin.h", error) ? installed.string() : ASSAY_SOURCE_DIR;
-}
 
 /// Options of a compiler to find both.
 std::vector<std::string> include_options() {
@@ -78,7 +71,7 @@ std::vector<std::string> compiler_of(const TryOptions& options, bool is_c) {
                                                                                : find_tool({"c++", "g++", "clang++"});
   auto words = words_of(command);
   if (words.empty()) {
-    throw MachineError("there is no compiler: install g++, or name one with --cxx");
+    throw MachineError("there is no compiler, which `assay try` needs: install g++, or name one with --cxx");
   }
   return words;
 }
@@ -99,6 +92,9 @@ std::string native_isa() {
 class Symbols {
  public:
   explicit Symbols(const std::string& object) {
+    if (find_tool({"nm"}).empty()) {
+      throw MachineError("there is no nm, which tells what a file defines: install binutils");
+    }
     const bool is_library = extension_of(object) == ".so";
     const ToolResult nm = run_tool({"nm", is_library ? "-gD" : "-g", "--defined-only", object}, "", kMostSeconds);
     if (nm.status != 0) {

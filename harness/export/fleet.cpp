@@ -58,6 +58,7 @@ class Pool {
     if (count_++ == 0) {
       first_path_ = path;
       pooled_.cpu = profile.cpu;
+      pooled_.archspec = profile.archspec;
       pooled_.compiler = profile.compiler;
       pooled_.date = profile.date;
       pooled_.evidence = profile.evidence;

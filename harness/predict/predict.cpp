@@ -17,6 +17,7 @@
 #include "harness/predict/trace.h"
 #include "harness/runtime/child.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/program_file.h"
 
 namespace assay {
 namespace {
@@ -426,9 +427,9 @@ std::vector<Prediction> predict(const Cpu& here, const CpuModel& model, const Pr
                                  options.kernel_glob, options.variant_glob));
   }
   std::vector<Function> all;
-  if (!symbols.empty()) {  // the disassembler's /proc/self is not this process
+  if (!symbols.empty()) {
     const Executable executable;
-    all = disassemble_file(tools.objdump, fmt::format("/proc/{}/exe", getpid()), symbols,
+    all = disassemble_file(tools.objdump, program_file(), symbols,
                            [&](uint64_t address) { return executable.pointers_at(address); });
   }
   std::vector<Prediction> predictions;

@@ -366,6 +366,7 @@ nlohmann::json to_json(const Cpu& cpu) {
   return {{"vendor", cpu.vendor},
           {"brand", cpu.brand},
           {"codename", cpu.codename},
+          {"archspec", archspec_of(cpu)},
           {"family", cpu.family},
           {"model", cpu.model},
           {"stepping", cpu.stepping},
@@ -385,10 +386,10 @@ std::string describe(const Cpu& cpu) {
            : bytes < (1u << 20) ? fmt::format("{} KiB", bytes >> 10)
                                 : fmt::format("{} MiB", bytes >> 20);
   };
-  std::string text =
-      fmt::format("{}\n{} family {} model {} stepping {}, {} logical CPUs; caches of a core: L1d {}, L2 {}, L3 {}\n",
-                  cpu.brand, cpu.vendor, cpu.family, cpu.model, cpu.stepping, cpu.logical_cpus, size(cpu.caches.l1d),
-                  size(cpu.caches.l2), size(cpu.caches.l3));
+  std::string text = fmt::format(
+      "{}\n{} family {} model {} stepping {} ({}), {} logical CPUs; caches of a core: L1d {}, L2 {}, L3 {}\n",
+      cpu.brand, cpu.vendor, cpu.family, cpu.model, cpu.stepping, archspec_of(cpu), cpu.logical_cpus,
+      size(cpu.caches.l1d), size(cpu.caches.l2), size(cpu.caches.l3));
   if (cpu.core_kinds.size() > 1) {
     for (const auto& kind : cpu.core_kinds) {
       text += fmt::format("{} x {}: CPUs {}\n", kind.cpus.size(), kind.name, fmt::join(kind.cpus, ","));

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/predict/tool.h"
+#include "harness/runtime/codename.h"
 #include "harness/runtime/cpu.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/rng.h"
@@ -437,31 +438,39 @@ TEST(CpuFacts, NamesOnlyWhatItKnows) {
     const char* vendor;
     uint32_t signature;
     const char* codename;
+    const char* archspec;  ///< Facts are of a CPU with AVX2: x86_64_v3 where there is no name
   };
   // Signatures from Intel's and AMD's revision guides; behind them some that no table has.
-  for (const Named& named : std::initializer_list<Named>{{"GenuineIntel", 0x306c3, "Haswell"},
-                                                         {"GenuineIntel", 0x50654, "Skylake"},
-                                                         {"GenuineIntel", 0x50657, "Cascade Lake"},
-                                                         {"GenuineIntel", 0x906ed, "Coffee Lake"},
-                                                         {"GenuineIntel", 0xa06a4, "Meteor Lake"},
-                                                         {"GenuineIntel", 0xa06d1, "Granite Rapids"},
-                                                         {"GenuineIntel", 0xb06d1, "Lunar Lake"},
-                                                         {"GenuineIntel", 0xc0662, "Arrow Lake"},
-                                                         {"AuthenticAMD", 0x800f82, "Zen+"},
-                                                         {"AuthenticAMD", 0x870f10, "Zen 2"},
-                                                         {"AuthenticAMD", 0xa20f12, "Zen 3"},
-                                                         {"AuthenticAMD", 0xa10f11, "Zen 4"},
-                                                         {"AuthenticAMD", 0xb20f40, "Zen 5"},
-                                                         {"AuthenticAMD", 0xb00f21, "Zen 5"},
-                                                         {"GenuineIntel", 0xff6f0, ""},
-                                                         {"GenuineIntel", 0x681, ""},
-                                                         {"AuthenticAMD", 0xff0f10, ""},
-                                                         {"SomebodyElse", 0x306c3, ""}}) {
+  for (const Named& named : std::initializer_list<Named>{{"GenuineIntel", 0x306c3, "Haswell", "haswell"},
+                                                         {"GenuineIntel", 0x50654, "Skylake", "skylake_avx512"},
+                                                         {"GenuineIntel", 0x50657, "Cascade Lake", "cascadelake"},
+                                                         {"GenuineIntel", 0x906ed, "Coffee Lake", "skylake"},
+                                                         {"GenuineIntel", 0xa06a4, "Meteor Lake", "x86_64_v3"},
+                                                         {"GenuineIntel", 0xa06d1, "Granite Rapids", "x86_64_v3"},
+                                                         {"GenuineIntel", 0xb06d1, "Lunar Lake", "x86_64_v3"},
+                                                         {"GenuineIntel", 0xc0662, "Arrow Lake", "arrowlake_s"},
+                                                         {"AuthenticAMD", 0x800f82, "Zen+", "zen"},
+                                                         {"AuthenticAMD", 0x870f10, "Zen 2", "zen2"},
+                                                         {"AuthenticAMD", 0xa20f12, "Zen 3", "zen3"},
+                                                         {"AuthenticAMD", 0xa10f11, "Zen 4", "zen4"},
+                                                         {"AuthenticAMD", 0xb20f40, "Zen 5", "zen5"},
+                                                         {"AuthenticAMD", 0xb00f21, "Zen 5", "zen5"},
+                                                         {"GenuineIntel", 0xff6f0, "", "x86_64_v3"},
+                                                         {"GenuineIntel", 0x681, "", "x86_64_v3"},
+                                                         {"AuthenticAMD", 0xff0f10, "", "x86_64_v3"},
+                                                         {"SomebodyElse", 0x306c3, "", "x86_64_v3"}}) {
     Facts f = haswell();
     f.vendor = named.vendor;
     f.signature = named.signature;
     EXPECT_EQ(read_facts(f).codename, named.codename) << std::hex << named.signature;
+    EXPECT_EQ(archspec_of(read_facts(f)), named.archspec) << std::hex << named.signature;
   }
+  // The name is the model's, whatever a hypervisor hides; the level is what is left.
+  Facts hidden = haswell();
+  hidden.ebx7 = 0;
+  EXPECT_EQ(archspec_of(read_facts(hidden)), "haswell");
+  hidden.vendor = "SomebodyElse";
+  EXPECT_EQ(archspec_of(read_facts(hidden)), "x86_64_v2");
 }
 
 TEST(CpuFacts, BitsPastTheLastLeafMeanNothing) {

@@ -30,6 +30,7 @@ class ProfileTest : public testing::Test {
   Profile make(const std::string& small, const std::string& large) const {
     Profile profile;
     profile.cpu = cpu_identity(cpu_);
+    profile.archspec = "zen5";
     profile.date = "2026-01-01T00:00:00Z";
     const nlohmann::json verdict = {{"status", "pass"}, {"samples", 10}};
     profile.choices = {{"dot_f32", "L1", small, {1000}, "measured", verdict, {{"median_ns", 1.0}}},
@@ -59,6 +60,7 @@ TEST_F(ProfileTest, RoundTrip) {
   write_profile(path(), make("scalar", "x87"));
   const Profile read = read_profile(path());
   EXPECT_EQ(read.cpu, cpu_identity(cpu_));
+  EXPECT_EQ(read.archspec, "zen5");
   EXPECT_EQ(read.choices[1].code, find_variant("dot_f32/x87").code);
   ASSERT_EQ(read.choices.size(), 2u);
   EXPECT_EQ(read.choices[1].variant, "x87");

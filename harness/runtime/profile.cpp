@@ -141,6 +141,7 @@ class ProfileReader {
     Profile profile;
     profile.cpu = json.at("cpu");
     line(profile.cpu, "brand");
+    profile.archspec = json.contains("archspec") ? line(json, "archspec") : "";
     profile.date = line(json, "date");
     profile.compiler = line(json, "compiler");
     for (const auto& [name, evidence] : json.at("evidence").items()) {
@@ -293,6 +294,7 @@ nlohmann::json to_json(const Profile& profile) {
   }
   return {{"schema_version", Profile::kSchemaVersion},
           {"cpu", profile.cpu},
+          {"archspec", profile.archspec},
           {"date", profile.date},
           {"compiler", profile.compiler},
           {"evidence", evidence},

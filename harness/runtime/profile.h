@@ -45,6 +45,7 @@ struct Evidence {
 struct Profile {
   static constexpr int kSchemaVersion = 5;   ///< 5: ratios and evidence
   nlohmann::json cpu;                        ///< vendor, family, model, stepping, features
+  std::string archspec;                      ///< archspec_of the CPU: a label; "" in files from before it was written
   std::string date;                          ///< UTC, ISO 8601
   std::string compiler;                      ///< that built the variants, with its version
   std::map<std::string, Evidence> evidence;  ///< by "kernel/label", of the labels in ratios but for parameters

@@ -19,6 +19,7 @@ json right_profile() {
   const Kernel& kernel = kernels().front();
   return {{"schema_version", Profile::kSchemaVersion},
           {"cpu", {{"vendor", "AuthenticAMD"}, {"brand", "A CPU"}, {"family", 25}, {"features", {"avx", "sse2"}}}},
+          {"archspec", "zen3"},
           {"date", "2026-01-01T00:00:00Z"},
           {"compiler", "GCC 12.2.0"},
           {"evidence",
