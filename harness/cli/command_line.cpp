@@ -154,6 +154,7 @@ void add_commands(CLI::App& app, int& status) {
   add_compare_command(app, status);
   add_tune_command(app, status);
   add_predict_command(app, status);
+  add_report_command(app, status);
   add_run_command(app, status);
   add_chat_command(app, status);
   add_perplexity_command(app, status);

@@ -12,6 +12,7 @@ void add_check_command(CLI::App& app, int& status);
 void add_try_command(CLI::App& app, int& status);
 void add_bench_command(CLI::App& app, int& status);
 void add_compare_command(CLI::App& app, int& status);
+void add_report_command(CLI::App& app, int& status);
 void add_tune_command(CLI::App& app, int& status);
 void add_predict_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);
