@@ -6,6 +6,7 @@ install(DIRECTORY include/assay DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY kernels DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN kernel.h)
 # harness/cli/shipped.cpp looks there, from bin/.
 install(DIRECTORY models DESTINATION share/assay)
+install(FILES ${CMAKE_BINARY_DIR}/charts.js ${CMAKE_BINARY_DIR}/charts.txt DESTINATION share/assay OPTIONAL)  # of ci/charts.sh
 install(FILES LICENSE DESTINATION share/doc/assay RENAME copyright)
 configure_file(ci/assay.pc.in ${CMAKE_BINARY_DIR}/assay.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/assay.pc DESTINATION share/pkgconfig)

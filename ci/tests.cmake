@@ -110,6 +110,10 @@ set_tests_properties(fleet/slurm PROPERTIES FIXTURES_REQUIRED static_build)
 # All of them run `cmake --install`, which writes into the build folder.
 set_tests_properties(install/bundle install/deb example/downstream PROPERTIES RESOURCE_LOCK install)
 
+# A report's page as Chromium shows it; with charts where ci/charts.sh has put them beside the program. Skipped without Chromium.
+add_test(NAME reports/page COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/page.py test $<TARGET_FILE:assay>)
+set_tests_properties(reports/page PROPERTIES LABELS house SKIP_RETURN_CODE 3 TIMEOUT 300)
+
 # For ci/peers.sh.
 add_executable(peers_speed EXCLUDE_FROM_ALL ci/peers_speed.cpp)
 target_link_libraries(peers_speed PRIVATE assay_bench assay_runner assay_variants ${CMAKE_DL_LIBS})

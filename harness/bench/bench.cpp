@@ -505,23 +505,30 @@ nlohmann::json to_json(const ShapeTimings& s) {
                        {"packing_ns", t.packing_ns},
                        {"share_of_limit", s.limit_ns / t.median_ns}});
   }
-  return {
-      {"kernel", s.kernel},
-      {"class", s.shape_class.label},
-      {"shape", s.shape_class.shape},
-      {"cold", s.shape_class.cold},
-      {"ops", s.work.ops},
-      {"bytes_read", s.work.read},
-      {"bytes_written", s.work.written},
-      {"file_bytes", s.file_bytes},
-      {"limit", s.limit},
-      {"limit_ns", s.limit_ns},
-      {"timings", timings},
-      {"probe_ns", s.probe_ns},
-      {"control", {{"variant", s.control.variant}, {"median_ns", s.control.median_ns}, {"ratio", s.control_ratio()}}},
-      {"winner", s.winner},
-      {"runner_up", s.runner_up},
-      {"tie", s.tie}};
+  return {{"kernel", s.kernel},
+          {"class", s.shape_class.label},
+          {"dims", find_kernel(s.kernel).dims()},
+          {"shape", s.shape_class.shape},
+          {"percent", s.shape_class.percent},
+          {"cold", s.shape_class.cold},
+          {"ragged", s.shape_class.ragged},
+          {"ops", s.work.ops},
+          {"bytes_read", s.work.read},
+          {"bytes_written", s.work.written},
+          {"file_bytes", s.file_bytes},
+          {"limit", s.limit},
+          {"limit_ns", s.limit_ns},
+          {"timings", timings},
+          {"probe_ns", s.probe_ns},
+          {"quiet", s.quiet},
+          {"control",
+           {{"variant", s.control.variant},
+            {"median_ns", s.control.median_ns},
+            {"samples_ns", s.control.samples_ns},
+            {"ratio", s.control_ratio()}}},
+          {"winner", s.winner},
+          {"runner_up", s.runner_up},
+          {"tie", s.tie}};
 }
 
 }  // namespace assay

@@ -13,9 +13,7 @@ void add_verdict(Verdict& to, const Verdict& at_shapes) {
     to.worst_case = at_shapes.worst_case;
     to.worst = at_shapes.worst;
   }
-  to.errors.worst_over_bound = std::max(to.errors.worst_over_bound, at_shapes.errors.worst_over_bound);
-  to.errors.worst_over_claim = std::max(to.errors.worst_over_claim, at_shapes.errors.worst_over_claim);
-  to.errors.max_ulp = std::max(to.errors.max_ulp, at_shapes.errors.max_ulp);
+  to.errors.add(at_shapes.errors);
   if (!at_shapes.may_be_chosen()) {
     to.status = at_shapes.status;
     to.reason = at_shapes.reason;

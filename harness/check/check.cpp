@@ -233,6 +233,8 @@ nlohmann::json to_json(const Verdict& v) {
           {"samples", v.samples},
           {"max_ulp", v.errors.max_ulp},
           {"worst_error_over_bound", v.errors.worst_over_bound},
+          {"bound_bins", v.errors.bound_bins},
+          {"ulp_bins", v.errors.ulp_bins},
           {"worst_case", v.worst},
           {"seed", v.seed},
           {"reproduce", v.reproduce},

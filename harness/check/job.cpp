@@ -174,10 +174,9 @@ void Job::wait(double timeout) {
 void add_log(Verdict& verdict, const SampleLog& log) {
   verdict.samples += log.samples();
   verdict.threads_left_out |= log.threads_left_out();
-  verdict.errors.max_ulp = std::max(verdict.errors.max_ulp, log.errors().max_ulp);
-  verdict.errors.worst_over_claim = std::max(verdict.errors.worst_over_claim, log.errors().worst_over_claim);
-  if (log.worst() != nullptr && log.errors().worst_over_bound > verdict.errors.worst_over_bound) {
-    verdict.errors.worst_over_bound = log.errors().worst_over_bound;
+  const bool is_worst = log.errors().worst_over_bound > verdict.errors.worst_over_bound;
+  verdict.errors.add(log.errors());
+  if (log.worst() != nullptr && is_worst) {
     verdict.worst_case = log.worst()->to_case();
     verdict.worst = log.worst()->text();
   }

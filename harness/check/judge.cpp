@@ -6,8 +6,47 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 namespace assay {
+
+std::vector<std::string> bound_bin_names() {
+  std::vector<std::string> names;
+  for (size_t i = 0; i + 1 < kBoundBins; ++i) {
+    names.push_back(fmt::format("{}-{}%", 10 * i, 10 * (i + 1)));
+  }
+  names.emplace_back(">100%");
+  return names;
+}
+
+std::vector<std::string> ulp_bin_names() {
+  return {"≤1/4", "≤1/2", "≤1", "≤2", "≤4", "≤8", "≤16", "≤32", "≤64", ">64"};
+}
+
+void ErrorStats::add_over_bound(double share) {
+  if (std::isnan(share)) {  // no error where the contract allows none, and only a claim does
+    return;
+  }
+  worst_over_bound = std::max(worst_over_bound, share);
+  ++bound_bins[share > 1 ? kBoundBins - 1 : std::min(static_cast<size_t>(share * 10), kBoundBins - 2)];
+}
+
+void ErrorStats::add_ulp(double ulp) {
+  max_ulp = std::max(max_ulp, ulp);
+  size_t bin = 0;
+  for (double end = 0.25; bin + 1 < kUlpBins && ulp > end; end *= 2) {
+    ++bin;
+  }
+  ++ulp_bins[bin];
+}
+
+void ErrorStats::add(const ErrorStats& other) {
+  max_ulp = std::max(max_ulp, other.max_ulp);
+  worst_over_bound = std::max(worst_over_bound, other.worst_over_bound);
+  worst_over_claim = std::max(worst_over_claim, other.worst_over_claim);
+  std::ranges::transform(bound_bins, other.bound_bins, bound_bins.begin(), std::plus());
+  std::ranges::transform(ulp_bins, other.ulp_bins, ulp_bins.begin(), std::plus());
+}
 
 double float_ulp(double value) {
   // Exponents as a double has them: a fraction of 52 bits, a bias of 1023; 0 and subnormal doubles have the least.
@@ -74,11 +113,11 @@ void Judge::expect(const char* what, size_t index, float got, const Expected& wa
                              what, index, got, got, value, value, bound, error, error / bound));
   }
   if (bound > 0) {
-    errors_.worst_over_bound = std::max(errors_.worst_over_bound, error / want.bound);
+    errors_.add_over_bound(error / want.bound);
     errors_.worst_over_claim = std::max(errors_.worst_over_claim, error / bound);
     // Where the bound is far from relative (cancellation), ULPs of what is left say nothing.
     if (bound <= std::fabs(value) * 0x1p-10) {
-      errors_.max_ulp = std::max(errors_.max_ulp, error / float_ulp(value));
+      errors_.add_ulp(error / float_ulp(value));
     }
   }
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -15,11 +16,24 @@ struct Mismatch : std::runtime_error {
   std::string check;  ///< which check saw it: "value", "canary", "determinism", "register", ...
 };
 
+// Bins of errors: of the share of the bound each tenth, and what is over it, which only a claim allows; of ULPs up to 1/4, 1/2, 1, 2, ...
+// 64, and over.
+inline constexpr size_t kBoundBins = 11, kUlpBins = 10;
+std::vector<std::string> bound_bin_names();
+std::vector<std::string> ulp_bin_names();
+
 /// The largest errors seen so far; over the contract's bound. max_ulp counts only finite nonzero-bound comparisons of floats.
 struct ErrorStats {
   double max_ulp = 0;
   double worst_over_bound = 0;
   double worst_over_claim = 0;  ///< over what is allowed: wider than the contract's bound where a claim asks for that
+  std::array<uint64_t, kBoundBins> bound_bins = {};  ///< how many results of a nonzero bound
+  std::array<uint64_t, kUlpBins> ulp_bins = {};      ///< of these, those that max_ulp is of
+
+  void add_over_bound(double share);
+  void add_ulp(double ulp);
+  /// What another saw, too.
+  void add(const ErrorStats& other);
 };
 
 /// The distance between floats at `value`, which is finite: 2^-149 for subnormals and 0.

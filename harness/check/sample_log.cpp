@@ -77,10 +77,9 @@ void SampleLog::begin(const std::string& command) {
 }
 
 void SampleLog::done(const ErrorStats& errors, uint64_t count, const std::string& worst) {
-  errors_.max_ulp = std::max(errors_.max_ulp, errors.max_ulp);
-  errors_.worst_over_claim = std::max(errors_.worst_over_claim, errors.worst_over_claim);
-  if (errors.worst_over_bound > errors_.worst_over_bound) {
-    errors_.worst_over_bound = errors.worst_over_bound;
+  const bool is_worst = errors.worst_over_bound > errors_.worst_over_bound;
+  errors_.add(errors);
+  if (is_worst) {
     has_worst_ = true;
     worst.empty() ? void(worst_ = current_) : worst_.set(worst);
   }

@@ -19,11 +19,13 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/model_shapes.h"
 #include "harness/cli/plugin_flags.h"
+#include "harness/cli/report_files.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/profile.h"
 #include "harness/runtime/text.h"
 #include "reports/bench_report.h"
+#include "reports/inputs.h"
 
 namespace assay {
 namespace {
@@ -37,7 +39,8 @@ struct BenchArguments {
   bool json = false;
   bool selftest = false;
   bool google = false;  ///< the format of the JSON reports
-  std::string json_file, markdown_file, summary_file;
+  std::string json_file;
+  ReportFiles reports;
 };
 
 struct TuneArguments {
@@ -45,6 +48,7 @@ struct TuneArguments {
   bool quick = false, audit = false;
   bool dry_run = false, search = false;
   std::string out, model;
+  ReportFiles reports;
   bool json = false;
   uint64_t seed = 1;
 };
@@ -82,17 +86,26 @@ std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress&
   return check(cpu, options);
 }
 
+std::string today() { return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr))); }
+
+/// What a report of both is made from.
+Report summary_of(const std::vector<Verdict>& verdicts, const nlohmann::json& measured) {
+  Report summary;
+  add_verdicts(summary, to_json(verdicts));
+  add_bench(summary, measured);
+  return as_kept(summary);
+}
+
 size_t count_failed(const std::vector<Verdict>& verdicts) {
   return static_cast<size_t>(std::ranges::count(verdicts, Status::fail, &Verdict::status));
 }
 
 int run_bench(BenchArguments a) {
-  for (const auto& path : {a.json_file, a.markdown_file, a.summary_file}) {
-    if (!path.empty()) {
-      check_writable(path);
-    }
+  if (!a.json_file.empty()) {
+    check_writable(a.json_file);
   }
   require_timing();
+  check_writable(a.reports);
   load_plugins(a.plugins);
   if (a.all_kernels && !a.plugins.plugins.empty()) {
     a.options.kernel_glob = kernels_of_plugins();
@@ -124,19 +137,16 @@ int run_bench(BenchArguments a) {
   };
   const BenchResult result = bench(cpu, verdicts, options);
   progress.clear();
-  const std::string date = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
-  const nlohmann::json report = a.google ? result.google : bench_json(cpu, result, date);
+  const nlohmann::json measured = bench_json(cpu, result, today());
+  const nlohmann::json& report = a.google ? result.google : measured;
   if (a.json) {
     fmt::print("{}\n", report.dump(1));
   }
   if (!a.json_file.empty()) {
     write_file_atomically(a.json_file, report.dump(1) + "\n");
   }
-  if (!a.summary_file.empty()) {
-    write_file_atomically(a.summary_file, bench_summary(cpu, result, date));
-  }
-  if (!a.markdown_file.empty()) {
-    write_file_atomically(a.markdown_file, bench_markdown(cpu, result, date));
+  if (a.reports.any()) {
+    write_reports(a.reports, {summary_of(verdicts, measured)});
   }
   return count_failed(verdicts) > 0 ? 1 : 0;
 }
@@ -286,6 +296,7 @@ int run_tune(const TuneArguments& a) {
   const std::string path = a.out.empty() ? default_profile_path() : a.out;
   check_writable(path);
   const Profile kept = a.model.empty() ? Profile() : profile_before(path, cpu);
+  check_writable(a.reports);
   Progress progress;
   CheckOptions check_options;
   check_options.accept_claims = a.plugins.accept_claims;
@@ -326,6 +337,12 @@ int run_tune(const TuneArguments& a) {
   const std::vector<Choice> chosen = profile.choices;
   add_others(profile, kept);
   write_profile(path, profile);
+  if (a.reports.any()) {
+    Report summary = summary_of(verdicts, bench_json(cpu, result, today()));
+    summary.sources.back().command = "tune";
+    add_profile(summary, to_json(profile));
+    write_reports(a.reports, {as_kept(summary)});
+  }
   print_tuning(a, path, chosen, searched, verdicts, noise_of(result.shapes));
   return count_failed(verdicts) > 0 ? 1 : 0;
 }
@@ -360,8 +377,7 @@ void add_bench_command(CLI::App& app, int& status) {
           "--format", [a](const std::string& format) { a->google = format == "google"; },
           "of --json and --out: assay (default), or google, which compare.py of Google Benchmark reads")
       ->check(CLI::IsMember({"assay", "google"}));
-  command->add_option("--summary", a->summary_file, "write the JSON report without samples to this file, to be kept");
-  command->add_option("--markdown", a->markdown_file, "write the report for people to this file");
+  add_report_flags(*command, a->reports);
   add_plugin_flag(*command, a->plugins);
   add_accept_claims_flag(*command, a->plugins);
   command->add_flag("--json", a->json, "the JSON report on stdout");
@@ -388,6 +404,7 @@ void add_tune_command(CLI::App& app, int& status) {
   model->excludes(quick);
   dry_run->excludes(quick);
   command->add_option("--out", a->out, "the profile's file (default: under $XDG_CACHE_HOME or ~/.cache)");
+  add_report_flags(*command, a->reports);
   command->add_option("--seed", a->seed, "of the check, and of the sizes of --audit")->capture_default_str();
   add_plugin_flag(*command, a->plugins);
   add_accept_claims_flag(*command, a->plugins);

@@ -48,6 +48,8 @@ struct ModelTimes {
   ModelTest test;
   std::time_t begin;
   std::vector<double> seconds;
+  std::map<std::string, double>
+      of_kernels;  ///< seconds of all threads in a repetition of its own, which is not among those above
 
   double tokens() const { return static_cast<double>(test.n_prompt + test.n_gen); }
   std::vector<double> rates() const {
@@ -132,33 +134,78 @@ void describe_weights(BenchedModel& b, const GgufFile& file) {
   b.architecture = file.string("general.architecture");
 }
 
-/// Random tokens, the same in each repetition: what they are is of no account.
-ModelTimes time_test(Model& model, const ModelTest& test, size_t repetitions) {
-  ModelTimes times{test, std::time(nullptr), {}};
-  Rng rng(1);
-  std::vector<int32_t> tokens(test.depth + test.n_prompt + test.n_gen);
-  std::ranges::generate(tokens, [&] { return static_cast<int32_t>(rng.below(model.sizes().n_vocab)); });
-  const auto before = std::span(tokens).first(test.depth);
-  const auto timed = std::span(tokens).subspan(test.depth);
-  for (size_t i = 0; i <= repetitions; ++i) {
-    model.reset();
-    if (!before.empty()) {
-      model.eval(before);
+/// The tokens of one test. What they are is of no account: they are random, the same in each repetition.
+class TestRun {
+ public:
+  TestRun(Model& model, const ModelTest& test)
+      : model_(model),
+        is_prompt_(test.n_prompt != 0),
+        depth_(test.depth),
+        tokens_(test.depth + test.n_prompt + test.n_gen) {
+    Rng rng(1);
+    std::ranges::generate(tokens_, [&] { return static_cast<int32_t>(rng.below(model.sizes().n_vocab)); });
+  }
+
+  /// Generates code and touches pages.
+  void warm_up() {
+    begin();
+    eval(is_prompt_ ? timed() : timed().first(1));
+  }
+  double seconds() {
+    begin();
+    const auto start = Clock::now();
+    eval(timed());
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  /// Of all threads together.
+  std::map<std::string, double> seconds_of_kernels(Dispatch& dispatch) {
+    begin();
+    std::map<std::string, double> seconds = dispatch.seconds_of_kernels();
+    for (auto& [kernel, before] : seconds) {
+      before = -before;  // what earlier tests took
     }
-    // The first one warms up: code is generated, pages are touched.
-    const auto now = i == 0 && test.n_prompt == 0 ? timed.first(1) : timed;
-    const auto begin = Clock::now();
-    if (test.n_prompt != 0) {
-      model.eval(now);
-    } else {
-      for (size_t t = 0; t < now.size(); ++t) {
-        model.eval(now.subspan(t, 1));
-      }
+    dispatch.time_calls(true);
+    eval(timed());
+    dispatch.time_calls(false);
+    for (const auto& [kernel, after] : dispatch.seconds_of_kernels()) {
+      seconds[kernel] += after;
     }
-    if (i != 0) {
-      times.seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    return seconds;
+  }
+
+ private:
+  std::span<const int32_t> timed() const { return std::span(tokens_).subspan(depth_); }
+  void begin() {
+    model_.reset();
+    if (depth_ != 0) {
+      model_.eval(std::span(tokens_).first(depth_));
     }
   }
+  void eval(std::span<const int32_t> tokens) {
+    if (is_prompt_) {
+      model_.eval(tokens);
+      return;
+    }
+    for (size_t t = 0; t < tokens.size(); ++t) {
+      model_.eval(tokens.subspan(t, 1));
+    }
+  }
+
+  Model& model_;
+  bool is_prompt_;
+  size_t depth_;
+  std::vector<int32_t> tokens_;
+};
+
+ModelTimes time_test(Model& model, Dispatch& dispatch, const ModelTest& test, size_t repetitions) {
+  ModelTimes times{test, std::time(nullptr), {}, {}};
+  TestRun run(model, test);
+  run.warm_up();
+  for (size_t i = 0; i < repetitions; ++i) {
+    times.seconds.push_back(run.seconds());
+  }
+  times.of_kernels =
+      run.seconds_of_kernels(dispatch);  // timing each call takes time: this repetition is for that alone
   return times;
 }
 
@@ -190,6 +237,24 @@ nlohmann::ordered_json fields_of(const BenchedModel& b, const ModelTimes& t) {
   if (b.has_peaks()) {
     json["bandwidth_share"] = t.test.n_gen != 0 ? nlohmann::ordered_json(b.bandwidth_share(t)) : nullptr;
     json["peak_share"] = b.peak_share(t);
+  }
+  return json;
+}
+
+/// Where its time goes: the share of each kernel in that of all, the largest first.
+nlohmann::ordered_json kernels_of(const ModelTimes& t) {
+  double all = 0;
+  std::vector<std::pair<double, std::string>> sorted;
+  for (const auto& [kernel, seconds] : t.of_kernels) {
+    all += seconds;
+    sorted.emplace_back(seconds, kernel);
+  }
+  std::ranges::sort(sorted, std::ranges::greater());
+  auto json = nlohmann::ordered_json::array();
+  for (const auto& [seconds, kernel] : sorted) {
+    if (seconds > 0) {
+      json.push_back({{"kernel", kernel}, {"share", seconds / all}});
+    }
   }
   return json;
 }
@@ -248,6 +313,7 @@ void print_results(const std::string& form, const BenchedModel& b, const std::ve
   for (const ModelTimes& t : all) {
     rows.push_back(fields_of(b, t));
     if (form != "csv") {
+      rows.back()["kernels"] = kernels_of(t);
       rows.back()["samples_s"] = t.seconds;
       rows.back()["samples_ts"] = t.rates();
     }
@@ -307,7 +373,7 @@ int bench_model(const BenchModelArguments& a) {
     if (!a.flags.quiet) {
       fmt::print(stderr, "{}\n", test.name());
     }
-    all.push_back(time_test(model, test, a.repetitions));
+    all.push_back(time_test(model, dispatch, test, a.repetitions));
   }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

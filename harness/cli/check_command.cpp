@@ -19,9 +19,11 @@
 #include "harness/cli/emulate.h"
 #include "harness/cli/model_shapes.h"
 #include "harness/cli/plugin_flags.h"
+#include "harness/cli/report_files.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
 #include "reports/check_report.h"
+#include "reports/inputs.h"
 
 namespace assay {
 namespace {
@@ -37,6 +39,7 @@ struct CheckArguments {
   bool exhaustive = false;
   bool large = false;
   std::string junit;
+  ReportFiles reports;
   bool github = false;
   bool json = false;
 };
@@ -99,6 +102,7 @@ int run_check(const CheckArguments& a) {
   if (!a.junit.empty()) {
     check_writable(a.junit);
   }
+  check_writable(a.reports);
   load_plugins(a.plugins);
   const Cpu cpu = detect_cpu();
   std::vector<Verdict> verdicts;
@@ -158,6 +162,13 @@ int run_check(const CheckArguments& a) {
   }
   if (!a.junit.empty()) {
     write_file_atomically(a.junit, junit_text(verdicts));
+  }
+  if (a.reports.any()) {
+    Report report;
+    add_cpu(report, cpu);
+    add_source(report, "check");
+    add_verdicts(report, to_json(verdicts));
+    write_reports(a.reports, {as_kept(report)});
   }
   for (const auto& v : verdicts) {
     if (a.github && v.status == Status::fail) {
@@ -255,6 +266,7 @@ void add_check_command(CLI::App& app, int& status) {
   }
   model->excludes(samples);
   command->add_option("--junit", a->junit, "write the verdicts to this file, too, as JUnit's XML for CI systems");
+  add_report_flags(*command, a->reports);
   auto* json = command->add_flag("--json", a->json, "for programs");
   command->add_flag("--github", a->github, "failures as annotations of GitHub Actions, too")->excludes(json);
   command->callback([a, variant, &status] {

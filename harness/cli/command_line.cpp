@@ -156,6 +156,7 @@ void add_commands(CLI::App& app, int& status) {
   add_merge_command(app, status);
   add_export_command(app, status);
   add_predict_command(app, status);
+  add_report_command(app, status);
   add_run_command(app, status);
   add_chat_command(app, status);
   add_perplexity_command(app, status);

@@ -73,6 +73,9 @@ Words minimal(const std::string& command, const std::string& but) {
   if (command == "try" && but != "FILE") {
     words.emplace_back("a.cpp");
   }
+  if (command == "report" && but != "RUN") {
+    words.emplace_back("a.json");
+  }
   if (command == "perplexity" && but != "--file") {
     words.insert(words.end(), {"--file", "a.txt"});
   }

@@ -12,6 +12,7 @@ void add_check_command(CLI::App& app, int& status);
 void add_try_command(CLI::App& app, int& status);
 void add_bench_command(CLI::App& app, int& status);
 void add_compare_command(CLI::App& app, int& status);
+void add_report_command(CLI::App& app, int& status);
 void add_tune_command(CLI::App& app, int& status);
 void add_merge_command(CLI::App& app, int& status);
 void add_export_command(CLI::App& app, int& status);

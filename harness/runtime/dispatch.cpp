@@ -36,6 +36,14 @@ uint64_t CallCounter::total() const {
   return sum;
 }
 
+double CallCounter::seconds() const {
+  uint64_t ns = 0;
+  for (const Slot& slot : slots_) {
+    ns += slot.ns.load(std::memory_order_relaxed);
+  }
+  return 1e-9 * static_cast<double>(ns);
+}
+
 size_t CallCounter::slot_of_thread() {
   static std::atomic<size_t> threads{0};
   thread_local const size_t slot = threads++ % kSlots;
@@ -235,7 +243,28 @@ std::vector<Decision> Dispatch::decisions() const {
 
 CallCounter& Dispatch::counter(const Variant& variant) {
   const std::scoped_lock lock(mutex_);
-  return calls_[variant.name()];
+  CallCounter& counter = calls_[variant.name()];
+  counter.set_timed(timed_);
+  return counter;
+}
+
+void Dispatch::time_calls(bool timed) {
+  const std::scoped_lock lock(mutex_);
+  timed_ = timed;
+  for (auto& [name, counter] : calls_) {
+    counter.set_timed(timed);
+  }
+}
+
+std::map<std::string, double> Dispatch::seconds_of_kernels() const {
+  const std::scoped_lock lock(mutex_);
+  std::map<std::string, double> seconds;
+  for (const auto& [name, counter] : calls_) {
+    if (const double s = counter.seconds(); s > 0) {
+      seconds[name.substr(0, name.find('/'))] += s;
+    }
+  }
+  return seconds;
 }
 
 std::map<std::string, uint64_t> Dispatch::ran() const {

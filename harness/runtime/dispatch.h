@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,21 +16,43 @@
 
 namespace assay {
 
-/// How often a variant was called. Each thread counts for itself: on one cache line for all, the threads of a runner would wait for
+/// How often a variant was called, and how long, where that is asked for. Each thread counts for itself: on one cache line for all, the threads of a runner would wait for
 /// each other.
 class CallCounter {
  public:
   void add() { slots_[slot_of_thread()].calls.fetch_add(1, std::memory_order_relaxed); }
   uint64_t total() const;
 
+  /// Whether calls are timed from here on, which costs each some 50 ns. Not while there are calls.
+  void set_timed(bool timed) { timed_.store(timed, std::memory_order_relaxed); }
+  bool is_timed() const { return timed_.load(std::memory_order_relaxed); }
+  /// Of all threads together.
+  double seconds() const;
+  /// Adds the time from its making to its end.
+  class Stopwatch {
+   public:
+    explicit Stopwatch(CallCounter& counter) : counter_(counter) {}
+    ~Stopwatch() {
+      const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin_);
+      counter_.slots_[slot_of_thread()].ns.fetch_add(static_cast<uint64_t>(ns.count()), std::memory_order_relaxed);
+    }
+    Stopwatch(const Stopwatch&) = delete;
+
+   private:
+    CallCounter& counter_;
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  };
+
  private:
   struct alignas(64) Slot {
     std::atomic<uint64_t> calls{0};
+    std::atomic<uint64_t> ns{0};
   };
   static constexpr size_t kSlots = 16;  // threads beyond share them
   static size_t slot_of_thread();
 
   std::array<Slot, kSlots> slots_;
+  std::atomic<bool> timed_{false};
 };
 
 /// A function that dispatch chose. Calling it counts, so that tests can ask what really ran.
@@ -42,6 +65,10 @@ class Bound {
   template <class... A>
   auto operator()(A... args) const {
     calls_->add();
+    if (calls_->is_timed()) {
+      const CallCounter::Stopwatch watch(*calls_);
+      return fn_(args...);
+    }
     return fn_(args...);
   }
   const Variant& variant() const { return *variant_; }
@@ -100,6 +127,10 @@ class Dispatch {
   std::vector<Decision> decisions() const;
   /// Test hook: calls made through Bound, for each variant that was called: "dot_f32/avx2" -> 12.
   std::map<std::string, uint64_t> ran() const;
+  /// Whether calls through Bound are timed. Not while there are some.
+  void time_calls(bool timed);
+  /// What the timed ones took, of all threads together, by kernel.
+  std::map<std::string, double> seconds_of_kernels() const;
 
  private:
   Decision decide_for(const Kernel& kernel, const Shape& shape, bool cold) const;
@@ -120,6 +151,7 @@ class Dispatch {
   std::map<std::string, Decision> decisions_;
   std::map<std::string, std::unique_ptr<JitCode>> code_;
   std::map<std::string, CallCounter> calls_;  // by variant
+  bool timed_ = false;
 };
 
 }  // namespace assay
