@@ -89,8 +89,8 @@ void matmul(const matmul_args* a) {
 /// sgemm takes its memory at the first call.
 const char* prepare_gemm() {
   const float one = 1, zero = 0;
-  const std::vector<float> a(256 * 256), b(256 * 256);
-  std::vector<float> c(256 * 256);
+  const std::vector<float> a(size_t{256} * 256), b(size_t{256} * 256);
+  std::vector<float> c(size_t{256} * 256);
   gemm(kNo, kNo, 256, 256, 256, &one, a.data(), 256, 1, b.data(), 1, 256, &zero, c.data(), 256, 1);
   return nullptr;
 }

@@ -194,8 +194,10 @@ void convert(const Format& format, int type, uint8_t* to, const uint8_t* x, size
 /// token that is little beside the product.
 template <size_t F>
 struct IkProduct {
+  static constexpr Format kFormat = kFormats[F];
+
   static size_t pack(void* packed, const void* w, size_t rows, size_t cols) {
-    const size_t bytes = rows * row_size(kFormats[F].type, static_cast<int64_t>(cols));
+    const size_t bytes = rows * row_size(kFormat.type, static_cast<int64_t>(cols));
     if (packed != nullptr) {
       std::memcpy(packed, w, bytes);
     }
@@ -203,21 +205,20 @@ struct IkProduct {
   }
 
   static void run(const matmul_args* a) {
-    constexpr const Format& format = kFormats[F];
     if (adapters::is_empty(*a)) {
       return;
     }
     thread_local std::vector<uint8_t> activations;
-    const size_t x_row = bytes_of_x(format, a->cols), taken_row = bytes_of_taken(taken[F], a->cols);
+    const size_t x_row = bytes_of_x(kFormat, a->cols), taken_row = bytes_of_taken(taken[F], a->cols);
     if (activations.size() < a->tokens * taken_row) {
       activations.resize(a->tokens * taken_row);
     }
     for (size_t token = 0; token < a->tokens; ++token) {
-      convert(format, taken[F], activations.data() + token * taken_row,
+      convert(kFormat, taken[F], activations.data() + token * taken_row,
               static_cast<const uint8_t*>(a->x) + token * x_row, a->cols);
     }
-    const size_t w_row = row_size(format.type, static_cast<int64_t>(a->cols)), rows = a->row_end - a->row_begin;
-    mul_mat(static_cast<long>(rows), static_cast<long>(a->tokens), static_cast<long>(a->cols), format.type,
+    const size_t w_row = row_size(kFormat.type, static_cast<int64_t>(a->cols)), rows = a->row_end - a->row_begin;
+    mul_mat(static_cast<long>(rows), static_cast<long>(a->tokens), static_cast<long>(a->cols), kFormat.type,
             static_cast<const uint8_t*>(a->packed) + a->row_begin * w_row, static_cast<long>(w_row), taken[F],
             activations.data(), static_cast<long>(taken_row), a->y + a->row_begin, static_cast<long>(a->ldy), 0, 1);
     adapters::add_bias(*a);
@@ -225,15 +226,14 @@ struct IkProduct {
 
   /// Which activations the product takes, by a product of zeros.
   static const char* prepare() {
-    constexpr const Format& format = kFormats[F];
     constexpr size_t kCols = 256;
-    const std::vector<uint8_t> w(row_size(format.type, kCols)), x(kCols * sizeof(float));
+    const std::vector<uint8_t> w(row_size(kFormat.type, kCols)), x(kCols * sizeof(float));
     const auto takes = [&](int type) {
       const bool is_float = type == kF32;
       float y = 0;
-      return is_float == (format.activations == Format::floats) &&
-             (type != kQ8_K || format.activations == Format::q8_k) &&
-             mul_mat(1, 1, kCols, format.type, w.data(), static_cast<long>(w.size()), type, x.data(),
+      return is_float == (kFormat.activations == Format::floats) &&
+             (type != kQ8_K || kFormat.activations == Format::q8_k) &&
+             mul_mat(1, 1, kCols, kFormat.type, w.data(), static_cast<long>(w.size()), type, x.data(),
                      static_cast<long>(bytes_of_taken(type, kCols)), &y, 1, 0, 1);
     };
     constexpr std::array kTypes = {int{kF32}, int{kQ8_2_X4}, int{kQ8_K}};

@@ -69,7 +69,8 @@ int main(int argc, char** argv) {
     off += (y[r] - right) * (y[r] - right);
     all += right * right;
   }
-  printf("normal weights and activations, quantized by its own functions, one token: off by %.0f%% of the results' size\n",
-         100 * sqrt(off / all));
+  printf(
+      "normal weights and activations, quantized by its own functions, one token: off by %.0f%% of the results' size\n",
+      100 * sqrt(off / all));
   return 0;
 }
