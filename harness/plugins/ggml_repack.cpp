@@ -81,7 +81,7 @@ void interleave(uint8_t* to, const uint8_t* from, size_t blocks, size_t scale_by
   }
 }
 
-/// Those of Q8_0 end in a function with an argument of 256 bits, behind which GCC puts no VZEROUPPER. They are called by code with AVX alone.
+/// Some end in a function with an argument of 256 bits, behind which GCC puts no VZEROUPPER. They are called by code with AVX alone.
 void leave_clean() { asm volatile("vzeroupper"); }
 
 // ---- the kernels ----
