@@ -81,14 +81,7 @@ std::string verdict_cell(const VariantSummary& v) {
 }
 
 std::string verdict_section(const Report& s) {
-  std::vector<std::string> columns;
-  for (const auto& k : s.kernels) {
-    for (const auto& v : k.variants) {
-      if (std::ranges::count(columns, isa_of_label(v.variant)) == 0 && !v.status.empty()) {
-        columns.push_back(isa_of_label(v.variant));
-      }
-    }
-  }
+  const auto columns = isas_of(s, [](const VariantSummary& v) { return !v.status.empty(); });
   if (columns.empty()) {
     return "";
   }

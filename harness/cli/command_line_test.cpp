@@ -144,6 +144,10 @@ TEST(CommandLine, EveryCommandRefusesWhatItDoesNotKnow) {
     ++commands;
     for (const char* word :
          {"--no-such-option", "-Z", "--no-such-option=1", "stray", "", "\xff", "--\xff", "-\x1b[2J", "---", "-"}) {
+      const bool is_file = *word != '\0' && *word != '-';
+      if (command->get_name() == "report" && is_file) {  // it takes any number of them
+        continue;
+      }
       Words words = minimal(command->get_name(), "");
       words.emplace_back(word);
       EXPECT_NE(refusal_of(words), "") << command->get_name() << " " << quote(word);
