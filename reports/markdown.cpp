@@ -90,8 +90,8 @@ std::string verdict_section(const Report& s) {
   std::string text =
       "## Verdicts\n\nA number: passed with so many samples, the fewest where an ISA has several variants; `-`: cannot "
       "run on this "
-      "CPU, no pass.\n\n" +
-      table_head(headings);
+      "CPU, no pass.\n\n";
+  text += table_head(headings);
   for (const auto& k : s.kernels) {
     std::vector<std::string> cells = {md(k.name)};
     for (const auto& column : columns) {
@@ -165,8 +165,8 @@ std::string timings_section(const Report& s) {
 }
 
 std::string model_section(const Report& s) {
-  std::string text =
-      "## Models\n\n" + table_head({"model", "test", "threads", "tokens a second", "of the bandwidth", "of the peak"});
+  std::string text = "## Models\n\n";
+  text += table_head({"model", "test", "threads", "tokens a second", "of the bandwidth", "of the peak"});
   for (const auto& m : s.models) {
     text += fmt::format("| {} | {} | {:.0f} | {:.2f} ± {:.2f} | {} | {} |\n", md(m.model), md(m.test), m.threads,
                         m.rate, m.deviation, share_of(m.bandwidth_share), share_of(m.peak_share));
