@@ -21,7 +21,7 @@ class Browser:
 
     def __init__(self, program):
         self.folder = tempfile.mkdtemp()
-        self.problems, self.requests, self.events = [], [], []
+        self.problems, self.requests = [], []
         self.number, self.buffer, self.session = 0, b"", None
         to_child, self.write_end = os.pipe()
         self.read_end, from_child = os.pipe()
@@ -62,7 +62,6 @@ class Browser:
 
     def note(self, message):
         method, params = message.get("method"), message.get("params", {})
-        self.events.append(method)
         if method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             self.problems.append(details.get("exception", {}).get("description") or details["text"])
@@ -91,14 +90,16 @@ class Browser:
 
     def open(self, url, scheme="light", width=1280, height=900, script=True):
         self.tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.tell("Emulation.setScriptExecutionDisabled", value=not script)
         self.tell("Page.navigate", url="about:blank")
-        self.events = []
         self.tell("Page.navigate", url=url)
         end = time.monotonic() + LIMIT
-        while "Page.loadEventFired" not in self.events:
-            self.note(self.receive(end))
+        # By what it shows, since the event may be that of the empty page before.
+        while not self.ask(f"location.href === {json.dumps(url)} && document.readyState === 'complete'"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{url} is not loaded")
+            time.sleep(0.05)
         # Charts are drawn a little later.
         while script and self.ask("[...document.querySelectorAll('.chart')].some((c) => !('drawn' in c.dataset))"):
             if time.monotonic() > end:

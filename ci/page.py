@@ -3,7 +3,7 @@
 
   ci/page.py test ASSAY               a short run of ASSAY, its page, and a page of two CPUs: what must hold of them
   ci/page.py look PAGE FOLDER         pictures of a page: light, dark, phone, and its print as PDF
-  ci/page.py picture PAGE FILE [HEIGHT]   the top of a page as a picture
+  ci/page.py picture PAGE FILE [ID]   a page from its top, or from the section ID on, as a picture
 
 Exit status: 0 good, 1 something does not hold, 2 wrong usage, 3 Chromium is not here (Debian: chromium).
 """
@@ -170,6 +170,7 @@ def look(path, folder, program):
         for name, scheme, width in (("light", "light", 1280), ("dark", "dark", 1280), ("phone", "light", 360)):
             page.open(url_of(path), scheme, width)
             page.picture(os.path.join(folder, f"{name}.png"), whole=True)
+        page.open(url_of(path))
         with open(os.path.join(folder, "print.pdf"), "wb") as file:
             file.write(page.pdf())
     finally:
@@ -177,10 +178,10 @@ def look(path, folder, program):
     return 0
 
 
-def picture(path, out, height, program):
+def picture(path, out, section, program):
     page = browser.Browser(program)
     try:
-        page.open(url_of(path), width=1100, height=height)
+        page.open(url_of(path) + (f"#{section}" if section else ""), width=1100, height=660)
         page.picture(out)
     finally:
         page.close()
@@ -200,7 +201,7 @@ def main(words):
         return test(words[1], program)
     if words[0] == "look":
         return look(words[1], words[2], program)
-    return picture(words[1], words[2], int(words[3]) if len(words) > 3 else 700, program)
+    return picture(words[1], words[2], words[3] if len(words) > 3 else "", program)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,22 @@ void count_verdicts(const KernelSummary& kernel, Glance& g) {
 
 std::string isa_of_label(const std::string& label) { return label.substr(0, label.find_first_of("-[:!")); }
 
+std::vector<std::string> isas_of(const Report& summary, bool (*belongs)(const VariantSummary&)) {
+  std::vector<std::string> found;
+  for (const auto& kernel : summary.kernels) {
+    for (const auto& v : kernel.variants) {
+      if (belongs(v) && std::ranges::count(found, isa_of_label(v.variant)) == 0) {
+        found.push_back(isa_of_label(v.variant));
+      }
+    }
+  }
+  const auto place = [](const std::string& name) {
+    return std::ranges::find(isas(), name, &Isa::name) - isas().begin();
+  };
+  std::ranges::stable_sort(found, {}, place);
+  return found;
+}
+
 Maker maker_of(const std::string& label) {
   const auto isa = std::ranges::find(isas(), isa_of_label(label), &Isa::name);
   if (isa == isas().end()) {

@@ -20,6 +20,9 @@ std::string to_string(Maker maker);
 /// What a label begins with: the ISA, or the plug-in.
 std::string isa_of_label(const std::string& label);
 
+/// What the labels of these variants begin with, each once: ISAs in their own order, then plug-ins.
+std::vector<std::string> isas_of(const Report& summary, bool (*belongs)(const VariantSummary&));
+
 /// "78.0 ns", "2.46 µs".
 std::string time_text(double ns);
 /// "10.0 .. 12.0 ns": both in the unit of the larger.

@@ -270,7 +270,7 @@ void add_source(Report& summary, const std::string& command) {
 }
 
 void add_bench(Report& summary, const nlohmann::json& report) {
-  if (report.value("schema_version", 0) != 1) {
+  if (report.value("schema_version", nlohmann::json()) != 1) {
     throw InputError("is of another schema version of `assay bench --out`; this build reads 1");
   }
   if (!summary.cpu.is_known()) {

@@ -81,14 +81,7 @@ std::string verdict_cell(const VariantSummary& v) {
 }
 
 std::string verdict_section(const Report& s) {
-  std::vector<std::string> columns;
-  for (const auto& k : s.kernels) {
-    for (const auto& v : k.variants) {
-      if (std::ranges::count(columns, isa_of_label(v.variant)) == 0 && !v.status.empty()) {
-        columns.push_back(isa_of_label(v.variant));
-      }
-    }
-  }
+  const auto columns = isas_of(s, [](const VariantSummary& v) { return !v.status.empty(); });
   if (columns.empty()) {
     return "";
   }
@@ -97,8 +90,8 @@ std::string verdict_section(const Report& s) {
   std::string text =
       "## Verdicts\n\nA number: passed with so many samples, the fewest where an ISA has several variants; `-`: cannot "
       "run on this "
-      "CPU, no pass.\n\n" +
-      table_head(headings);
+      "CPU, no pass.\n\n";
+  text += table_head(headings);
   for (const auto& k : s.kernels) {
     std::vector<std::string> cells = {md(k.name)};
     for (const auto& column : columns) {
@@ -172,8 +165,8 @@ std::string timings_section(const Report& s) {
 }
 
 std::string model_section(const Report& s) {
-  std::string text =
-      "## Models\n\n" + table_head({"model", "test", "threads", "tokens a second", "of the bandwidth", "of the peak"});
+  std::string text = "## Models\n\n";
+  text += table_head({"model", "test", "threads", "tokens a second", "of the bandwidth", "of the peak"});
   for (const auto& m : s.models) {
     text += fmt::format("| {} | {} | {:.0f} | {:.2f} ± {:.2f} | {} | {} |\n", md(m.model), md(m.test), m.threads,
                         m.rate, m.deviation, share_of(m.bandwidth_share), share_of(m.peak_share));

@@ -170,9 +170,9 @@ TEST_F(Reports, WhatAFileSaysIsShownAndNotObeyed) {
   bench["shapes"][0]["kernel"] = kHostile;
   bench["shapes"][1]["class"] = kHostile;
   bench["shapes"][1]["timings"][0]["variant"] = kHostile;
-  const auto reports =
-      read_reports({write("bench.json", bench), write("check.json", {verdict_json(kHostile, "fail", 1)})});
-  const Charts charts{"function vegaEmbed() {}", kHostile};
+  const auto reports = read_reports(
+      {write("bench.json", bench), write("check.json", nlohmann::json::array({verdict_json(kHostile, "fail", 1)}))});
+  const Charts charts{"function vegaEmbed() {}", "licence"};
   const std::string page = page_of(reports, charts);
   // What opens a script is the page's own: the library, the page's script, the data, and the charts' specifications.
   EXPECT_EQ(page.find("alert(1)</script>"), std::string::npos);
@@ -184,8 +184,8 @@ TEST_F(Reports, WhatAFileSaysIsShownAndNotObeyed) {
 }
 
 TEST_F(Reports, EachChartHasItsSpecificationItsWordsAndItsTable) {
-  const auto reports =
-      read_reports({write("bench.json", bench_report("A")), write("check.json", {verdict_json("avx2", "pass", 2000)})});
+  const auto reports = read_reports({write("bench.json", bench_report("A")),
+                                     write("check.json", nlohmann::json::array({verdict_json("avx2", "pass", 2000)}))});
   const std::string page = page_of(reports, {"function vegaEmbed() {}", "licence"});
   const std::regex chart(
       "<figcaption>([^<]+)</figcaption>\n<div class=\"chart\" data-spec=\"([^\"]+)\"[^>]*></div>\n<script "
@@ -246,7 +246,8 @@ TEST_F(Reports, WhatIsNoReportIsRefusedByName) {
       EXPECT_NE(std::string(e.what()).find("bad.json"), std::string::npos) << e.what();
     }
   }
-  EXPECT_THROW(read_reports({write("check.json", {verdict_json("avx2", "pass", 1)})}), InputError);  // of which CPU?
+  EXPECT_THROW(read_reports({write("check.json", nlohmann::json::array({verdict_json("avx2", "pass", 1)}))}),
+               InputError);  // of which CPU?
 }
 
 /// Committed Markdown is what its summary makes, and both are small.

@@ -14,7 +14,7 @@ namespace assay {
 // A time is [median, below, above]: how many thousandths of it the interval reaches below and above.
 inline void to_json(nlohmann::json& json, const TimeSummary& t) {
   if (t.median > 0) {
-    const auto thousandths = [](double share) { return std::max(0.0, std::ceil(1000 * share)); };
+    const auto thousandths = [](double share) { return std::max(0.0, std::ceil(1000 * share - 1e-6)); };
     json = {t.median, std::min(999.0, thousandths(1 - t.low / t.median)), thousandths(t.high / t.median - 1)};
   } else {
     json = nlohmann::json::array();
@@ -194,7 +194,7 @@ Report parse_summary(const std::string& path, std::string_view text) {
   try {
     nlohmann::json json = parse_json(text, kDeepestSummary);
     clean_text(json);
-    if (!json.is_object() || json.value("assay_summary", 0) != Report::kSchemaVersion) {
+    if (!json.is_object() || json.value("assay_summary", nlohmann::json()) != Report::kSchemaVersion) {
       throw InputError(fmt::format("is no summary of schema version {}", Report::kSchemaVersion));
     }
     auto summary = json.get<Report>();

@@ -197,11 +197,33 @@ def command_line_seeds():
             "check": "check --kernel dot_* --variant avx2 --seed 0x1f --samples 10 --jobs 1 --timeout 0.5", "seconds": "check --seconds=1e-3 --exhaustive",
             "case": "check --case dot_f32/scalar:n=17,class=special,alias=y=x,seed=0x1f", "block": "check --block gpt2",
             "bench": "bench --kernel * --filter .*avx2 --repetitions 3 --min-time 0.01 --quick --samples 5 --out a.json --markdown b.md",
+            "report": "report a.json b.json --html c.html --md d.md --summary e.json --site f",
             "tune": "tune --quick --out a.json --seed 3 --json",
             "run": "run -m FILE -p hello -n 3 --temp 0.5 --top-k 40 --top-p 0.9 --seed 7 -t 2 --verify --list-choices -q",
             "force": "run --force *=scalar,dot_f32=x87 --profile FILE", "quantize": "quantize IN OUT --type q1_0 --force dot_f32=scalar",
             "numbers": "run -n 18446744073709551616 --temp nan --top-p 1e999 --seed -1"}.items():
         yield name, "\n".join(line.split(" "))
+
+
+# ---- what reports are made of ----
+
+def summary_seeds():
+    cpu = {"vendor": "AuthenticAMD", "brand": "A", "family": 25, "l1d": 32768, "isas": [{"isa": "avx2", "runnable": True}, {"isa": "avx512", "reason": "lacks"}]}
+    shapes = [{"label": label, "sizes": [size], "ops": size, "bytes": 12 * size, "limit": "L1 bandwidth", "limit_ns": size / 20, "control": 1.01, "use": "avx2", "next": "auto_v3",
+               "tie": size > 5000} for label, size in (("L1", 2000), ("L2", 20000), ("L1-cold", 2001))]
+    variants = [{"variant": name, "status": "pass", "samples": 2000, "max_ulp": 0.5, "over_bound": 0.8, "bound_bins": [9000, 1000], "ulp_bins": [10000], "times": [[100 * t, 9, 20], [], [7 * t, 0, 0]],
+                 "emulated": [60, -1], "generation_ns": 5e4, "packed_share": 1.1, "packing_rate": 2e9} for t, name in ((1, "avx2"), (2, "auto_v3"), (3, "mine:fast"), (4, "jit_avx2[2048,4]"))]
+    whole = {"assay_summary": 1, "cpu": cpu, "sources": [{"command": "bench", "date": "2026-11-30", "version": "0.1.0", "build": "b"}], "emulated_cpus": ["haswell", "conroe"],
+             "rates": [{"name": "f32", "instruction": "vfmadd231ps ymm", "per_second": 1e11}], "levels": [{"name": "L1", "read": 3e11}, {"name": "mem", "read": 2e10, "written": 1e10, "mixed": 2e10}],
+             "kernels": [{"name": "add_f32", "dims": ["n"], "shapes": shapes, "variants": variants}, {"name": "exp_f32", "variants": [{"variant": "x87", "status": "fail", "reason": "<b>"}]}],
+             "choices": [{"kernel": "add_f32", "label": "L1", "variant": "avx2", "why": "1.1x"}], "predictions": [{"kernel": "add_f32", "variant": "avx2", "label": "L1", "model": "znver3", "predicted": 90, "measured": 99,
+             "covered": 0.9}], "models": [{"model": "m", "test": "tg128", "threads": 2, "rate": 12.5, "deviation": 0.5, "kernels": [{"kernel": "matmul_q4_0", "share": 0.9}]}],
+             "rounds": {"kernel": "add_f32", "label": "L1", "variant": "avx2", "ns": [1, 2, 3], "control_ns": [1, 2, 3], "probe_ns": [5, 6, 9], "quiet": [0, 1]}}
+    yield "whole", json.dumps(whole)
+    for key in whole:
+        yield "without_" + key, json.dumps({k: v for k, v in whole.items() if k != key})
+    yield "empty", json.dumps({"assay_summary": 1})
+    yield "another", json.dumps({"assay_summary": 2})
 
 
 # ---- ggml, ggmf and ggjt of 2023: the header of runner/old_ggml.h, tokens, records ----
@@ -295,7 +317,7 @@ def split_seeds():
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    for target, seeds in (("gguf", gguf_seeds()), ("old_ggml", old_seeds()), ("profile", profile_seeds()), ("cpu_dump", cpu_dump_seeds()), ("command_line", command_line_seeds()),
+    for target, seeds in (("gguf", gguf_seeds()), ("old_ggml", old_seeds()), ("profile", profile_seeds()), ("cpu_dump", cpu_dump_seeds()), ("command_line", command_line_seeds()), ("summary", summary_seeds()),
                           ("tokenizer", tokenizer_seeds()), ("split", split_seeds())):
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/report_files.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/text.h"
 #include "reports/inputs.h"
 #include "reports/page/page.h"
 
@@ -43,7 +44,14 @@ void add_report_command(CLI::App& app, int& status) {
                    "their files, or summaries. Those of one CPU are one report; of two that time the same the later is "
                    "another, and\n"
                    "several reports are shown beside each other")
-      ->required();
+      ->required()
+      ->check(
+          [](const std::string& path) {
+            return path.starts_with('-')
+                       ? fmt::format("{} is no option; a file of that name is ./{}", quote(path), path)
+                       : "";
+          },
+          "");
   add_report_flags(*command, a->files);
   command->add_option("--site", a->site,
                       "write a page for each report and an index to this folder, for any web server");

@@ -69,7 +69,7 @@ std::string errors_table(const std::vector<ErrorGroup>& groups, const std::strin
 }
 
 /// One of the two histograms of a kernel's groups.
-nlohmann::json histogram(const char* what, const std::vector<std::string>& names, bool with_labels) {
+nlohmann::json histogram(const char* what, const std::vector<std::string>& names) {
   return {{"transform", {{{"filter", fmt::format("datum.kernel == of && datum.what == '{}'", what)}}}},
           {"facet",
            {{"row",
@@ -77,7 +77,7 @@ nlohmann::json histogram(const char* what, const std::vector<std::string>& names
               {"type", "nominal"},
               {"title", nullptr},
               {"header",
-               {{"labels", with_labels},
+               {{"labelAnchor", "start"},
                 {"labelAngle", 0},
                 {"labelAlign", "left"},
                 {"labelOrient", "top"},
@@ -122,9 +122,8 @@ nlohmann::json errors_chart(const std::vector<ErrorGroup>& groups) {
           {"params",
            {{{"name", "of"},
              {"value", kernels.front()},
-             {"bind", {{"input", "select"}, {"options", kernels}, {"name", "of "}}}}}},
-          {"hconcat",
-           {histogram("share of the bound", bound_bin_names(), true), histogram("ULP", ulp_bin_names(), false)}}};
+             {"bind", {{"input", "select"}, {"options", kernels}, {"name", "kernel "}}}}}},
+          {"hconcat", {histogram("share of the bound", bound_bin_names()), histogram("ULP", ulp_bin_names())}}};
 }
 
 }  // namespace

@@ -11,13 +11,15 @@ namespace assay {
 namespace {
 
 std::string isa_list(const CpuSummary& cpu) {
-  std::string text;
+  std::string runs, lacks;
   for (const auto& isa : cpu.isas) {
-    text += fmt::format("<li class=\"{}\"{}>{}{}</li>", isa.runnable ? "runs" : "lacks",
-                        isa.reason.empty() ? "" : fmt::format(" title=\"{}\"", html(isa.reason)), html(isa.isa),
-                        isa.runnable ? "" : "<small> not here</small>");
+    (isa.runnable ? runs : lacks) +=
+        fmt::format("<li class=\"{}\"{}>{}</li>", isa.runnable ? "runs" : "lacks",
+                    isa.reason.empty() ? "" : fmt::format(" title=\"{}\"", html(isa.reason)), html(isa.isa));
   }
-  return text.empty() ? "" : fmt::format("<ul class=\"isas\" aria-label=\"ISAs\">{}</ul>\n", text);
+  return cpu.isas.empty() ? ""
+                          : fmt::format("<ul class=\"isas\" aria-label=\"ISAs\">{}{}{}</ul>\n", runs,
+                                        lacks.empty() ? "" : "<li class=\"label\">not here:</li>", lacks);
 }
 
 std::string facts_of(const Report& s) {

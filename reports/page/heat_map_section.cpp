@@ -3,30 +3,12 @@
 
 #include <algorithm>
 
-#include "harness/runtime/isa.h"
 #include "reports/figures.h"
 #include "reports/page/html.h"
 #include "reports/page/sections.h"
 
 namespace assay {
 namespace {
-
-/// Labels of all variants that were timed: ISAs in their own order, a nickname after its ISA.
-std::vector<std::string> timed_labels(const Report& s) {
-  std::vector<std::string> labels;
-  for (const auto& kernel : s.kernels) {
-    for (const auto& v : kernel.variants) {
-      if (!v.times.empty() && std::ranges::count(labels, isa_of_label(v.variant)) == 0) {
-        labels.push_back(isa_of_label(v.variant));
-      }
-    }
-  }
-  const auto place = [](const std::string& label) {
-    return std::ranges::find(isas(), label, &Isa::name) - isas().begin();
-  };
-  std::ranges::stable_sort(labels, [&](const auto& a, const auto& b) { return place(a) < place(b); });
-  return labels;
-}
 
 /// Of an ISA's variants the one to use, else the fastest: its nickname is small.
 Cell heat_cell(const KernelSummary& kernel, size_t shape, const std::string& isa) {
@@ -63,7 +45,7 @@ std::string heat_map_html(const PagePart& part) {
   if (!has_times(s)) {
     return "";
   }
-  const auto labels = timed_labels(s);
+  const auto labels = isas_of(s, [](const VariantSummary& v) { return !v.times.empty(); });
   std::vector<Heading> headings = {{"kernel", false}, {"class", false}, {"limit"}};
   for (const auto& label : labels) {
     headings.push_back({label, true, to_string(maker_of(label))});

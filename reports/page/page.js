@@ -53,7 +53,7 @@
     font: "system-ui",
     view: { stroke: "var(--line)" },
     axis: { ...text, gridColor: "var(--line)", gridOpacity: 0.6, domainColor: "var(--line)", tickColor: "var(--line)" },
-    legend: { ...text, orient: "top", symbolSize: 70 },
+    legend: { ...text, orient: "top", symbolSize: 70, columns: innerWidth < 600 ? 2 : undefined },
     header: { ...text, labelColor: "var(--fg)" },
     text: { color: "var(--muted)", fontSize: 11 },
     rule: { color: "var(--muted)" },
@@ -64,7 +64,10 @@
   };
   for (const chart of document.querySelectorAll(".chart")) {
     const spec = JSON.parse(document.getElementById(chart.dataset.spec).textContent);
-    vegaEmbed(chart, spec, { config, renderer: "svg", actions: false, mode: "vega-lite", tooltip: { theme: matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light" } })
+    const controls = document.createElement("div");  // what a reader chooses
+    controls.className = "controls";
+    chart.before(controls);
+    vegaEmbed(chart, spec, { bind: controls, logLevel: vega.Error /* a layer may be empty */, config, renderer: "svg", actions: false, mode: "vega-lite", tooltip: { theme: matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light" } })
       .then(() => chart.setAttribute("data-drawn", ""), (error) => {
         console.error(error);
         chart.textContent = "This chart could not be drawn; its table says the same.";

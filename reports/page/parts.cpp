@@ -1,8 +1,8 @@
 // What the sections of a page have in common.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "reports/figures.h"
 #include "reports/page/html.h"
@@ -33,19 +33,16 @@ std::string chart_html(const PagePart& part, const std::string& id, const std::s
       html(words), name, html(words), name, script_json(spec), details_html("The same as a table", table));
 }
 
-nlohmann::json maker_scale(const Report& summary) {
-  std::set<Maker> present;
-  for (const auto& kernel : summary.kernels) {
-    for (const auto& v : kernel.variants) {
-      present.insert(maker_of(v.variant));
-    }
-  }
+nlohmann::json maker_scale(const nlohmann::json& values) {
   auto domain = nlohmann::json::array();
   auto colours = nlohmann::json::array();
-  for (const Maker maker : present) {
-    domain.push_back(to_string(maker));
-    // The page's style says which colour that is, in light and in dark.
-    colours.push_back(fmt::format("var(--maker-{})", static_cast<int>(maker)));
+  for (const Maker maker : kMakers) {
+    const std::string name = to_string(maker);
+    if (std::ranges::any_of(values, [&](const nlohmann::json& value) { return value["maker"] == name; })) {
+      domain.push_back(name);
+      // The page's style says which colour that is, in light and in dark.
+      colours.push_back(fmt::format("var(--maker-{})", static_cast<int>(maker)));
+    }
   }
   return {{"domain", domain}, {"range", colours}};
 }

@@ -16,7 +16,7 @@ nlohmann::json prediction_chart(const Report& s) {
   double least = 0, most = 0;
   for (const auto& p : s.predictions) {
     if (p.predicted > 0 && p.measured > 0) {
-      least = least == 0 ? p.predicted : std::min({least, p.predicted, p.measured});
+      least = std::min({least == 0 ? p.predicted : least, p.predicted, p.measured});
       most = std::max({most, p.predicted, p.measured});
       values.push_back({{"kernel", p.kernel},
                         {"variant", p.variant},
@@ -25,26 +25,29 @@ nlohmann::json prediction_chart(const Report& s) {
                         {"measured", p.measured}});
     }
   }
-  const auto axis = [](const char* field, const nlohmann::json& title) {
-    return nlohmann::json{{"field", field}, {"type", "quantitative"}, {"title", title}, {"scale", {{"type", "log"}}}};
+  const auto axis = [](const char* field) {
+    return nlohmann::json{{"field", field},
+                          {"type", "quantitative"},
+                          {"title", fmt::format("{} cycles of a call", field)},
+                          {"scale", {{"type", "log"}}}};
   };
   nlohmann::json diagonal = nlohmann::json::array();
   diagonal.push_back({{"predicted", least}, {"measured", least}});
   diagonal.push_back({{"predicted", most}, {"measured", most}});
-  const nlohmann::json scale = maker_scale(s);
+  const nlohmann::json scale = maker_scale(values);
   return {
       {"width", "container"},
       {"height", 360},
       {"layer",
        {{{"data", {{"values", diagonal}}},
          {"mark", {{"type", "line"}, {"strokeDash", {4, 3}}}},
-         {"encoding", {{"x", axis("predicted", nullptr)}, {"y", axis("measured", nullptr)}}}},
+         {"encoding", {{"x", axis("predicted")}, {"y", axis("measured")}}}},
         {{"data", {{"values", values}}},
          {"mark",
           {{"type", "point"}, {"filled", true}, {"size", 50}, {"opacity", 0.75}, {"tooltip", {{"content", "data"}}}}},
          {"encoding",
-          {{"x", axis("predicted", "predicted cycles of a call")},
-           {"y", axis("measured", "measured cycles of a call")},
+          {{"x", axis("predicted")},
+           {"y", axis("measured")},
            {"color", {{"field", "maker"}, {"type", "nominal"}, {"title", nullptr}, {"scale", scale}}},
            {"shape",
             {{"field", "maker"},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "reports/figures.h"
 #include "reports/page/html.h"
@@ -37,23 +38,27 @@ void add_values(nlohmann::json& values, const KernelSummary& kernel, Maker maker
   }
 }
 
-nlohmann::json question_chart(const Report& s, const nlohmann::json& values) {
+nlohmann::json question_chart(const nlohmann::json& values) {
+  std::set<std::string> kernels;
+  for (const auto& value : values) {
+    kernels.insert(value["kernel"]);
+  }
   const nlohmann::json y = {{"field", "kernel"},
                             {"type", "nominal"},
                             {"title", nullptr},
                             {"sort", {{"field", "ratio"}, {"op", "max"}, {"order", "descending"}}}};
   const nlohmann::json offset = {{"field", "maker"}, {"type", "nominal"}};
   const nlohmann::json colour = {
-      {"field", "maker"}, {"type", "nominal"}, {"title", nullptr}, {"scale", maker_scale(s)}};
+      {"field", "maker"}, {"type", "nominal"}, {"title", nullptr}, {"scale", maker_scale(values)}};
   const nlohmann::json x = {{"field", "ratio"},
                             {"type", "quantitative"},
                             {"title", "times faster than the compiler's best"},
-                            {"scale", {{"type", "log"}, {"nice", false}}}};
+                            {"scale", {{"type", "log"}, {"nice", false}, {"padding", 14}}}};
   nlohmann::json low = x;
   low["field"] = "low";
   return {{"data", {{"values", values}}},
           {"width", "container"},
-          {"height", {{"step", 11}}},
+          {"height", 26 * kernels.size()},
           {"layer",
            {{{"mark", {{"type", "rule"}, {"strokeDash", {4, 3}}}},
              {"data", {{"values", nlohmann::json::array({{{"one", 1}}})}}},
@@ -70,7 +75,7 @@ nlohmann::json question_chart(const Report& s, const nlohmann::json& values) {
                 {{"field", "maker"},
                  {"type", "nominal"},
                  {"title", nullptr},
-                 {"scale", {{"domain", maker_scale(s)["domain"]}}}}}}}}}}};
+                 {"scale", {{"domain", maker_scale(values)["domain"]}}}}}}}}}}};
 }
 
 /// The verdict on all kernels, made from the figures.
@@ -132,7 +137,7 @@ std::string question_html(const PagePart& part) {
     }
   }
   return section_html(part.id("question"), "Does the compiler do it better?",
-                      chart_html(part, "question-chart", question_words(s), question_chart(s, values), table.text()));
+                      chart_html(part, "question-chart", question_words(s), question_chart(values), table.text()));
 }
 
 }  // namespace assay

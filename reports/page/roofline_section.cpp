@@ -11,6 +11,9 @@
 namespace assay {
 namespace {
 
+constexpr const char* kIntensity = "operations a byte";
+constexpr const char* kRate = "billions of operations a second";
+
 /// What is used of a kernel at a shape, as a point.
 struct RooflinePoint {
   const KernelSummary* kernel;
@@ -37,7 +40,7 @@ std::vector<RooflinePoint> points_of(const Report& s) {
 
 double bandwidth_of(const LevelSummary& level) { return std::max({level.read, level.written, level.mixed}); }
 
-nlohmann::json log_axis(const char* field, const nlohmann::json& title) {
+nlohmann::json log_axis(const char* field, const char* title) {
   return {{"field", field}, {"type", "quantitative"}, {"title", title}, {"scale", {{"type", "log"}, {"nice", false}}}};
 }
 
@@ -54,8 +57,8 @@ void add_ceilings(const Report& s, double least, double most, nlohmann::json& li
     lines.push_back({{"name", level.name}, {"x", least}, {"y", bandwidth * least / 1e9}});
     lines.push_back({{"name", level.name}, {"x", end}, {"y", bandwidth * end / 1e9}});
     labels.push_back({{"text", fmt::format("{} {:.0f} GB/s", level.name, bandwidth / 1e9)},
-                      {"x", least},
-                      {"y", bandwidth * least / 1e9},
+                      {"x", 1.3 * least},
+                      {"y", 1.3 * bandwidth * least / 1e9},
                       {"end", false}});
   }
   for (const auto& rate : s.rates) {
@@ -72,10 +75,11 @@ void add_ceilings(const Report& s, double least, double most, nlohmann::json& li
 nlohmann::json label_layer(const nlohmann::json& labels, bool at_end) {
   return {{"data", {{"values", labels}}},
           {"transform", {{{"filter", at_end ? "datum.end" : "!datum.end"}}}},
-          {"mark", {{"type", "text"}, {"align", at_end ? "right" : "left"}, {"dy", -7}, {"dx", at_end ? -4 : 4}}},
+          {"mark",
+           {{"type", "text"}, {"align", at_end ? "right" : "left"}, {"dy", at_end ? -7 : 9}, {"dx", at_end ? -4 : 6}}},
           {"encoding",
-           {{"x", log_axis("x", nullptr)},
-            {"y", log_axis("y", nullptr)},
+           {{"x", log_axis("x", kIntensity)},
+            {"y", log_axis("y", kRate)},
             {"text", {{"field", "text"}, {"type", "nominal"}}}}}};
 }
 
@@ -96,7 +100,7 @@ nlohmann::json roofline_chart(const Report& s, const std::vector<RooflinePoint>&
   auto lines = nlohmann::json::array();
   auto labels = nlohmann::json::array();
   add_ceilings(s, least / 2, most * 2, lines, labels);
-  const nlohmann::json scale = maker_scale(s);
+  const nlohmann::json scale = maker_scale(values);
   return {
       {"width", "container"},
       {"height", 420},
@@ -104,8 +108,8 @@ nlohmann::json roofline_chart(const Report& s, const std::vector<RooflinePoint>&
        {{{"data", {{"values", lines}}},
          {"mark", {{"type", "line"}, {"strokeDash", {5, 3}}}},
          {"encoding",
-          {{"x", log_axis("x", "operations a byte")},
-           {"y", log_axis("y", "billions of operations a second")},
+          {{"x", log_axis("x", kIntensity)},
+           {"y", log_axis("y", kRate)},
            {"detail", {{"field", "name"}, {"type", "nominal"}}}}}},
         label_layer(labels, false),
         label_layer(labels, true),
@@ -113,8 +117,8 @@ nlohmann::json roofline_chart(const Report& s, const std::vector<RooflinePoint>&
          {"mark",
           {{"type", "point"}, {"filled", true}, {"size", 55}, {"opacity", 0.75}, {"tooltip", {{"content", "data"}}}}},
          {"encoding",
-          {{"x", log_axis("operations a byte", nullptr)},
-           {"y", log_axis("Gop/s", nullptr)},
+          {{"x", log_axis("operations a byte", kIntensity)},
+           {"y", log_axis("Gop/s", kRate)},
            {"color", {{"field", "maker"}, {"type", "nominal"}, {"title", nullptr}, {"scale", scale}}},
            {"shape",
             {{"field", "maker"},

@@ -28,27 +28,32 @@ nlohmann::json rounds_chart(const RoundsSummary& rounds) {
       {"field", "what"}, {"type", "nominal"}, {"title", nullptr}, {"scale", {{"domain", names}}}};
   const nlohmann::json y = {
       {"field", "ns"}, {"type", "quantitative"}, {"title", "ns for one call"}, {"scale", {{"zero", false}}}};
-  return {
-      {"data", {{"values", values}}},
-      {"width", "container"},
-      {"height", 260},
-      {"layer",
-       {{{"transform", {{{"filter", "datum.counts"}}}},
-         {"mark", {{"type", "rule"}, {"strokeDash", {4, 3}}}},
-         {"encoding",
-          {{"y", {{"field", "ns"}, {"type", "quantitative"}, {"aggregate", "median"}, {"scale", {{"zero", false}}}}},
-           {"color", what}}}},
-        {{"mark", {{"type", "point"}, {"size", 55}, {"strokeWidth", 1.5}, {"tooltip", {{"content", "data"}}}}},
-         {"encoding",
-          {{"x", {{"field", "round"}, {"type", "quantitative"}, {"axis", {{"tickMinStep", 1}}}}},
-           {"y", y},
-           {"color", what},
-           {"shape", what},
-           {"fill",
-            {{"condition",
-              {{"test", "datum.counts && datum.what == " + nlohmann::json(rounds.variant).dump()},
-               {"value", "var(--maker-2)"}}},
-             {"value", "transparent"}}}}}}}}};
+  nlohmann::json median = y;
+  median["aggregate"] = "median";
+  const nlohmann::json x = {{"field", "round"},
+                            {"type", "quantitative"},
+                            {"axis", {{"tickMinStep", 1}}},
+                            {"scale", {{"padding", 14}, {"nice", false}, {"zero", false}}}};
+  const auto points = [&](const char* which, bool filled) {
+    return nlohmann::json{{"transform", nlohmann::json::array({{{"filter", which}}})},
+                          {"mark",
+                           {{"type", "point"},
+                            {"filled", filled},
+                            {"size", 60},
+                            {"strokeWidth", 1.5},
+                            {"opacity", 0.9},
+                            {"tooltip", {{"content", "data"}}}}},
+                          {"encoding", {{"x", x}, {"y", y}, {"color", what}, {"shape", what}}}};
+  };
+  return {{"data", {{"values", values}}},
+          {"width", "container"},
+          {"height", 260},
+          {"layer",
+           {{{"transform", nlohmann::json::array({{{"filter", "datum.counts"}}})},
+             {"mark", {{"type", "rule"}, {"strokeDash", {4, 3}}}},
+             {"encoding", {{"y", median}, {"color", what}}}},
+            points("datum.counts", true),
+            points("!datum.counts", false)}}};
 }
 
 }  // namespace

@@ -97,18 +97,22 @@ nlohmann::json sizes_chart(const SizeChartData& data) {
   const nlohmann::json x = {{"field", "bytes"},
                             {"type", "quantitative"},
                             {"title", "bytes that a call moves"},
-                            {"scale", {{"type", "log"}}},
+                            {"scale", {{"type", "log"}, {"nice", false}, {"padding", 24}}},
                             {"axis", {{"labelExpr", "format(datum.value, '.2s')"}}}};
-  const nlohmann::json y = {
-      {"field", "ns"}, {"type", "quantitative"}, {"title", "ns for 1 KiB"}, {"scale", {{"type", "log"}}}};
+  const nlohmann::json y = {{"field", "ns"},
+                            {"type", "quantitative"},
+                            {"title", "ns for 1 KiB"},
+                            {"scale", {{"type", "log"}, {"nice", false}, {"padding", 24}}}};
   const nlohmann::json variant = {{"field", "variant"}, {"type", "nominal"}, {"title", nullptr}};
+  nlohmann::json dash = variant;
+  dash["legend"] = nullptr;
   return {
       {"width", "container"},
       {"height", 320},
       {"params",
        {{{"name", "kernel"},
          {"value", data.names.front()},
-         {"bind", {{"input", "select"}, {"options", data.names}, {"name", "of "}}}}}},
+         {"bind", {{"input", "select"}, {"options", data.names}, {"name", "kernel "}}}}}},
       {"layer",
        {{{"data", {{"values", data.switches}}},
          {"transform", filter},
@@ -119,7 +123,7 @@ nlohmann::json sizes_chart(const SizeChartData& data) {
         {{"data", {{"values", data.times}}},
          {"transform", filter},
          {"mark", {{"type", "line"}, {"point", {{"filled", true}, {"size", 60}}}, {"tooltip", {{"content", "data"}}}}},
-         {"encoding", {{"x", x}, {"y", y}, {"color", variant}, {"shape", variant}, {"strokeDash", variant}}}}}}};
+         {"encoding", {{"x", x}, {"y", y}, {"color", variant}, {"shape", variant}, {"strokeDash", dash}}}}}}};
 }
 
 }  // namespace

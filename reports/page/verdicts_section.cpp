@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "harness/runtime/isa.h"
 #include "reports/figures.h"
 #include "reports/page/html.h"
 #include "reports/page/sections.h"
@@ -14,23 +13,6 @@ namespace {
 
 bool was_emulated(const VariantSummary& v) {
   return std::ranges::any_of(v.emulated, [](double n) { return n > 0; });
-}
-
-/// Columns: ISAs in their own order, then plug-ins.
-std::vector<std::string> columns_of(const Report& s) {
-  std::vector<std::string> found;
-  for (const auto& kernel : s.kernels) {
-    for (const auto& v : kernel.variants) {
-      if ((!v.status.empty() || !v.emulated.empty()) && std::ranges::count(found, isa_of_label(v.variant)) == 0) {
-        found.push_back(isa_of_label(v.variant));
-      }
-    }
-  }
-  const auto place = [](const std::string& name) {
-    return std::ranges::find(isas(), name, &Isa::name) - isas().begin();
-  };
-  std::ranges::stable_sort(found, [&](const auto& a, const auto& b) { return place(a) < place(b); });
-  return found;
 }
 
 /// A sign, a word or a number: never a colour alone.
@@ -118,7 +100,7 @@ std::string emulated_table(const Report& s) {
 
 std::string verdicts_html(const PagePart& part) {
   const Report& s = part.summary;
-  const auto columns = columns_of(s);
+  const auto columns = isas_of(s, [](const VariantSummary& v) { return !v.status.empty() || !v.emulated.empty(); });
   if (columns.empty()) {
     return "";
   }
