@@ -97,8 +97,8 @@ nlohmann::json verdict_json(const std::string& variant, const std::string& statu
 
 class Reports : public testing::Test {
  protected:
-  std::string write(const std::string& name, const nlohmann::json& json) {
-    write_file_atomically(folder_.path(name), json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  std::string write(const std::string& name, const nlohmann::json& report) {
+    write_file_atomically(folder_.path(name), report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return folder_.path(name);
   }
   TemporaryFolder folder_;
@@ -232,16 +232,16 @@ TEST_F(Reports, WhatIsNoReportIsRefusedByName) {
   negative["shapes"][0]["timings"][0]["median_ns"] = "fast";
   auto other_version = bench_report("A");
   other_version["schema_version"] = 99;
-  for (const auto& json :
+  for (const auto& bad :
        {nlohmann::json(1), nlohmann::json::array(), nlohmann::json::object(), negative, other_version,
         nlohmann::json{{"assay_summary", 2}},
         nlohmann::json{{"assay_summary", 1},
                        {"kernels", {{{"name", "k"}, {"variants", {{{"variant", "v"}, {"times", {{1, 2, 3}}}}}}}}}},
         nlohmann::json{{"assay_summary", 1}, {"kernels", {{{"name", "k"}}, {{"name", "k"}}}}}}) {
-    const std::string path = write("bad.json", json);
+    const std::string path = write("bad.json", bad);
     try {
       read_reports({path});
-      ADD_FAILURE() << json.dump();
+      ADD_FAILURE() << bad.dump();
     } catch (const InputError& e) {
       EXPECT_NE(std::string(e.what()).find("bad.json"), std::string::npos) << e.what();
     }
