@@ -156,7 +156,7 @@ std::string bytes_text(double bytes) {
 std::string count_text(double count) {
   std::string digits = fmt::format("{:.0f}", count);
   for (size_t at = digits.size(); at > 3 && digits[at - 4] != '-';) {
-    digits.insert(at -= 3, ",");
+    digits.insert(at -= 3, 1, ',');
   }
   return digits;
 }

@@ -14,7 +14,7 @@ namespace {
 
 /// As an argument of a CMake command.
 std::string cmake_word(const std::string& text) {
-  return "\"" + replaced(replaced(text, "\\", "\\\\"), "\"", "\\\"") + "\"";
+  return fmt::format("\"{}\"", replaced(replaced(text, "\\", "\\\\"), "\"", "\\\""));
 }
 
 std::string cmake_words(const std::vector<std::string>& words) {
@@ -126,7 +126,7 @@ std::vector<Unit> units_of(const Recipe& recipe, const Contents& contents) {
   for (const auto& [name, needed] : files) {
     Unit unit = recipe.unit(name);
     unit.files.assign(needed.begin(), needed.end());
-    if (name == "variants_" + unit.isa) {
+    if (name == fmt::format("variants_{}", unit.isa)) {
       // Macros rename what a scalar.cpp defines: those of other kernels are not needed.
       std::erase_if(unit.defines, [&](const std::string& define) {
         return std::ranges::none_of(needed, [&](const std::string& file) {

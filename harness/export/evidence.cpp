@@ -122,7 +122,7 @@ std::string matrix(const Package& package, const Cell& cell_of) {
     text += fmt::format(" {} |", cell(name_of_cpu(m.profile.cpu)));
     line += "---|";
   }
-  text += "\n" + line + "\n";
+  text += fmt::format("\n{}\n", line);
   for (const KernelSet& set : package.contents.sets) {
     for (const std::string& label : classes_of(set)) {
       text += fmt::format("| {} | {} |", set.kernel, cell(label));

@@ -67,7 +67,7 @@ std::string features_of(const Isa& isa) {
   const auto of_level = features_of_level(isa.level);
   for (const std::string& name : isa.features) {
     if (!of_level.contains(name)) {
-      text += "," + name;
+      text += fmt::format(",{}", name);
     }
   }
   return text;
@@ -139,7 +139,7 @@ class KernelWriter {
            fmt::format(
                "static struct assay_kernel kernel_{0} = {{\n    \"{0}\", &{0}_contract, candidates_{0}, {1}, {2}, "
                "0}};\n\n",
-               kernel_.name, variants_.size(), fleet != nullptr ? "choices_" + kernel_.name : "NULL");
+               kernel_.name, variants_.size(), fleet != nullptr ? fmt::format("choices_{}", kernel_.name) : "NULL");
   }
 
   /// The functions of the header.
@@ -277,7 +277,7 @@ class KernelWriter {
       const bool one = kernel_.dims().size() == 1;
       const std::string id = fmt::format("{}_{}", kernel_.name, m), cpu = name_of_cpu(fleet->members[m].profile.cpu);
       rows += fmt::format("    {{sizes_{}, {}, {}, {},\n     {},\n     {}}},\n", id, it->second.size(),
-                          one ? "whole_" + id : "NULL", one ? "ragged_" + id : "NULL",
+                          one ? fmt::format("whole_{}", id) : "NULL", one ? fmt::format("ragged_{}", id) : "NULL",
                           c_string(fmt::format("{}: as measured on {}", fmt::join(labels, ", "), cpu)),
                           c_string(fmt::format("{}: a guess, as on {}", fmt::join(labels, ", "), cpu)));
     }

@@ -113,7 +113,7 @@ std::string Signature::size(const std::string& dim, const std::string& header_te
       return dim;
     }
   }
-  if (takes_struct() && std::regex_search(code_of(header_text), std::regex("[ ,]" + dim + "[,;]"))) {
+  if (takes_struct() && std::regex_search(code_of(header_text), std::regex(fmt::format("[ ,]{}[,;]", dim)))) {
     return parameters[0].name + "->" + dim;
   }
   throw MachineError(

@@ -45,7 +45,7 @@ class Inliner {
       } else if (name.starts_with("\"")) {
         name = name.substr(1, name.size() - 2);
         if (seen_.insert(name).second) {
-          expanded += expand(recipe_.read(name.starts_with("assay/") ? "include/" + name : name), names);
+          expanded += expand(recipe_.read(name.starts_with("assay/") ? fmt::format("include/{}", name) : name), names);
         }
       }  // else a macro that nobody defines: its branch is left out
     }
@@ -103,7 +103,8 @@ std::pair<std::string, std::string> pragmas_of(const Unit& unit) {
         "function)\n#else\n"
         "#pragma GCC push_options\n#pragma GCC target(\"{0}\")\n#endif\n",
         fmt::join(targets, ","));
-    behind = "#if defined(__clang__)\n#pragma clang attribute pop\n#else\n#pragma GCC pop_options\n#endif\n" + behind;
+    behind = fmt::format(
+        "#if defined(__clang__)\n#pragma clang attribute pop\n#else\n#pragma GCC pop_options\n#endif\n{}", behind);
   }
   return {before, behind};
 }
@@ -141,8 +142,8 @@ std::string file_text(const Recipe& recipe, const Unit& unit, const std::string&
   const std::string text = defines + contract + Inliner(recipe, system, seen).expand(recipe.read(file), names);
   const bool c = unit.isa.empty();
   return fmt::format("\n/* ---- {}{} ---- */\n{}namespace assay_unit_{} {{\n{}}}  // namespace\n{}{}", file,
-                     unit.isa.empty() ? "" : ", for " + unit.isa, c ? "extern \"C\" {\n" : "", number, text,
-                     c ? "}\n" : "", undefine(text));
+                     unit.isa.empty() ? "" : fmt::format(", for {}", unit.isa), c ? "extern \"C\" {\n" : "", number,
+                     text, c ? "}\n" : "", undefine(text));
 }
 
 }  // namespace
