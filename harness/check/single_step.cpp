@@ -46,15 +46,18 @@ struct Session {
 thread_local Session* session = nullptr;
 bool forbidden = false;
 
-/// The system aligns its frame, so that up to 63 bytes right below the red zone stay as they were. Another system, or a
-/// CPU with more state, would overwrite them.
+/// The system aligns its frame, so that up to 63 bytes right below the red zone stay as they were; and so do those that XSAVE leaves out of what it
+/// saves. Another system, or a CPU with more state, would overwrite them.
 void fill_gap_below_red_zone(const mcontext_t& machine) {
   constexpr uint64_t kRedZone = 128;       // System V AMD64 ABI, section 3.2.2
   constexpr uint32_t kMagic = 0x46505853;  // FP_XSTATE_MAGIC1 of asm/sigcontext.h: more than FXSAVE's 512 bytes
-  const auto* state = reinterpret_cast<const uint8_t*>(machine.fpregs);
+  auto* const state = reinterpret_cast<uint8_t*>(machine.fpregs);
   if (state == nullptr) {
     return;
   }
+  constexpr size_t kReserved = 416,
+                   kForSystem = 464;  // Intel SDM volume 1, section 13.4.1; sigcontext.h: the system's begin there
+  std::memset(state + kReserved, 0xd6, kForSystem - kReserved);
   uint32_t software[2];  // struct _fpx_sw_bytes: magic, size
   std::memcpy(software, state + 464, sizeof software);
   const auto end = reinterpret_cast<uint64_t>(state) + (software[0] == kMagic ? software[1] : 512);
