@@ -6,16 +6,17 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 assay=$(realpath "$1")
+static=${2:+$(realpath "$2")}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 cpus=(nehalem haswell)
-[ -z "${2:-}" ] || cpus+=(skylake-x)  # the emulator of AVX-512 takes static programs alone
+[ -z "$static" ] || cpus+=(skylake-x)  # the emulator of AVX-512 takes static programs alone
 "$assay" cpu --json >native.json
 like=(native.json)
 emulated=()
-for cpu in ${2:+"${cpus[@]}"}; do
-  if "$here/../emulate.sh" "$cpu" -- "$2" cpu --json >"$cpu.json" 2>"$cpu.log"; then
+for cpu in ${static:+"${cpus[@]}"}; do
+  if "$here/../emulate.sh" "$cpu" -- "$static" cpu --json >"$cpu.json" 2>"$cpu.log"; then
     like+=("$cpu.json")
     emulated+=("$cpu")
   else
