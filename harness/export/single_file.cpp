@@ -60,12 +60,18 @@ class Inliner {
   std::set<std::string> seen_;
 };
 
-/// Warnings that the units' headers would cause, of which each takes what it needs; and about vectors that static functions pass on.
+/// Warnings that the units' headers would cause, of which each takes what it needs; about vectors that static functions pass on; and of GCC 12
+/// about its own intrinsics (GCC bug 105593).
 constexpr const char* kDiagnostics =
-    "#pragma GCC diagnostic ignored \"-Wunused-function\"\n#pragma GCC diagnostic ignored "
-    "\"-Wunknown-pragmas\"\n#ifdef __clang__\n"
-    "#pragma clang diagnostic ignored \"-Wunused-const-variable\"\n#else\n#pragma GCC diagnostic ignored "
-    "\"-Wpsabi\"\n#endif\n";
+    "#pragma GCC diagnostic ignored \"-Wunused-function\"\n"
+    "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
+    "#ifdef __clang__\n"
+    "#pragma clang diagnostic ignored \"-Wunused-const-variable\"\n"
+    "#else\n"
+    "#pragma GCC diagnostic ignored \"-Wpsabi\"\n"
+    "#pragma GCC diagnostic ignored \"-Wuninitialized\"\n"
+    "#pragma GCC diagnostic ignored \"-Wmaybe-uninitialized\"\n"
+    "#endif\n";
 
 /// As the attribute `target` of GCC and clang names a feature; "" for what no code is generated with.
 std::string target_of(const std::string& feature) {
