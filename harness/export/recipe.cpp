@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "harness/runtime/error.h"
+#include "harness/runtime/program_file.h"
 
 namespace assay {
 namespace {
@@ -41,11 +42,10 @@ std::string trimmed(const std::string& text) {
 Recipe Recipe::load() {
   Recipe recipe;
   std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto installed = program.parent_path().parent_path() / "share/assay/source";
+  const auto installed = std::filesystem::path(program_file()).parent_path().parent_path() / "share/assay/source";
   std::string file = ASSAY_BINARY_DIR "/generated/recipe.json";
   recipe.root_ = ASSAY_SOURCE_DIR;
-  if (!error && std::filesystem::exists(installed / "recipe.json", error)) {
+  if (std::filesystem::exists(installed / "recipe.json", error)) {
     recipe.root_ = installed.string();
     file = installed / "recipe.json";
   }
