@@ -11,24 +11,10 @@ namespace {
 std::string xml(const std::string& text) {
   std::string out;
   for (const char c : replaced(replaced(text, "\xef\xbf\xbe", "?"), "\xef\xbf\xbf", "?")) {  // U+FFFE and U+FFFF
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\n':
-        out += "&#10;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+    if (const std::string_view entity = c == '\n' ? "&#10;" : entity_of(c); !entity.empty()) {
+      out += entity;
+    } else {
+      out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
     }
   }
   return out;

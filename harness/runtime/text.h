@@ -30,6 +30,9 @@ std::string shell_word(std::string_view text);
 /// that an object has twice, of which one would be lost, and nlohmann::json::parse_error.
 nlohmann::json parse_json(std::string_view text, int most_depth);
 
+/// What stands for a character that is markup in HTML and XML: "&amp;" for '&'; "" for one that is none.
+std::string_view entity_of(char c);
+
 /// `text` with `to` in each place of `from`, which is not empty.
 std::string replaced(std::string_view text, std::string_view from, std::string_view to);
 

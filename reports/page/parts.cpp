@@ -33,7 +33,7 @@ std::string chart_html(const PagePart& part, const std::string& id, const std::s
       html(words), name, html(words), name, script_json(spec), details_html("The same as a table", table));
 }
 
-nlohmann::json maker_scale(const nlohmann::json& values) {
+nlohmann::json maker_encoding(const nlohmann::json& values) {
   auto domain = nlohmann::json::array();
   auto colours = nlohmann::json::array();
   for (const Maker maker : kMakers) {
@@ -44,7 +44,10 @@ nlohmann::json maker_scale(const nlohmann::json& values) {
       colours.push_back(fmt::format("var(--maker-{})", static_cast<int>(maker)));
     }
   }
-  return {{"domain", domain}, {"range", colours}};
+  const auto channel = [](const nlohmann::json& scale) {
+    return nlohmann::json{{"field", "maker"}, {"type", "nominal"}, {"title", nullptr}, {"scale", scale}};
+  };
+  return {{"color", channel({{"domain", domain}, {"range", colours}})}, {"shape", channel({{"domain", domain}})}};
 }
 
 std::string percent_text(double share) {

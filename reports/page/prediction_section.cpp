@@ -34,7 +34,7 @@ nlohmann::json prediction_chart(const Report& s) {
   nlohmann::json diagonal = nlohmann::json::array();
   diagonal.push_back({{"predicted", least}, {"measured", least}});
   diagonal.push_back({{"predicted", most}, {"measured", most}});
-  const nlohmann::json scale = maker_scale(values);
+  const nlohmann::json maker = maker_encoding(values);
   return {
       {"width", "container"},
       {"height", 360},
@@ -48,12 +48,8 @@ nlohmann::json prediction_chart(const Report& s) {
          {"encoding",
           {{"x", axis("predicted")},
            {"y", axis("measured")},
-           {"color", {{"field", "maker"}, {"type", "nominal"}, {"title", nullptr}, {"scale", scale}}},
-           {"shape",
-            {{"field", "maker"},
-             {"type", "nominal"},
-             {"title", nullptr},
-             {"scale", {{"domain", scale["domain"]}}}}}}}}}}};
+           {"color", maker["color"]},
+           {"shape", maker["shape"]}}}}}}};
 }
 
 }  // namespace

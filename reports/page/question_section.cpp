@@ -48,8 +48,7 @@ nlohmann::json question_chart(const nlohmann::json& values) {
                             {"title", nullptr},
                             {"sort", {{"field", "ratio"}, {"op", "max"}, {"order", "descending"}}}};
   const nlohmann::json offset = {{"field", "maker"}, {"type", "nominal"}};
-  const nlohmann::json colour = {
-      {"field", "maker"}, {"type", "nominal"}, {"title", nullptr}, {"scale", maker_scale(values)}};
+  const nlohmann::json maker = maker_encoding(values);
   const nlohmann::json x = {{"field", "ratio"},
                             {"type", "quantitative"},
                             {"title", "times faster than the compiler's best"},
@@ -64,18 +63,11 @@ nlohmann::json question_chart(const nlohmann::json& values) {
              {"data", {{"values", nlohmann::json::array({{{"one", 1}}})}}},
              {"encoding", {{"x", {{"field", "one"}, {"type", "quantitative"}}}}}},
             {{"mark", {{"type", "rule"}, {"strokeWidth", 2}, {"opacity", 0.6}}},
-             {"encoding", {{"y", y}, {"yOffset", offset}, {"x", low}, {"x2", {{"field", "high"}}}, {"color", colour}}}},
+             {"encoding",
+              {{"y", y}, {"yOffset", offset}, {"x", low}, {"x2", {{"field", "high"}}}, {"color", maker["color"]}}}},
             {{"mark", {{"type", "point"}, {"filled", true}, {"size", 50}, {"tooltip", {{"content", "data"}}}}},
              {"encoding",
-              {{"y", y},
-               {"yOffset", offset},
-               {"x", x},
-               {"color", colour},
-               {"shape",
-                {{"field", "maker"},
-                 {"type", "nominal"},
-                 {"title", nullptr},
-                 {"scale", {{"domain", maker_scale(values)["domain"]}}}}}}}}}}};
+              {{"y", y}, {"yOffset", offset}, {"x", x}, {"color", maker["color"]}, {"shape", maker["shape"]}}}}}}};
 }
 
 /// The verdict on all kernels, made from the figures.

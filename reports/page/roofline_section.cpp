@@ -100,7 +100,7 @@ nlohmann::json roofline_chart(const Report& s, const std::vector<RooflinePoint>&
   auto lines = nlohmann::json::array();
   auto labels = nlohmann::json::array();
   add_ceilings(s, least / 2, most * 2, lines, labels);
-  const nlohmann::json scale = maker_scale(values);
+  const nlohmann::json maker = maker_encoding(values);
   return {
       {"width", "container"},
       {"height", 420},
@@ -119,12 +119,8 @@ nlohmann::json roofline_chart(const Report& s, const std::vector<RooflinePoint>&
          {"encoding",
           {{"x", log_axis("operations a byte", kIntensity)},
            {"y", log_axis("Gop/s", kRate)},
-           {"color", {{"field", "maker"}, {"type", "nominal"}, {"title", nullptr}, {"scale", scale}}},
-           {"shape",
-            {{"field", "maker"},
-             {"type", "nominal"},
-             {"title", nullptr},
-             {"scale", {{"domain", scale["domain"]}}}}}}}}}}};
+           {"color", maker["color"]},
+           {"shape", maker["shape"]}}}}}}};
 }
 
 std::string ceilings_table(const Report& s) {

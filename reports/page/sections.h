@@ -44,8 +44,8 @@ std::string chart_html(const PagePart& part, const std::string& id, const std::s
 /// Folded: what takes much room.
 std::string details_html(const std::string& summary, const std::string& body, const std::string& id = "");
 
-/// The scale of the field `maker` of these values: the makers in their colours, those alone that are there.
-nlohmann::json maker_scale(const nlohmann::json& values);
+/// How a chart tells the field `maker` of these values: "color" and "shape" of an encoding, for those makers alone that are there.
+nlohmann::json maker_encoding(const nlohmann::json& values);
 
 /// "74%"; "?" where the limit is not known.
 std::string percent_text(double share);
