@@ -196,7 +196,7 @@ void add_others(Profile& profile, const Profile& before) {
       continue;
     }
     for (const auto& [label, ratio] : other.ratios) {
-      const std::string name = other.kernel + "/" + label.substr(0, label.find('['));
+      const std::string name = fmt::format("{}/{}", other.kernel, without_parameters(label));
       const Evidence& evidence = before.evidence.at(name);
       if (profile.evidence.try_emplace(name, evidence).first->second.code != evidence.code) {
         other.ratios.clear();  // they are of other code

@@ -2,14 +2,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <filesystem>
 #include <memory>
 
 #include "harness/cli/commands.h"
 #include "harness/export/evidence.h"
 #include "harness/export/fragments.h"
 #include "harness/export/package.h"
-#include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
 
 namespace assay {
@@ -35,21 +33,12 @@ int run_check(const ExportArguments& a) {
   return different.empty() ? 0 : 1;
 }
 
-/// For the build of assay's own library.
-void write_library(const std::string& folder) {
-  for (const auto& [name, text] : make_library(Recipe::load())) {
-    const auto path = std::filesystem::path(folder) / name;
-    std::filesystem::create_directories(path.parent_path());
-    write_file_atomically(path, text);
-  }
-}
-
 int run_export(ExportArguments a) {
   if (!a.check.empty()) {
     return run_check(a);
   }
   if (a.library) {
-    write_library(a.to);
+    write_files(a.to, make_library(Recipe::load()));
     return 0;
   }
   if (a.fleet.empty()) {

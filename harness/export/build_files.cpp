@@ -25,17 +25,6 @@ std::string cmake_words(const std::vector<std::string>& words) {
   return fmt::format("{}", fmt::join(quoted, " "));
 }
 
-bool has_generators(const Contents& contents) {
-  for (const KernelSet& set : contents.sets) {
-    for (const Variant* v : Contents::variants_of(set)) {
-      if (v->jit) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 constexpr const char* kLists =
     R"(# Kernels chosen by measurement: written by `assay export`, whose evidence.md says why these. As a part of another project:
 #   add_subdirectory(DIR)   target_link_libraries(app PRIVATE assay::kernels)
@@ -161,7 +150,7 @@ std::map<std::string, std::string> build_files(const Recipe& recipe, const Conte
         fmt::format("assay_unit(assay_kernels_{}\n  FILES {}\n  FLAGS {}{}{})\n", unit.name, fmt::join(unit.files, " "),
                     cmake_words(flags), unit.defines.empty() ? "" : "\n  DEFINES ", cmake_words(unit.defines));
   }
-  const bool generators = has_generators(contents);
+  const bool generators = contents.has_generators();
   std::string lists = replaced(kLists, "@units@", units);
   lists = replaced(lists, "@nasm@", nasm ? " ASM_NASM" : "");
   lists = replaced(lists, "@generate@", generators ? " src/generate.c" : "");

@@ -89,29 +89,30 @@ std::vector<std::string> classes_of(const KernelSet& set) {
   return classes;
 }
 
-/// What one CPU takes at a class: "avx2 1.2%; jit_avx2 0.0%".
-std::string call_of(const std::vector<SetRow>& rows, const std::string& label) {
-  const auto row = std::ranges::find_if(rows, [&](const SetRow& r) { return r.choice->label == label; });
-  if (row == rows.end()) {
-    return "";
+/// Of one CPU at a class; nullptr: it has no such class.
+const SetRow* row_of(const KernelSet& set, size_t member, const std::string& label) {
+  const auto rows = set.members.find(member);
+  if (rows == set.members.end()) {
+    return nullptr;
   }
-  std::string text = fmt::format("{} {}", row->called, percent(row->called_loss));
-  if (row->made != row->called) {
-    text += fmt::format("; {} {}, a call takes {:.2f} times that", row->made, percent(row->made_loss),
-                        1 + row->called_over_all);
+  const auto row = std::ranges::find_if(rows->second, [&](const SetRow& r) { return r.choice->label == label; });
+  return row != rows->second.end() ? &*row : nullptr;
+}
+
+/// What one CPU takes at a class: "avx2 1.2%; jit_avx2 0.0%".
+std::string call_of(const SetRow& row) {
+  std::string text = fmt::format("{} {}", row.called, percent(row.called_loss));
+  if (row.made != row.called) {
+    text += fmt::format("; {} {}, a call takes {:.2f} times that", row.made, percent(row.made_loss),
+                        1 + row.called_over_all);
   }
   return text;
 }
 
 /// What its own profile chose there, and how near to the machine's limit that is.
-std::string choice_of(const std::vector<SetRow>& rows, const std::string& label) {
-  const auto row = std::ranges::find_if(rows, [&](const SetRow& r) { return r.choice->label == label; });
-  if (row == rows.end()) {
-    return "";
-  }
-  const auto share = row->choice->timing.find("share_of_limit");
-  const bool known = share != row->choice->timing.end() && share->is_number() && share->get<double>() > 0;
-  return row->choice->variant + (known ? fmt::format(" {:.0f}%", 100 * share->get<double>()) : "");
+std::string choice_of(const SetRow& row) {
+  const double share = timing_of(*row.choice, "share_of_limit", 0);
+  return row.choice->variant + (share > 0 ? fmt::format(" {:.0f}%", 100 * share) : "");
 }
 
 /// A row for each kernel and class, a column for each CPU.
@@ -127,8 +128,8 @@ std::string matrix(const Package& package, const Cell& cell_of) {
     for (const std::string& label : classes_of(set)) {
       text += fmt::format("| {} | {} |", set.kernel, cell(label));
       for (size_t m = 0; m < package.fleet.members.size(); ++m) {
-        const auto rows = set.members.find(m);
-        text += fmt::format(" {} |", rows != set.members.end() ? cell_of(rows->second, label) : "");
+        const SetRow* row = row_of(set, m, label);
+        text += fmt::format(" {} |", row != nullptr ? cell_of(*row) : "");
       }
       text += "\n";
     }

@@ -29,13 +29,8 @@ struct RowKey {
 /// As short as will do: thousands of profiles have millions.
 struct ShortRatio {
   float median, low, high;
+  uint32_t file;
 };
-
-float median_of(std::vector<float> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
 
 /// What the profiles of one CPU say of a choice.
 struct Row {
@@ -43,35 +38,19 @@ struct Row {
   std::map<std::string, size_t> chosen;  ///< how often
   std::vector<float> controls, shares;
   std::map<std::string, std::vector<ShortRatio>> ratios;
-  std::map<std::string, std::vector<uint32_t>> files;  ///< of the ratios
 };
-
-double timing_of(const Choice& choice, const char* field, double otherwise) {
-  const auto it = choice.timing.find(field);
-  return it != choice.timing.end() && it->is_number() ? it->get<double>() : otherwise;
-}
 
 /// Pools the profiles of one CPU.
 class Pool {
  public:
-  void add(uint32_t file, const std::string& path, Profile&& profile) {
+  void add(uint32_t file, Profile&& profile) {
     if (count_++ == 0) {
-      first_path_ = path;
       pooled_.cpu = profile.cpu;
       pooled_.archspec = profile.archspec;
       pooled_.compiler = profile.compiler;
-      pooled_.date = profile.date;
-      pooled_.evidence = profile.evidence;
     }
     pooled_.date = std::max(pooled_.date, profile.date);
-    for (const auto& [name, evidence] : profile.evidence) {
-      const Evidence& known = pooled_.evidence.try_emplace(name, evidence).first->second;
-      if (known.code != evidence.code || known.contract != evidence.contract) {
-        throw InputError(
-            fmt::format("{}: {} is of other {} than in {}; make both with one build of assay: `assay tune`", path, name,
-                        known.contract != evidence.contract ? "a version of its contract" : "code", first_path_));
-      }
-    }
+    pooled_.evidence.insert(profile.evidence.begin(), profile.evidence.end());
     for (Choice& choice : profile.choices) {
       Row& row = rows_[{choice.kernel, choice.shape, choice.cold}];
       ++row.chosen[choice.variant];
@@ -79,8 +58,7 @@ class Pool {
       row.shares.push_back(static_cast<float>(timing_of(choice, "share_of_limit", 0)));
       for (const auto& [label, ratio] : choice.ratios) {
         row.ratios[label].push_back(
-            {static_cast<float>(ratio.median), static_cast<float>(ratio.low), static_cast<float>(ratio.high)});
-        row.files[label].push_back(file);
+            {static_cast<float>(ratio.median), static_cast<float>(ratio.low), static_cast<float>(ratio.high), file});
       }
       if (row.controls.size() == 1) {
         choice.ratios.clear();
@@ -99,14 +77,11 @@ class Pool {
     return member;
   }
 
-  const Profile& first() const { return pooled_; }
-  const std::string& first_path() const { return first_path_; }
-
  private:
   static Choice pooled_choice(Row& row, const std::vector<std::string>& paths,
                               std::vector<std::string>& disagreements) {
     Choice choice = std::move(row.first);
-    const double noise = median_of(row.controls);
+    const double noise = upper_median(row.controls);
     for (auto& [label, all] : row.ratios) {
       std::vector<float> parts[3];
       for (const ShortRatio& r : all) {
@@ -114,12 +89,12 @@ class Pool {
         parts[1].push_back(r.low);
         parts[2].push_back(r.high);
       }
-      const Ratio pooled{median_of(parts[0]), median_of(parts[1]), median_of(parts[2])};
-      for (size_t i = 0; i < all.size(); ++i) {
-        if (all[i].low > pooled.high * noise || all[i].high * noise < pooled.low) {
-          disagreements.push_back(fmt::format(
-              "{} {}: {} takes {:.2f} to {:.2f} times the fastest's time in {}, {:.2f} to {:.2f} pooled", choice.kernel,
-              choice.label, label, all[i].low, all[i].high, paths[row.files.at(label)[i]], pooled.low, pooled.high));
+      const Ratio pooled{upper_median(parts[0]), upper_median(parts[1]), upper_median(parts[2])};
+      for (const ShortRatio& r : all) {
+        if (r.low > pooled.high * noise || r.high * noise < pooled.low) {
+          disagreements.push_back(
+              fmt::format("{} {}: {} takes {:.2f} to {:.2f} times the fastest's time in {}, {:.2f} to {:.2f} pooled",
+                          choice.kernel, choice.label, label, r.low, r.high, paths[r.file], pooled.low, pooled.high));
         }
       }
       choice.ratios[label] = pooled;
@@ -131,7 +106,7 @@ class Pool {
       choice.parameters.clear();
     }
     choice.timing = {{"control_ratio", std::max(1.0, noise)},
-                     {"share_of_limit", median_of(row.shares)},
+                     {"share_of_limit", upper_median(row.shares)},
                      {"profiles", row.controls.size()}};
     return choice;
   }
@@ -139,7 +114,6 @@ class Pool {
   Profile pooled_;
   std::map<RowKey, Row> rows_;
   size_t count_ = 0;
-  std::string first_path_;
 };
 
 /// Reads files ahead, each by one thread of several, in their order.
@@ -186,35 +160,40 @@ class Reader {
   std::vector<Slot> slots_;
 };
 
-/// Chosen for one set of kernels, so all must be of the same code.
-void expect_same_code(const Pool& a, const Pool& b) {
-  for (const auto& [name, evidence] : a.first().evidence) {
-    const auto other = b.first().evidence.find(name);
-    if (other != b.first().evidence.end() &&
-        (other->second.code != evidence.code || other->second.contract != evidence.contract)) {
-      throw InputError(fmt::format(
-          "{}: {} is of other {} than in {}; make both with one build of assay: `assay tune`", b.first_path(), name,
-          other->second.contract != evidence.contract ? "a version of its contract" : "code", a.first_path()));
+/// All profiles of a fleet are of one code: one set of kernels is chosen by them.
+class SameCode {
+ public:
+  /// Throws InputError for a profile that is of other code than one before.
+  void expect(const std::string& path, const Profile& profile) {
+    for (const auto& [name, evidence] : profile.evidence) {
+      const auto& [known, first_path] = known_.try_emplace(name, evidence, path).first->second;
+      if (known.code != evidence.code || known.contract != evidence.contract) {
+        throw InputError(
+            fmt::format("{}: {} is of other {} than in {}; make both with one build of assay: `assay tune`", path, name,
+                        known.contract != evidence.contract ? "a version of its contract" : "code", first_path));
+      }
     }
   }
-}
+
+ private:
+  std::map<std::string, std::pair<Evidence, std::string>> known_;
+};
 
 }  // namespace
 
 Fleet merge_profiles(const std::vector<std::string>& paths) {
   std::map<std::string, Pool> pools;
+  SameCode code;
   Reader(paths).each([&](uint32_t file, Profile&& profile) {
     if (!profile.missing.empty()) {
       throw InputError(
           fmt::format("{}: it chose {}, of a plug-in: a fleet is of assay's own kernels; tune without --plugin",
                       paths[file], *profile.missing.begin()));
     }
-    pools[profile.cpu.dump()].add(file, paths[file], std::move(profile));
+    code.expect(paths[file], profile);
+    pools[profile.cpu.dump()].add(file, std::move(profile));
   });
   Fleet fleet;
-  for (auto& [identity, pool] : pools) {
-    expect_same_code(pools.begin()->second, pool);
-  }
   for (auto& [identity, pool] : pools) {
     fleet.members.push_back(pool.member(paths));
   }
@@ -256,6 +235,11 @@ std::string fleet_text(const Fleet& fleet) {
                         nlohmann::json(member.disagreements).dump(), profile_text(member.profile));
   }
   return text + "]}\n";
+}
+
+double timing_of(const Choice& choice, const char* field, double otherwise) {
+  const auto it = choice.timing.find(field);
+  return it != choice.timing.end() && it->is_number() ? it->get<double>() : otherwise;
 }
 
 std::string name_of_cpu(const nlohmann::json& identity) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,17 @@ Fleet merge_profiles(const std::vector<std::string>& paths);
 Fleet read_fleet(const std::string& path);
 
 std::string fleet_text(const Fleet& fleet);
+
+/// A number among what a choice's timing says, which profiles of other people have or have not.
+double timing_of(const Choice& choice, const char* field, double otherwise);
+
+/// The median, the upper one of two in the middle; `values` has one at least.
+template <class T>
+T upper_median(std::vector<T> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
 
 /// "AMD EPYC 7B13 (AuthenticAMD, family 25, model 1)": for people.
 std::string name_of_cpu(const nlohmann::json& identity);

@@ -73,12 +73,10 @@ std::string features_of(const Isa& isa) {
   return text;
 }
 
-std::string usual(const std::string& label) { return label.substr(0, label.find('[')); }
-
 /// "2048,4" of "jit_avx2[2048,4]"; "" without.
 std::string parameters_of(const std::string& label) {
-  const size_t bracket = label.find('[');
-  return bracket == std::string::npos ? "" : label.substr(bracket + 1, label.size() - bracket - 2);
+  const size_t bracket = without_parameters(label).size();
+  return bracket == label.size() ? "" : label.substr(bracket + 1, label.size() - bracket - 2);
 }
 
 /// Writes what is said of one kernel.
@@ -193,8 +191,9 @@ class KernelWriter {
   }
 
   size_t number_of(const std::string& label) const {
-    return static_cast<size_t>(std::ranges::find(variants_, usual(label), [](const Variant* v) { return v->label(); }) -
-                               variants_.begin());
+    return static_cast<size_t>(
+        std::ranges::find(variants_, without_parameters(label), [](const Variant* v) { return v->label(); }) -
+        variants_.begin());
   }
 
   std::string candidates() const {
@@ -349,6 +348,12 @@ std::string generators_source(const Recipe& recipe) {
              "extern struct assay_kernel* const assay_generators[];\nextern const size_t assay_n_generators;\n"
              "struct assay_kernel* const assay_generators[] = {{\n{}}};\nconst size_t assay_n_generators = {};\n",
              names, count);
+}
+
+bool Contents::has_generators() const {
+  return std::ranges::any_of(sets, [](const KernelSet& set) {
+    return std::ranges::any_of(variants_of(set), [](const Variant* v) { return v->jit; });
+  });
 }
 
 std::vector<const Variant*> Contents::variants_of(const KernelSet& set) {

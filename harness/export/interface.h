@@ -12,6 +12,8 @@ namespace assay {
 struct Contents {
   std::vector<KernelSet> sets;  ///< without plain C++ unless it was chosen
 
+  /// Whether code is made at run time.
+  bool has_generators() const;
   /// The variants of a set: plain C++ first, which runs where nothing else does.
   static std::vector<const Variant*> variants_of(const KernelSet& set);
 };

@@ -34,11 +34,9 @@ std::string hash_of(const std::string& text) {
 }
 
 /// What of the fleet the export rests on.
-Fleet fleet_of(const Fleet& fleet, const std::vector<KernelSet>& sets) {
+Fleet fleet_of(const Fleet& fleet, const std::set<std::string>& kernels) {
   Fleet reduced = fleet;
-  const auto is_in = [&](const std::string& kernel) {
-    return std::ranges::find(sets, kernel, &KernelSet::kernel) != sets.end();
-  };
+  const auto is_in = [&](const std::string& kernel) { return kernels.contains(kernel); };
   for (Member& m : reduced.members) {
     std::erase_if(m.profile.choices, [&](const Choice& c) { return !is_in(c.kernel) || c.ratios.empty(); });
     std::erase_if(m.profile.evidence,
@@ -88,12 +86,11 @@ void add_dispatcher(const Recipe& recipe, const Contents& contents, const Fleet*
 void add_folder(const Recipe& recipe, Package& package) {
   add_sources(recipe, package);
   std::vector<std::string> dispatcher = {"dispatch.c", "dispatch.h", "plugin.c"};
-  auto lists = build_files(recipe, package.contents);
-  if (lists["CMakeLists.txt"].find("generate.c") != std::string::npos) {
+  if (package.contents.has_generators()) {
     dispatcher.emplace_back("generate.c");
   }
   add_dispatcher(recipe, package.contents, &package.fleet, dispatcher, package.files);
-  package.files.merge(lists);
+  package.files.merge(build_files(recipe, package.contents));
 }
 
 /// Names and hashes of an export's files; throws InputError if the folder is none.
@@ -126,24 +123,25 @@ std::optional<std::string> text_of(const std::string& path) {
 Package make_package(const Recipe& recipe, const Fleet& fleet, const ExportOptions& options) {
   expect_quiet(fleet, options.set.within);
   Package package;
+  std::set<std::string> measured;
   for (const Kernel& kernel : kernels()) {
     if (!glob_match(options.kernels, kernel.name)) {
       continue;
     }
     if (is_measured(fleet, kernel.name)) {
-      package.contents.sets.push_back(smallest_set(kernel, fleet, options.set));
+      measured.insert(kernel.name);
     } else {
       package.left_out.push_back(kernel.name);
     }
   }
-  if (package.contents.sets.empty()) {
+  if (measured.empty()) {
     throw InputError(
         fmt::format("no kernel that matches '{}' was measured by any profile of the fleet", options.kernels));
   }
-  package.fleet = fleet_of(fleet, package.contents.sets);
-  // What follows points into the package's own fleet.
-  for (KernelSet& set : package.contents.sets) {
-    set = smallest_set(find_kernel(set.kernel), package.fleet, options.set);
+  // The sets point into it.
+  package.fleet = fleet_of(fleet, measured);
+  for (const std::string& kernel : measured) {
+    package.contents.sets.push_back(smallest_set(find_kernel(kernel), package.fleet, options.set));
   }
   if (options.single_file) {
     package.files = single_file(recipe, package.contents, package.fleet);
@@ -180,6 +178,15 @@ std::map<std::string, std::string> make_library(const Recipe& recipe) {
   return files;
 }
 
+void write_files(const std::string& folder, const std::map<std::string, std::string>& files) {
+  for (const auto& [name, text] : files) {
+    const auto path = std::filesystem::path(folder) / name;
+    std::error_code ignored;  // writing tells
+    std::filesystem::create_directories(path.parent_path(), ignored);
+    write_file_atomically(path, text);
+  }
+}
+
 void write_package(const std::string& folder, const Package& package) {
   std::error_code error;
   std::map<std::string, std::string> before;
@@ -206,11 +213,7 @@ void write_package(const std::string& folder, const Package& package) {
                                    folder, name));
     }
   }
-  for (const auto& [name, text] : package.files) {
-    const std::filesystem::path path = folder + "/" + name;
-    std::filesystem::create_directories(path.parent_path(), error);
-    write_file_atomically(path, text);
-  }
+  write_files(folder, package.files);
   for (const auto& [name, hash] : before) {
     if (!package.files.contains(name)) {
       std::filesystem::remove(folder + "/" + name, error);

@@ -29,6 +29,9 @@ Package make_package(const Recipe& recipe, const Fleet& fleet, const ExportOptio
 /// src/generators_table.c for the generators.
 std::map<std::string, std::string> make_library(const Recipe& recipe);
 
+/// Writes files by their paths in a folder, each whole or not at all.
+void write_files(const std::string& folder, const std::map<std::string, std::string>& files);
+
 /// Writes the files to a new or empty folder, or over an export that nobody changed. Throws InputError where something of the user's would be lost.
 void write_package(const std::string& folder, const Package& package);
 

@@ -160,7 +160,6 @@ std::map<std::string, std::string> single_file(const Recipe& recipe, const Conte
   const std::string header = header_inliner.expand(interface_header(recipe, contents));
   std::string units;
   size_t number = 0;
-  bool generators = false;
   for (const Unit& unit : units_of(recipe, contents)) {
     const auto [before, behind] = pragmas_of(unit);
     units += before;
@@ -169,7 +168,6 @@ std::map<std::string, std::string> single_file(const Recipe& recipe, const Conte
         throw InputError(fmt::format(
             "{} is in assembly, which one file of C++ cannot hold: export a folder, or take more with --within", file));
       }
-      generators = generators || file.find("/jit_") != std::string::npos;
       units += file_text(recipe, unit, file, ++number, header_inliner.seen(), of_source);
     }
     units += behind;
@@ -179,7 +177,7 @@ std::map<std::string, std::string> single_file(const Recipe& recipe, const Conte
   Inliner inliner(recipe, of_source, seen);
   std::string dispatcher = inliner.expand(recipe.read("harness/export/package/dispatch.h"));
   for (const char* name : {"dispatch.c", "generate.c"}) {
-    if (name != std::string("generate.c") || generators) {
+    if (name != std::string("generate.c") || contents.has_generators()) {
       dispatcher += inliner.expand(recipe.read(std::string("harness/export/package/") + name));
     }
   }

@@ -139,7 +139,7 @@ class Search {
     std::vector<Ratio> best(candidates_.size(), {kNever, kNever, kNever});
     std::vector<std::string> labels(candidates_.size());
     for (const auto& [label, ratio] : choice.ratios) {
-      const std::string usual = label.substr(0, label.find('['));
+      const std::string_view usual = without_parameters(label);
       for (size_t i = 0; i < candidates_.size(); ++i) {
         const Variant& v = *candidates_[i].variant;
         if (v.label() != usual || profile.evidence.at(v.name()).verdict.at("status") != "pass") {
@@ -293,21 +293,17 @@ void expect_quiet(const Fleet& fleet, double within) {
   for (const Member& member : fleet.members) {
     std::vector<double> controls;
     for (const Choice& choice : member.profile.choices) {
-      if (const auto it = choice.timing.find("control_ratio"); it != choice.timing.end() && it->is_number()) {
-        controls.push_back(it->get<double>() - 1);
+      if (const double control = timing_of(choice, "control_ratio", 0); control > 0) {
+        controls.push_back(control - 1);
       }
     }
-    if (controls.empty()) {
-      continue;
-    }
-    const auto middle = controls.begin() + static_cast<std::ptrdiff_t>(controls.size() / 2);
-    std::ranges::nth_element(controls, middle);
-    if (*middle > within) {
+    const double noise = controls.empty() ? 0 : upper_median(controls);
+    if (noise > within) {
       throw InputError(
           fmt::format("{}: a variant differs from itself by {:.1f}% or more at half of the classes, so that nothing "
                       "can be said within "
                       "{:.1f}%: tune again while nothing else runs there, or take more with --within",
-                      name_of_cpu(member.profile.cpu), 100 * *middle, 100 * within));
+                      name_of_cpu(member.profile.cpu), 100 * noise, 100 * within));
     }
   }
 }

@@ -239,7 +239,7 @@ class ProfileReader {
       if (label.find(':') != std::string::npos) {
         continue;  // a plug-in's
       }
-      const std::string usual = label.substr(0, label.find('['));
+      const std::string usual(without_parameters(label));
       if (kernel.find(usual) == nullptr || !profile.evidence.contains(choice.kernel + "/" + usual)) {
         throw bad(fmt::format("it has ratios of {}/{}, but no evidence of it", choice.kernel, quote(label)));
       }

@@ -58,6 +58,8 @@ std::string Variant::label() const {
   return parameters.empty() ? usual_label() : fmt::format("{}[{}]", usual_label(), fmt::join(parameters, ","));
 }
 
+std::string_view without_parameters(std::string_view label) { return label.substr(0, label.find('[')); }
+
 std::string layout_of(const Variant& variant) { return variant.layout.empty() ? variant.label() : variant.layout; }
 
 const Variant* Kernel::find(std::string_view label) const {
@@ -153,9 +155,9 @@ const Variant& find_variant(std::string_view name) {
   }
   const Kernel& kernel = find_kernel(name.substr(0, slash));
   const std::string_view label = name.substr(slash + 1);
-  const size_t bracket = label.find('[');
-  if (const Variant* v = kernel.find(label.substr(0, bracket)); v != nullptr) {
-    return bracket == std::string_view::npos ? *v : with_parameters(*v, parameters_from(label.substr(bracket)));
+  const std::string_view usual = without_parameters(label);
+  if (const Variant* v = kernel.find(usual); v != nullptr) {
+    return usual == label ? *v : with_parameters(*v, parameters_from(label.substr(usual.size())));
   }
   std::vector<std::string> names;
   for (const auto& v : kernel.variants) {

@@ -45,6 +45,9 @@ struct Variant {
   std::string name() const { return kernel + "/" + label(); }
 };
 
+/// A label without the parameters that it may end in: "jit_avx2" of "jit_avx2[2048,4]".
+std::string_view without_parameters(std::string_view label);
+
 struct Kernel {
   std::string name;
   const assay_contract* contract;
