@@ -208,6 +208,7 @@ foreach(kernel ${kernels})
       set(jit true)
     endif()
     identity_of_code(${kernel} ${label} code)
+    lines_of_source(${source_${kernel}/${label}} own_lines shared_lines)
     set(unit_of_pack "")
     if(pack_${kernel}/${label})
       set(unit_of_pack ${unit_${kernel}/${label}})
@@ -218,7 +219,7 @@ foreach(kernel ${kernels})
     recipe_variant(${kernel}/${label} ${unit_${kernel}/${label}} ${source_${kernel}/${label}} ${symbol} "${pack_${kernel}/${label}}"
                    "${unit_of_pack}")
     string(APPEND entry "    {\"${kernel}\", \"${isa}\", \"${source_${kernel}/${label}}\", ${symbol}, ${pack}, ${jit}, "
-                        "\"${nickname}\", \"\", \"${symbol}\", \"${layout_${kernel}/${label}}\", \"${code}\"},\n")
+                        "\"${nickname}\", \"\", \"${symbol}\", \"${layout_${kernel}/${label}}\", \"${code}\", ${own_lines}, ${shared_lines}},\n")
   endforeach()
   string(APPEND entries "${entry}")
   string(APPEND entries_with_defects "${entry}${defect_entries_${kernel}}")
@@ -241,6 +242,7 @@ const struct {
   AnyFn run, pack;
   bool jit;
   const char *nickname, *defect, *symbol, *layout, *code;
+  unsigned lines, shared_lines;
 } kVariants[] = {
 @entries@};
 }  // namespace
@@ -251,7 +253,7 @@ std::vector<Kernel> generated_kernels() {
     for (const auto& v : kVariants) {
       if (kernels.back().name == v.kernel) {
         kernels.back().variants.push_back(
-            {v.kernel, v.isa, v.file, v.run, v.pack, v.jit, v.nickname, v.defect, v.symbol, v.layout, v.code});
+            {v.kernel, v.isa, v.file, v.run, v.pack, v.jit, v.nickname, v.defect, v.symbol, v.layout, v.code, v.lines, v.shared_lines});
       }
     }
   }

@@ -97,6 +97,19 @@ TEST(Decision, ASimplerIsaIsTakenOnlyIfItIsSeenToCostLittle) {
             estimate({10 / 10.05, 10 / 11.0, 10 / 9.5, 10 / 10.5, 9.9 / 9, 9.9 / 10.05, 10 / 12.0}).high);
 }
 
+TEST(Decision, WhatMayNotBeChosenIsTimedBesideTheOthers) {
+  Timing claimed = timing("mine:fast", {5, 5, 5});
+  claimed.usable = false;
+  const auto s =
+      decided({timing("sse", {20, 20, 20}), timing("avx2", {10, 10, 10}), claimed}, timing("mine:fast", {5, 5, 5}));
+  EXPECT_EQ(s.winner, "avx2");
+  EXPECT_EQ(s.runner_up, "sse");
+  EXPECT_FALSE(s.tie);
+  EXPECT_EQ(s.fastest().variant, "avx2");
+  EXPECT_EQ(s.find("mine:fast")->ratio, 0.5);
+  EXPECT_EQ(possible_loss(s), 1);
+}
+
 TEST(Decision, DisturbedRoundsDoNotCount) {
   // In the odd rounds the machine is slower, and "sse" suffers less: that is not this CPU's choice.
   std::vector<double> sse, avx2, probe_ns;
