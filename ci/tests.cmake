@@ -72,7 +72,10 @@ endif()
 add_test(NAME house/defects COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/defects_test.py)
 # And what makes mutants of variants: its edits, and that what it says is no defect still fits the code.
 add_test(NAME house/mutate COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/mutate_test.py)
-set_tests_properties(house/no_shared_symbols house/defects house/mutate PROPERTIES LABELS house)
+# README.md and its translation have the same commands, and what compares them sees where they have not.
+add_test(NAME house/readmes COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/readmes.py)
+add_test(NAME house/readmes_compared COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/readmes_test.py)
+set_tests_properties(house/no_shared_symbols house/defects house/mutate house/readmes house/readmes_compared PROPERTIES LABELS house)
 # Some mutants of the variants; `ci/mutate.py --mutants 600` makes many (reports/mutation.md).
 if(ASSAY_KERNELS STREQUAL ".*" AND NOT ASSAY_VARIANTS_FROM)
   add_test(NAME selftest/mutants COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/mutate.py --build ${CMAKE_BINARY_DIR} --mutants 20
