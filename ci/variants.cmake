@@ -99,7 +99,7 @@ endforeach()
 # Sanitizers do not instrument variants: code in intrinsics, assembly and generated code is tried between guard pages, and
 # calls into a run-time library would be the machine state that the harness checks. Only plain C++ gets UBSan, which
 # calls nothing unless it has found something. So the other objects can be those of another build.
-set(ASSAY_VARIANTS_FROM "" CACHE PATH "A build folder whose variant objects are linked, but for scalar's: saves compiling them again")
+set(ASSAY_VARIANTS_FROM "" CACHE PATH "A build folder whose objects of kernels/ are linked: saves compiling them again")
 
 # What its object library `library` has made of the files.
 function(link_objects_of_another_build target library)
@@ -141,7 +141,7 @@ endfunction()
 function(add_variant_objects library isa)
   cmake_parse_arguments(VARIANT "" "" "FILES;DEFINES;OPTIONS" ${ARGN})
   recipe_unit(${library} ${isa} FILES ${VARIANT_FILES} DEFINES ${VARIANT_DEFINES} OPTIONS ${VARIANT_OPTIONS})
-  if(ASSAY_VARIANTS_FROM AND NOT isa STREQUAL "scalar")
+  if(ASSAY_VARIANTS_FROM AND NOT (isa STREQUAL "scalar" AND ASSAY_SANITIZE))
     link_objects_of_another_build(assay_variants ${library} ${VARIANT_FILES})
     return()
   endif()

@@ -75,11 +75,12 @@ void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
   double compute = work.ops / peak.f32.per_second * 1e9;
   std::string what = "f32 peak (" + peak.f32.instruction + ")";
   if (work.integer_ops) {
-    compute = work.ops / peak.int8.per_second * 1e9;
-    what = "int8 peak (" + peak.int8.instruction + ")";
+    const Peak::Rate& int8 = peak.int8_of(work.sums_in_16_bits);
+    compute = work.ops / int8.per_second * 1e9;
+    what = "int8 peak (" + int8.instruction + ")";
     // The faster of two ways is the limit.
     const double lookups = work.ops_per_lookup * peak.lookups.per_second;
-    if (lookups > peak.int8.per_second) {
+    if (lookups > int8.per_second) {
       compute = work.ops / lookups * 1e9;
       what = "look-up peak (" + peak.lookups.instruction + ")";
     }
@@ -509,6 +510,10 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
       });
       result.shapes.insert(below, std::move(middle));
     }
+  }
+  result.raised = raise(result.peak, measure_peak(cpu));
+  for (ShapeTimings& shape : result.shapes) {
+    set_limit(shape, result.peak, cpu.caches);
   }
   if (result.shapes.empty()) {
     throw InputError(fmt::format(

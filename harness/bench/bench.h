@@ -86,7 +86,8 @@ struct BenchOptions {
 };
 
 struct BenchResult {
-  Peak peak;
+  Peak peak;           ///< the larger of what was measured before and after
+  std::string raised;  ///< which limits were seen to be larger after the shapes were told to on_timings; "": none
   std::vector<ShapeTimings> shapes;
   nlohmann::json google;  ///< Google Benchmark's own JSON of every repetition
 };

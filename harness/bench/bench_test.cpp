@@ -6,6 +6,7 @@
 
 #include "harness/bench/audit.h"
 #include "harness/bench/choose.h"
+#include "harness/bench/peak.h"
 #include "harness/bench/timed_shapes.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/profile.h"
@@ -126,6 +127,25 @@ TEST(Decision, DisturbedRoundsDoNotCount) {
   EXPECT_EQ(s.winner, "avx2");
   EXPECT_FALSE(s.tie);
   EXPECT_EQ(s.find("sse")->median_ns, 11);
+}
+
+TEST(Peaks, TheLargerOfTwoMeasurementsIsTheLimit) {
+  Peak peak;
+  peak.int8 = {"vpmaddubsw ymm", 100};
+  peak.int8_narrow[8] = {"vpmaddubsw ymm, 8 sums in 16 bits", 160};
+  peak.levels = {{"L1", 10e9, 10e9, 20e9}, {"mem", 5e9, 5e9, 5e9}};
+  EXPECT_EQ(peak.int8_of(1).per_second, 100);
+  EXPECT_EQ(peak.int8_of(8).per_second, 160);
+  EXPECT_EQ(peak.int8_of(4).per_second, 100);  // not measured
+  Peak again = peak;
+  again.int8_narrow[8].per_second = 150;
+  again.levels[0].read = 10.1e9;  // as good as the same
+  again.levels[1] = {"mem", 4e9, 5e9, 7e9};
+  EXPECT_EQ(raise(peak, again), "mem mixed 5.0 -> 7.0 GB/s");
+  EXPECT_EQ(peak.int8_narrow[8].per_second, 160);
+  EXPECT_EQ(peak.levels[0].read, 10.1e9);
+  EXPECT_EQ(peak.levels[1].read, 5e9);
+  EXPECT_EQ(peak.levels[1].mixed, 7e9);
 }
 
 TEST(Decision, QuietRoundsAreThoseLikeTheQuietest) {

@@ -138,6 +138,9 @@ int run_bench(BenchArguments a) {
   };
   const BenchResult result = bench(cpu, verdicts, options);
   progress.clear();
+  if (!result.raised.empty() && !a.json) {
+    fmt::print("Limits measured again at the end were larger, and reports have shares of these: {}\n", result.raised);
+  }
   const nlohmann::json measured = bench_json(cpu, result, today());
   const nlohmann::json& report = a.google ? result.google : measured;
   if (a.json) {
