@@ -3,23 +3,52 @@
 file(SHA256 ${XBYAK_INCLUDE}/xbyak/xbyak.h xbyak_hash)
 execute_process(COMMAND ${CMAKE_ASM_NASM_COMPILER} -v OUTPUT_VARIABLE nasm_version)
 
-# out: `file` (relative to the repository) and all of kernels/ that it includes, hashed.
+# lines_<file>: of code, without blank lines and comments.
+file(GLOB_RECURSE counted_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${kernel_root}/*.cpp ${kernel_root}/*.c ${kernel_root}/*.h
+     ${kernel_root}/*.asm ${kernel_root}/*.inc)
+execute_process(COMMAND awk "/^[ \t]*[^ \t\/*;]/ { ++lines[FILENAME] } END { for (name in lines) print name, lines[name] }"
+                        ${counted_files}
+                WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE counts COMMAND_ERROR_IS_FATAL ANY)
+string(STRIP "${counts}" counts)
+string(REPLACE "\n" ";" counts "${counts}")
+foreach(count ${counts})
+  string(REGEX MATCH "^(.+) ([0-9]+)$" matched "${count}")
+  set(lines_${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
+endforeach()
+
+# out: `file` (relative to the repository) and all of kernels/ that it includes, hashed. The property files_of_<file>: those that it includes.
 function(hash_of_source file out)
   get_property(known GLOBAL PROPERTY hash_of_${file})
   if(NOT known)
     set(path ${CMAKE_SOURCE_DIR}/${file})
     set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
     file(SHA256 ${path} known)
+    set(all_included "")
     file(STRINGS ${path} includes REGEX "^[#%]include \"kernels/[^\"]+\"")
     foreach(line ${includes})
       string(REGEX REPLACE "^[^\"]+\"([^\"]+)\".*" "\\1" included "${line}")
       hash_of_source(${included} hash)
       string(APPEND known ${hash})
+      get_property(others GLOBAL PROPERTY files_of_${included})
+      list(APPEND all_included ${included} ${others})
     endforeach()
+    list(REMOVE_DUPLICATES all_included)
+    set_property(GLOBAL PROPERTY files_of_${file} ${all_included})
     string(SHA256 known "${known}")
     set_property(GLOBAL PROPERTY hash_of_${file} ${known})
   endif()
   set(${out} ${known} PARENT_SCOPE)
+endfunction()
+
+# own, shared: lines of code of a source, and of what it includes of kernels/. After hash_of_source.
+function(lines_of_source file own shared)
+  get_property(included GLOBAL PROPERTY files_of_${file})
+  set(sum 0)
+  foreach(one ${included})
+    math(EXPR sum "${sum} + 0${lines_${one}}")
+  endforeach()
+  set(${own} ${lines_${file}} PARENT_SCOPE)
+  set(${shared} ${sum} PARENT_SCOPE)
 endfunction()
 
 # out: 16 hexadecimal digits for a variant.

@@ -99,7 +99,7 @@ foreach(edit ${edits})
     set(pack ${kernel}_pack_${symbol}_${name})
     string(APPEND defect_declarations "extern \"C\" void ${pack}();\n")
   endif()
-  string(APPEND defect_entries_${kernel} "    {\"${kernel}\", \"${isa}\", \"${edit}\", ${function}, ${pack}, ${jit}, \"${nickname}\", \"${name}\", \"${function}\", \"\", \"\"},\n")
+  string(APPEND defect_entries_${kernel} "    {\"${kernel}\", \"${isa}\", \"${edit}\", ${function}, ${pack}, ${jit}, \"${nickname}\", \"${name}\", \"${function}\", \"\", \"\", 0, 0},\n")
   string(APPEND defect_list "    {\"${kernel}/${label}!${name}\", \"${text_class}\", \"${text_defect}\", \"${text_stands_for}\", \"${text_caught_by}\", ${large}},\n")
 endforeach()
 

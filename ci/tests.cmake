@@ -72,7 +72,10 @@ endif()
 add_test(NAME house/defects COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/defects_test.py)
 # And what makes mutants of variants: its edits, and that what it says is no defect still fits the code.
 add_test(NAME house/mutate COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/mutate_test.py)
-set_tests_properties(house/no_shared_symbols house/defects house/mutate PROPERTIES LABELS house)
+# README.md and its translation have the same commands, and what compares them sees where they have not.
+add_test(NAME house/readmes COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/readmes.py)
+add_test(NAME house/readmes_compared COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/readmes_test.py)
+set_tests_properties(house/no_shared_symbols house/defects house/mutate house/readmes house/readmes_compared PROPERTIES LABELS house)
 # Some mutants of the variants; `ci/mutate.py --mutants 600` makes many (reports/mutation.md).
 if(ASSAY_KERNELS STREQUAL ".*" AND NOT ASSAY_VARIANTS_FROM)
   add_test(NAME selftest/mutants COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/mutate.py --build ${CMAKE_BINARY_DIR} --mutants 20
@@ -94,6 +97,12 @@ set_tests_properties(house/runner_alone PROPERTIES PASS_REGULAR_EXPRESSION "^12\
 # An installed assay in somebody's project.
 add_test(NAME example/downstream COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/downstream_test.sh ${CMAKE_BINARY_DIR})
 set_tests_properties(example/downstream PROPERTIES LABELS "unit;slow" TIMEOUT 600)
+
+# Plain C++ as others compile and write it: contestants of reports. What naive code does not keep it claims, and that no claim fails.
+add_test(NAME compilers/naive COMMAND assay check --plugin $<TARGET_FILE:compiler_naive> --samples 300)
+set_tests_properties(compilers/naive PROPERTIES LABELS unit PASS_REGULAR_EXPRESSION " kept what they claim \\(no pass\\), 0 failed")
+add_test(NAME compilers/clang COMMAND ${CMAKE_SOURCE_DIR}/ci/compilers_test.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(compilers/clang PROPERTIES LABELS slow SKIP_RETURN_CODE 3 TIMEOUT 300)
 
 # An export in somebody's programs, on emulated CPUs too.
 add_test(NAME example/export COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/export_test.sh $<TARGET_FILE:assay>

@@ -99,7 +99,7 @@ endforeach()
 # Sanitizers do not instrument variants: code in intrinsics, assembly and generated code is tried between guard pages, and
 # calls into a run-time library would be the machine state that the harness checks. Only plain C++ gets UBSan, which
 # calls nothing unless it has found something. So the other objects can be those of another build.
-set(ASSAY_VARIANTS_FROM "" CACHE PATH "A build folder whose variant objects are linked, but for scalar's: saves compiling them again")
+set(ASSAY_VARIANTS_FROM "" CACHE PATH "A build folder whose objects of kernels/ are linked: saves compiling them again")
 
 # What its object library `library` has made of the files.
 function(link_objects_of_another_build target library)
@@ -141,7 +141,7 @@ endfunction()
 function(add_variant_objects library isa)
   cmake_parse_arguments(VARIANT "" "" "FILES;DEFINES;OPTIONS" ${ARGN})
   recipe_unit(${library} ${isa} FILES ${VARIANT_FILES} DEFINES ${VARIANT_DEFINES} OPTIONS ${VARIANT_OPTIONS})
-  if(ASSAY_VARIANTS_FROM AND NOT isa STREQUAL "scalar")
+  if(ASSAY_VARIANTS_FROM AND NOT (isa STREQUAL "scalar" AND ASSAY_SANITIZE))
     link_objects_of_another_build(assay_variants ${library} ${VARIANT_FILES})
     return()
   endif()
@@ -208,6 +208,7 @@ foreach(kernel ${kernels})
       set(jit true)
     endif()
     identity_of_code(${kernel} ${label} code)
+    lines_of_source(${source_${kernel}/${label}} own_lines shared_lines)
     set(unit_of_pack "")
     if(pack_${kernel}/${label})
       set(unit_of_pack ${unit_${kernel}/${label}})
@@ -218,7 +219,7 @@ foreach(kernel ${kernels})
     recipe_variant(${kernel}/${label} ${unit_${kernel}/${label}} ${source_${kernel}/${label}} ${symbol} "${pack_${kernel}/${label}}"
                    "${unit_of_pack}")
     string(APPEND entry "    {\"${kernel}\", \"${isa}\", \"${source_${kernel}/${label}}\", ${symbol}, ${pack}, ${jit}, "
-                        "\"${nickname}\", \"\", \"${symbol}\", \"${layout_${kernel}/${label}}\", \"${code}\"},\n")
+                        "\"${nickname}\", \"\", \"${symbol}\", \"${layout_${kernel}/${label}}\", \"${code}\", ${own_lines}, ${shared_lines}},\n")
   endforeach()
   string(APPEND entries "${entry}")
   string(APPEND entries_with_defects "${entry}${defect_entries_${kernel}}")
@@ -241,6 +242,7 @@ const struct {
   AnyFn run, pack;
   bool jit;
   const char *nickname, *defect, *symbol, *layout, *code;
+  unsigned lines, shared_lines;
 } kVariants[] = {
 @entries@};
 }  // namespace
@@ -251,7 +253,7 @@ std::vector<Kernel> generated_kernels() {
     for (const auto& v : kVariants) {
       if (kernels.back().name == v.kernel) {
         kernels.back().variants.push_back(
-            {v.kernel, v.isa, v.file, v.run, v.pack, v.jit, v.nickname, v.defect, v.symbol, v.layout, v.code});
+            {v.kernel, v.isa, v.file, v.run, v.pack, v.jit, v.nickname, v.defect, v.symbol, v.layout, v.code, v.lines, v.shared_lines});
       }
     }
   }

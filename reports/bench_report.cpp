@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/runtime/isa.h"
+#include "harness/runtime/plugin.h"
 #include "harness/runtime/profile.h"
 #include "reports/figures.h"
 
@@ -24,6 +26,20 @@ std::string share_text(const ShapeTimings& s, const Timing& t) {
   return s.limit_ns == 0 ? "?" : fmt::format("{:.1f}%", 100 * s.limit_ns / t.median_ns);
 }
 
+/// The compiler that made the plain C++ into auto_v2 .. auto_v4, and each plug-in.
+nlohmann::json origins() {
+  auto all = nlohmann::json::array();
+  for (const auto& isa : isas()) {
+    if (isa.kind == IsaKind::compiler && all.empty()) {
+      all.push_back({{"name", "auto"}, {"version", fmt::format("{} {}", compiler(), isa.flags)}});
+    }
+  }
+  for (const auto& plugin : plugins()) {
+    all.push_back({{"name", plugin->name}, {"version", plugin->version}});
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string bench_text(const ShapeTimings& s) {
@@ -34,9 +50,10 @@ std::string bench_text(const ShapeTimings& s) {
                         time_text(t.low_ns), time_text(t.high_ns), share_text(s, t),
                         t.packed_bytes > 0 ? fmt::format("  (packed: {})", packing_text(s, t)) : "",
                         t.generation_ns > 0 ? fmt::format("  (generated in {})", time_text(t.generation_ns)) : "",
-                        t.variant != s.winner ? ""
-                        : s.tie               ? "  <- use (a tie)"
-                                              : "  <- use");
+                        !t.usable               ? "  (claimed: not to be chosen)"
+                        : t.variant != s.winner ? ""
+                        : s.tie                 ? "  <- use (a tie)"
+                                                : "  <- use");
   }
   return text + fmt::format("  A/A control on {}: {:.3f}\n", s.control.variant, s.control_ratio());
 }
@@ -46,10 +63,9 @@ nlohmann::json bench_json(const Cpu& cpu, const BenchResult& result, const std::
   for (const auto& s : result.shapes) {
     shapes.push_back(to_json(s));
   }
-  return {{"schema_version", 1},      {"date", date},
-          {"version", ASSAY_VERSION}, {"build", build_id()},
-          {"cpu", to_json(cpu)},      {"peak", to_json(result.peak)},
-          {"shapes", shapes},         {"google_benchmark", result.google}};
+  return {{"schema_version", 1},          {"date", date},         {"version", ASSAY_VERSION},
+          {"build", build_id()},          {"origins", origins()}, {"cpu", to_json(cpu)},
+          {"peak", to_json(result.peak)}, {"shapes", shapes},     {"google_benchmark", result.google}};
 }
 
 }  // namespace assay

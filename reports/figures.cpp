@@ -30,19 +30,6 @@ class RatioSum {
   size_t shapes_ = 0;
 };
 
-/// The fastest of those that `belongs` takes.
-template <class F>
-Best best_where(const KernelSummary& kernel, size_t shape, const F& belongs) {
-  Best best;
-  for (const auto& v : kernel.variants) {
-    const TimeSummary* time = time_at(v, shape);
-    if (time != nullptr && belongs(v) && (best.variant == nullptr || time->median < best.time.median)) {
-      best = {&v, *time};
-    }
-  }
-  return best;
-}
-
 /// The unit that a time is written in: nanoseconds of it, its name and digits behind the point.
 struct Unit {
   double ns;
@@ -95,10 +82,17 @@ std::vector<std::string> isas_of(const Report& summary, bool (*belongs)(const Va
   return found;
 }
 
+std::string compiler_of(const std::string& label) {
+  const std::string name = isa_of_label(label);
+  return name.starts_with("auto_") ? "auto" : name == "gcc" || name == "clang" ? name : "";
+}
+
 Maker maker_of(const std::string& label) {
-  const auto isa = std::ranges::find(isas(), isa_of_label(label), &Isa::name);
-  if (isa == isas().end()) {
-    return Maker::foreign;
+  const std::string name = isa_of_label(label);
+  const auto isa = std::ranges::find(isas(), name, &Isa::name);
+  if (isa == isas().end() || isa->kind == IsaKind::foreign) {
+    const bool is_naive = name == "naive_gcc" || name == "naive_clang";
+    return !compiler_of(label).empty() ? Maker::compiler : is_naive ? Maker::naive : Maker::foreign;
   }
   switch (isa->kind) {
     case IsaKind::plain:
@@ -127,6 +121,8 @@ std::string to_string(Maker maker) {
       return "generated";
     case Maker::foreign:
       return "plug-in";
+    case Maker::naive:
+      return "naive C++";
   }
   return "";
 }
@@ -203,24 +199,43 @@ double share_of_limit(const ShapeSummary& shape, const TimeSummary& time) {
   return time.median > 0 ? shape.limit_ns / time.median : 0;
 }
 
-Best best_of(const KernelSummary& kernel, size_t shape, Maker maker) {
-  return best_where(kernel, shape, [&](const VariantSummary& v) { return maker_of(v.variant) == maker; });
+Best best_of(const KernelSummary& kernel, size_t shape, const Those& those) {
+  Best best;
+  for (const auto& v : kernel.variants) {
+    const TimeSummary* time = time_at(v, shape);
+    if (time != nullptr && those(v) && (best.variant == nullptr || time->median < best.time.median)) {
+      best = {&v, *time};
+    }
+  }
+  return best;
 }
+
+namespace {
+Those made_by(Maker maker) {
+  return [maker](const VariantSummary& v) { return maker_of(v.variant) == maker; };
+}
+}  // namespace
+
+Best best_of(const KernelSummary& kernel, size_t shape, Maker maker) { return best_of(kernel, shape, made_by(maker)); }
 
 Best best_of(const KernelSummary& kernel, size_t shape) {
-  return best_where(kernel, shape, [](const VariantSummary&) { return true; });
+  return best_of(kernel, shape, [](const VariantSummary& v) { return v.status != "claimed"; });
 }
 
-MeanRatio speedup(const KernelSummary& kernel, Maker maker) {
+MeanRatio speedup(const KernelSummary& kernel, const Those& these, const Those& those) {
   RatioSum sum;
   for (size_t i = 0; i < kernel.shapes.size(); ++i) {
-    const Best mine = best_of(kernel, i, maker);
-    const Best compiler = best_of(kernel, i, Maker::compiler);
-    if (mine.variant != nullptr && compiler.variant != nullptr) {
-      sum.add(mine.time, compiler.time);
+    const Best mine = best_of(kernel, i, these);
+    const Best other = best_of(kernel, i, those);
+    if (mine.variant != nullptr && other.variant != nullptr) {
+      sum.add(mine.time, other.time);
     }
   }
   return sum.mean();
+}
+
+MeanRatio speedup(const KernelSummary& kernel, Maker maker) {
+  return speedup(kernel, made_by(maker), made_by(Maker::compiler));
 }
 
 MeanRatio speedup(const KernelSummary& kernel, const std::string& label, const std::string& against) {
@@ -235,11 +250,13 @@ MeanRatio speedup(const KernelSummary& kernel, const std::string& label, const s
   return sum.mean();
 }
 
-double mean_share(const KernelSummary& kernel, Maker maker) {
+double mean_share(const KernelSummary& kernel, Maker maker) { return mean_share(kernel, made_by(maker)); }
+
+double mean_share(const KernelSummary& kernel, const Those& those) {
   double sum = 0;
   size_t count = 0;
   for (size_t i = 0; i < kernel.shapes.size(); ++i) {
-    const Best best = best_of(kernel, i, maker);
+    const Best best = best_of(kernel, i, those);
     if (best.variant != nullptr && kernel.shapes[i].limit_ns > 0) {
       sum += std::log(share_of_limit(kernel.shapes[i], best.time));
       ++count;
@@ -252,7 +269,10 @@ std::string verdict_text(const KernelSummary& kernel) {
   const MeanRatio hand = speedup(kernel, Maker::hand);
   const MeanRatio generated = speedup(kernel, Maker::generated);
   if (hand.shapes == 0 && generated.shapes == 0) {
-    return "nothing to compare";
+    // Tuning leaves out what is far slower than the fastest.
+    const bool left_out = mean_share(kernel, Maker::compiler) == 0 &&
+                          mean_share(kernel, Maker::hand) + mean_share(kernel, Maker::generated) > 0;
+    return left_out ? "the compiler's was not timed" : "nothing to compare";
   }
   const bool by_hand = generated.shapes == 0 || (hand.shapes != 0 && hand.ratio >= generated.ratio);
   return by_hand ? faster_text(Maker::hand, hand) : faster_text(Maker::generated, generated);
@@ -288,7 +308,7 @@ Glance glance_of(const Report& summary) {
         shares.push_back(share_of_limit(shape, *used));
       }
       const Best compiler = best_of(kernel, i, Maker::compiler);
-      const Best ours = best_where(kernel, i, [](const VariantSummary& v) {
+      const Best ours = best_of(kernel, i, [](const VariantSummary& v) {
         return maker_of(v.variant) == Maker::hand || maker_of(v.variant) == Maker::generated;
       });
       if (compiler.variant != nullptr && ours.variant != nullptr) {

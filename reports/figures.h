@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,14 @@ namespace assay {
 // What follows from a summary's numbers: said by the Markdown and by the page alike.
 
 /// Who wrote a variant's instructions.
-enum class Maker { plain, compiler, hand, generated, foreign };
-inline constexpr std::array kMakers = {Maker::plain, Maker::compiler, Maker::hand, Maker::generated, Maker::foreign};
-/// By the ISA that the label begins with; foreign for one that is not in the table.
+enum class Maker { plain, compiler, hand, generated, foreign, naive };
+inline constexpr std::array kMakers = {Maker::plain,     Maker::compiler, Maker::hand,
+                                       Maker::generated, Maker::foreign,  Maker::naive};
+/// By what the label begins with: an ISA; "gcc" or "clang" of the plug-ins of harness/plugins/compilers/, "naive_gcc" or "naive_clang";
+/// else foreign.
 Maker maker_of(const std::string& label);
+/// "auto" of what assay's own compiler made, "clang" or "gcc" of a plug-in's; "": no compiler made it of the plain C++.
+std::string compiler_of(const std::string& label);
 /// "compiler", "by hand", "generated", ...
 std::string to_string(Maker maker);
 
@@ -51,8 +56,12 @@ struct Best {
 };
 /// The fastest of a maker at a shape, by median.
 Best best_of(const KernelSummary& kernel, size_t shape, Maker maker);
-/// The fastest of all.
+/// The fastest of all that keep their contract.
 Best best_of(const KernelSummary& kernel, size_t shape);
+/// Which variants are meant.
+using Those = std::function<bool(const VariantSummary&)>;
+/// The fastest of these.
+Best best_of(const KernelSummary& kernel, size_t shape, const Those& those);
 
 /// A geometric mean over shapes, with what the intervals of the times allow it to be.
 struct MeanRatio {
@@ -64,10 +73,13 @@ struct MeanRatio {
 };
 /// How many times faster than the compiler's best the best of `maker` is.
 MeanRatio speedup(const KernelSummary& kernel, Maker maker);
-/// The same of one variant against another.
+/// The same of the best of these against the best of those.
+MeanRatio speedup(const KernelSummary& kernel, const Those& these, const Those& those);
+/// And of one variant against another.
 MeanRatio speedup(const KernelSummary& kernel, const std::string& label, const std::string& against);
 /// The geometric mean of a maker's best share of the limit; 0: none.
 double mean_share(const KernelSummary& kernel, Maker maker);
+double mean_share(const KernelSummary& kernel, const Those& those);
 /// "by hand 1.52 times faster", "no difference", ...
 std::string verdict_text(const KernelSummary& kernel);
 

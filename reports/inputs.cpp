@@ -94,6 +94,8 @@ void read_times(KernelSummary& kernel, size_t index, const nlohmann::json& shape
     VariantSummary& v = variant_of(kernel, t.at("variant").get<std::string>());
     v.times.resize(index);  // not timed at those before
     v.times.push_back({number_in(t, "median_ns"), number_in(t, "low_ns"), number_in(t, "high_ns")});
+    v.lines = number_in(t, "lines");
+    v.shared_lines = number_in(t, "shared_lines");
     if (number_in(t, "generation_ns") > 0) {
       v.generation_ns = number_in(t, "generation_ns");
     }
@@ -277,6 +279,9 @@ void add_bench(Report& summary, const nlohmann::json& report) {
     read_cpu(summary.cpu, report.at("cpu"));
   }
   summary.sources.push_back({"bench", text_in(report, "date"), text_in(report, "version"), text_in(report, "build")});
+  for (const auto& origin : report.value("origins", nlohmann::json::array())) {
+    summary.origins.push_back({text_in(origin, "name"), text_in(origin, "version")});
+  }
   read_peak(summary, report.at("peak"));
   size_t most_disturbed = 0;
   for (const auto& shape : report.at("shapes")) {

@@ -33,6 +33,8 @@ void join_kernels(Report& to, const Report& from) {
     for (const auto& v : kernel.variants) {
       VariantSummary& known = variant_of(mine, v.variant);
       take_verdict(known, v);
+      known.lines = std::max(known.lines, v.lines);
+      known.shared_lines = std::max(known.shared_lines, v.shared_lines);
       if (!v.times.empty()) {
         known.times.resize(before);
         append(known.times, v.times);
@@ -103,6 +105,11 @@ void join(Report& to, const Report& from) {
     to.no_limits = from.no_limits;
   }
   append(to.sources, from.sources);
+  for (const auto& origin : from.origins) {
+    if (std::ranges::count(to.origins, origin.name, &OriginSummary::name) == 0) {
+      to.origins.push_back(origin);
+    }
+  }
   append(to.emulated_cpus, from.emulated_cpus);
   append(to.choices, from.choices);
   append(to.predictions, from.predictions);

@@ -7,6 +7,7 @@
 
 #include "reports/figures.h"
 #include "reports/glance.h"
+#include "reports/question.h"
 
 namespace assay {
 namespace {
@@ -54,6 +55,13 @@ std::string old_question_section(const Report& s) {
           fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", md(k.name), share_of(mean_share(k, Maker::compiler)),
                       share_of(mean_share(k, Maker::hand)), share_of(mean_share(k, Maker::generated)),
                       ratio_of(speedup(k, Maker::hand)), ratio_of(speedup(k, Maker::generated)), verdict_text(k));
+    }
+  }
+  for (const PlainTable& table : question_tables(s)) {
+    text += fmt::format("\n### {}\n\n{}\n\n{}", table.title, md(table.words), table_head(table.headings));
+    for (auto row : table.rows) {
+      std::ranges::transform(row, row.begin(), md);
+      text += fmt::format("| {} |\n", fmt::join(row, " | "));
     }
   }
   return text + "\n";

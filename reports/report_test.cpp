@@ -14,6 +14,7 @@
 #include "reports/markdown.h"
 #include "reports/page/html.h"
 #include "reports/page/page.h"
+#include "reports/question.h"
 
 namespace assay {
 namespace {
@@ -267,6 +268,70 @@ TEST(CommittedReports, AreMadeFromTheirSummaries) {
     EXPECT_EQ(read_small_file(entry.path(), 4 << 20), summary_text(s));
   }
   EXPECT_GT(found, 0u);
+}
+
+TEST(ReportQuestion, OtherCompilersEffortAndLinesAreTold) {
+  nlohmann::json bench = bench_report("Zen 3");
+  bench["origins"] = {{{"name", "auto"}, {"version", "GCC 12.2.0 -O3"}},
+                      {{"name", "clang"}, {"version", "19.1.7 -O3"}}};
+  for (auto& shape : bench["shapes"]) {
+    const double gcc = shape["timings"][0]["median_ns"];
+    shape["timings"].push_back(timing_json("scalar", 8 * gcc));
+    shape["timings"].push_back(timing_json("clang:v3", gcc / 2));
+    shape["timings"].push_back(timing_json("naive_gcc:O3-v3", 10 * gcc));
+    shape["timings"].push_back(timing_json("naive_gcc:Ofast-v3", 0.01 * gcc));
+    for (auto& timing : shape["timings"]) {
+      const std::string variant = timing["variant"];
+      timing["lines"] = variant == "scalar" ? 10 : variant == "avx2" ? 30 : variant == "jit_avx2" ? 50 : 0;
+      timing["shared_lines"] = variant == "avx2" ? 90 : 0;
+    }
+  }
+  Report summary;
+  add_bench(summary, bench);
+  add_verdicts(summary, {{{"kernel", "add_f32"},
+                          {"variant", "naive_gcc:Ofast-v3"},
+                          {"status", "claimed"},
+                          {"samples", 9},
+                          {"claim", {{"text", "one sum"}}}}});
+  summary = as_kept(summary);
+  const PlainTable compilers = compilers_table(summary);
+  EXPECT_EQ(compilers.headings[1], "GCC: of the limit");
+  EXPECT_EQ(compilers.headings[3], "clang / GCC");
+  ASSERT_EQ(compilers.rows.size(), 1u);
+  EXPECT_TRUE(compilers.rows[0][3].starts_with("2.00 (")) << compilers.rows[0][3];
+  EXPECT_NE(compilers.words.find("clang 19.1.7 -O3"), std::string::npos) << compilers.words;
+  EXPECT_NE(compilers.words.find("of 1 kernels that clang made, too, its best is faster than GCC's"), std::string::npos)
+      << compilers.words;
+  // The compiler's best is that of any compiler: clang's here, 0.75 of the time by hand at the first size.
+  EXPECT_LT(speedup(summary.kernels[0], Maker::hand).ratio, 1);
+  const PlainTable effort = effort_table(summary);
+  ASSERT_EQ(effort.rows.size(), 1u);
+  EXPECT_TRUE(effort.rows[0][5].starts_with("20.00 (")) << effort.rows[0][5];
+  EXPECT_TRUE(effort.rows[0][6].starts_with("0.02 (")) << effort.rows[0][6];
+  // What is claimed is never the best.
+  EXPECT_EQ(best_of(summary.kernels[0], 0).variant->variant, "clang:v3");
+  const PlainTable lines = lines_table(summary);
+  ASSERT_EQ(lines.rows.size(), 1u);
+  EXPECT_EQ(lines.rows[0], (std::vector<std::string>{"add_f32", "10 + 0", "30 + 90", "1", "50 + 0", "1"}));
+  EXPECT_NE(lines.words.find("3.0 times the lines"), std::string::npos) << lines.words;
+  for (const PlainTable& table : question_tables(summary)) {
+    EXPECT_NE(markdown_of(summary).find("### " + table.title), std::string::npos);
+  }
+}
+
+TEST(ReportQuestion, WithOneCompilerAndNoLinesNothingIsAsked) {
+  Report summary;
+  add_bench(summary, bench_report("Zen 3"));
+  EXPECT_TRUE(question_tables(summary).empty());
+}
+
+TEST(ReportQuestion, NamesOfPluginsTellWhoMadeThem) {
+  EXPECT_EQ(maker_of("clang:v3"), Maker::compiler);
+  EXPECT_EQ(maker_of("clang:v3-select"), Maker::compiler);
+  EXPECT_EQ(maker_of("naive_clang:O3-v4"), Maker::naive);
+  EXPECT_EQ(maker_of("clangs:v3"), Maker::foreign);
+  EXPECT_EQ(compiler_of("auto_v4"), "auto");
+  EXPECT_EQ(compiler_of("avx2"), "");
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ inline void from_json(const nlohmann::json& json, TimeSummary& t) {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VariantSummary, variant, status, reason, samples, max_ulp, over_bound,
                                                 ulp_bins, bound_bins, emulated, times, generation_ns, packed_share,
-                                                packing_rate)
+                                                packing_rate, lines, shared_lines)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ShapeSummary, label, sizes, cold, ragged, ops, bytes, limit, limit_ns,
                                                 control, use, next, tie)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(KernelSummary, name, dims, shapes, variants)
@@ -51,8 +51,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CpuSummary::Isa, isa, reason, ru
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CpuSummary, vendor, brand, codename, xcr0, family, model, stepping, l1d,
                                                 l2, l3, features, isas)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SourceSummary, command, date, version, build)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Report, cpu, sources, rates, levels, no_limits, emulated_cpus, choices,
-                                                predictions, models, rounds, kernels)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(OriginSummary, name, version)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Report, cpu, sources, origins, rates, levels, no_limits, emulated_cpus,
+                                                choices, predictions, models, rounds, kernels)
 
 namespace {
 

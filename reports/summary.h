@@ -31,6 +31,8 @@ struct VariantSummary {
   double generation_ns = 0;        ///< what its code took to generate: the median over the shapes
   double packed_share = 0;         ///< bytes of its packed weights over those in the file
   double packing_rate = 0;         ///< the file's bytes a second as one thread packs them
+  double lines = 0;                ///< of code in its source
+  double shared_lines = 0;         ///< and in the headers that the source includes of kernels/
 };
 
 /// A shape that was timed.
@@ -115,11 +117,17 @@ struct SourceSummary {
   std::string command, date, version, build;
 };
 
+/// Whose compiler or library made variants: "auto" is assay's own compiler, others are plug-ins.
+struct OriginSummary {
+  std::string name, version;  ///< "GCC 12.2.0, -O3 -march=..."
+};
+
 struct Report {
   static constexpr int kSchemaVersion = 1;
   std::string name;  ///< of the report, where several are shown: the stem of its file
   CpuSummary cpu;
   std::vector<SourceSummary> sources;
+  std::vector<OriginSummary> origins;
   std::vector<RateSummary> rates;
   std::vector<LevelSummary> levels;
   std::string no_limits;  ///< why limits were not measured

@@ -75,11 +75,12 @@ void set_limit(ShapeTimings& shape, const Peak& peak, const CacheInfo& caches) {
   double compute = work.ops / peak.f32.per_second * 1e9;
   std::string what = "f32 peak (" + peak.f32.instruction + ")";
   if (work.integer_ops) {
-    compute = work.ops / peak.int8.per_second * 1e9;
-    what = "int8 peak (" + peak.int8.instruction + ")";
+    const Peak::Rate& int8 = peak.int8_of(work.sums_in_16_bits);
+    compute = work.ops / int8.per_second * 1e9;
+    what = "int8 peak (" + int8.instruction + ")";
     // The faster of two ways is the limit.
     const double lookups = work.ops_per_lookup * peak.lookups.per_second;
-    if (lookups > peak.int8.per_second) {
+    if (lookups > int8.per_second) {
       compute = work.ops / lookups * 1e9;
       what = "look-up peak (" + peak.lookups.instruction + ")";
     }
@@ -121,7 +122,10 @@ const Timing* ShapeTimings::find(std::string_view variant) const {
   return it == timings.end() ? nullptr : &*it;
 }
 
-const Timing& ShapeTimings::fastest() const { return *std::ranges::min_element(timings, {}, &Timing::median_ns); }
+const Timing& ShapeTimings::fastest() const {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  return *std::ranges::min_element(timings, {}, [](const Timing& t) { return t.usable ? t.median_ns : kNever; });
+}
 
 double ShapeTimings::control_ratio() const {
   const Timing* same = find(control.variant);
@@ -243,6 +247,9 @@ Winner winner_of(std::span<const ShapeTimings> shapes) {
   };
   std::vector<Candidate> candidates;  // in registry order: the simpler ISA first
   for (const auto& t : shapes.front().timings) {
+    if (!t.usable) {
+      continue;
+    }
     Candidate c{t.variant};
     for (const auto& shape : shapes) {
       const Timing& there = *shape.find(t.variant);
@@ -305,7 +312,7 @@ double possible_loss(const ShapeTimings& shape) {
   const Timing& winner = *shape.find(shape.winner);
   double most = 1;
   for (const auto& t : shape.timings) {
-    if (&t != &winner && !t.slower) {
+    if (&t != &winner && t.usable && !t.slower) {
       most = std::max(most, estimate(ratios(shape, winner, t)).high);
     }
   }
@@ -372,6 +379,10 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
         drop_slow(left[i].variants, shape, options.drop_over);
       }
       if (timed >= repetitions) {
+        for (Timing& t : shape.timings) {
+          t.usable =
+              std::ranges::none_of(left[i].not_usable, [&](const Variant* v) { return v->label() == t.variant; });
+        }
         decide(shape);
         done[i] = timed >= most_of_shape || possible_loss(shape) <= kEnough;
         if (done[i] && on_done) {
@@ -398,24 +409,36 @@ std::vector<const Variant*> selected_variants(const TimingJob& job, const BenchO
       return !std::regex_search(name_of_timing(*v, job.shape_class), filter) ||
              (claim != nullptr && !claim->allows(*job.kernel, job.shape_class.shape));
     });
-    return variants;
+    const auto is_usable = [&](const Variant* v) { return std::ranges::count(job.not_usable, v) == 0; };
+    return std::ranges::any_of(variants, is_usable) ? variants : std::vector<const Variant*>();
   } catch (const std::regex_error& e) {
     throw InputError(fmt::format("--filter '{}' is not a regular expression: {}", options.filter, e.what()));
   }
 }
 
-std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
-                                             const std::string& variant_glob) {
+namespace {
+
+/// The variants that the glob has and of whose verdicts `is_wanted` holds.
+template <class F>
+std::vector<const Variant*> variants_with(const Kernel& kernel, const std::vector<Verdict>& verdicts,
+                                          const std::string& variant_glob, const F& is_wanted) {
   std::vector<const Variant*> variants;
   for (const auto& variant : kernel.variants) {
-    const bool passed = std::ranges::any_of(verdicts, [&](const Verdict& v) {
-      return v.may_be_chosen() && v.kernel == variant.kernel && v.variant == variant.label();
+    const bool wanted = std::ranges::any_of(verdicts, [&](const Verdict& v) {
+      return std::invoke(is_wanted, v) && v.kernel == variant.kernel && v.variant == variant.label();
     });
-    if (passed && glob_match(variant_glob, variant)) {
+    if (wanted && glob_match(variant_glob, variant)) {
       variants.push_back(&variant);
     }
   }
   return variants;
+}
+
+}  // namespace
+
+std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
+                                             const std::string& variant_glob) {
+  return variants_with(kernel, verdicts, variant_glob, &Verdict::may_be_chosen);
 }
 
 bool is_quick(const Kernel& kernel, const ShapeClass& shape_class, const CacheInfo& caches) {
@@ -443,9 +466,15 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
     if (!glob_match(options.kernel_glob, kernel.name)) {
       continue;
     }
-    const auto variants = passing_variants(kernel, verdicts, options.variant_glob);
+    auto variants = passing_variants(kernel, verdicts, options.variant_glob);
     if (variants.empty()) {
       continue;
+    }
+    std::vector<const Variant*> claimed;
+    if (options.time_claimed) {
+      claimed = variants_with(kernel, verdicts, options.variant_glob,
+                              [](const Verdict& v) { return v.status == Status::claimed && !v.may_be_chosen(); });
+      variants.insert(variants.end(), claimed.begin(), claimed.end());
     }
     for (const auto& shape_class : classes_to_time(kernel, cpu.caches, options)) {
       const Work work = trial_of(kernel).work(shape_class.shape);
@@ -457,7 +486,7 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
       for (size_t i = 0; i < sizes; ++i) {
         const ShapeClass at_size = scaled(kernel, shape_class, options.percents[i]);
         if (i == 0 || at_size.shape != shape_class.shape) {
-          jobs.push_back({&kernel, variants, at_size});
+          jobs.push_back({&kernel, variants, at_size, false, claimed});
         }
       }
     }
@@ -482,6 +511,10 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
       result.shapes.insert(below, std::move(middle));
     }
   }
+  result.raised = raise(result.peak, measure_peak(cpu));
+  for (ShapeTimings& shape : result.shapes) {
+    set_limit(shape, result.peak, cpu.caches);
+  }
   if (result.shapes.empty()) {
     throw InputError(fmt::format(
         "nothing to time: no variant with a passing verdict matches --kernel '{}' --variant '{}' --filter '{}'",
@@ -493,6 +526,7 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
 nlohmann::json to_json(const ShapeTimings& s) {
   auto timings = nlohmann::json::array();
   for (const auto& t : s.timings) {
+    const Variant& variant = find_variant(s.kernel + "/" + t.variant);
     timings.push_back({{"variant", t.variant},
                        {"median_ns", t.median_ns},
                        {"low_ns", t.low_ns},
@@ -500,6 +534,9 @@ nlohmann::json to_json(const ShapeTimings& s) {
                        {"samples_ns", t.samples_ns},
                        {"ratio", {t.ratio, t.ratio_low, t.ratio_high}},
                        {"slower", t.slower},
+                       {"usable", t.usable},
+                       {"lines", variant.lines},
+                       {"shared_lines", variant.shared_lines},
                        {"generation_ns", t.generation_ns},
                        {"packed_bytes", t.packed_bytes},
                        {"packing_ns", t.packing_ns},

@@ -28,9 +28,10 @@ struct Timing {
   double ratio = 1;                      ///< its time over that of the fastest of its shape: the median over the rounds
   double ratio_low = 1, ratio_high = 1;  ///< 99% bootstrap interval of that
   bool slower = false;                   ///< than the fastest, beyond doubt: see decide
+  bool usable = true;  ///< false: it keeps only a claim that was not accepted, so it is none to choose
 };
 
-/// Every passing variant of a kernel at one shape, timed in rounds: each round all of them, in another order.
+/// The variants of a kernel at one shape, timed in rounds: each round all of them, in another order.
 struct ShapeTimings {
   std::string kernel;
   ShapeClass shape_class;
@@ -47,7 +48,7 @@ struct ShapeTimings {
   std::string limit;             ///< "mem bandwidth", "f32 peak", ...
 
   const Timing* find(std::string_view variant) const;
-  const Timing& fastest() const;  ///< by median
+  const Timing& fastest() const;  ///< by median, of the usable
   /// How far the control lies from the variant it repeats: the median ratio over the rounds, or its inverse if that is
   /// over 1.
   double control_ratio() const;
@@ -71,6 +72,8 @@ struct BenchOptions {
   std::vector<int> percents = {100};
   /// Time what find_gaps finds between these.
   bool refine = false;
+  /// Variants that keep only claims which were not accepted are timed beside those that may be chosen.
+  bool time_claimed = false;
   /// Variants that take over this many times the fastest's time in the first five rounds are left out of the others; where that is
   /// finite, those over kHopelessEverywhere at a kernel's first class are neither checked nor timed at its other shapes.
   double drop_over = std::numeric_limits<double>::infinity();
@@ -83,7 +86,8 @@ struct BenchOptions {
 };
 
 struct BenchResult {
-  Peak peak;
+  Peak peak;           ///< the larger of what was measured before and after
+  std::string raised;  ///< which limits were seen to be larger after the shapes were told to on_timings; "": none
   std::vector<ShapeTimings> shapes;
   nlohmann::json google;  ///< Google Benchmark's own JSON of every repetition
 };
@@ -112,7 +116,8 @@ struct TimingJob {
   const Kernel* kernel;
   std::vector<const Variant*> variants;  ///< of the kernel; the control repeats the last
   ShapeClass shape_class;
-  bool checked = false;  ///< at the shapes of its class: see check_timed_shapes
+  bool checked = false;                         ///< at the shapes of its class: see check_timed_shapes
+  std::vector<const Variant*> not_usable = {};  ///< of the variants: timed, but not to be chosen
 };
 
 /// Those of the job's variants that the options' filter has and whose claims, if they have some, hold for its shape. Throws InputError if it is no regular expression.

@@ -6,6 +6,7 @@
 
 #include "harness/bench/audit.h"
 #include "harness/bench/choose.h"
+#include "harness/bench/peak.h"
 #include "harness/bench/timed_shapes.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/profile.h"
@@ -97,6 +98,19 @@ TEST(Decision, ASimplerIsaIsTakenOnlyIfItIsSeenToCostLittle) {
             estimate({10 / 10.05, 10 / 11.0, 10 / 9.5, 10 / 10.5, 9.9 / 9, 9.9 / 10.05, 10 / 12.0}).high);
 }
 
+TEST(Decision, WhatMayNotBeChosenIsTimedBesideTheOthers) {
+  Timing claimed = timing("mine:fast", {5, 5, 5});
+  claimed.usable = false;
+  const auto s =
+      decided({timing("sse", {20, 20, 20}), timing("avx2", {10, 10, 10}), claimed}, timing("mine:fast", {5, 5, 5}));
+  EXPECT_EQ(s.winner, "avx2");
+  EXPECT_EQ(s.runner_up, "sse");
+  EXPECT_FALSE(s.tie);
+  EXPECT_EQ(s.fastest().variant, "avx2");
+  EXPECT_EQ(s.find("mine:fast")->ratio, 0.5);
+  EXPECT_EQ(possible_loss(s), 1);
+}
+
 TEST(Decision, DisturbedRoundsDoNotCount) {
   // In the odd rounds the machine is slower, and "sse" suffers less: that is not this CPU's choice.
   std::vector<double> sse, avx2, probe_ns;
@@ -113,6 +127,25 @@ TEST(Decision, DisturbedRoundsDoNotCount) {
   EXPECT_EQ(s.winner, "avx2");
   EXPECT_FALSE(s.tie);
   EXPECT_EQ(s.find("sse")->median_ns, 11);
+}
+
+TEST(Peaks, TheLargerOfTwoMeasurementsIsTheLimit) {
+  Peak peak;
+  peak.int8 = {"vpmaddubsw ymm", 100};
+  peak.int8_narrow[8] = {"vpmaddubsw ymm, 8 sums in 16 bits", 160};
+  peak.levels = {{"L1", 10e9, 10e9, 20e9}, {"mem", 5e9, 5e9, 5e9}};
+  EXPECT_EQ(peak.int8_of(1).per_second, 100);
+  EXPECT_EQ(peak.int8_of(8).per_second, 160);
+  EXPECT_EQ(peak.int8_of(4).per_second, 100);  // not measured
+  Peak again = peak;
+  again.int8_narrow[8].per_second = 150;
+  again.levels[0].read = 10.1e9;  // as good as the same
+  again.levels[1] = {"mem", 4e9, 5e9, 7e9};
+  EXPECT_EQ(raise(peak, again), "mem mixed 5.0 -> 7.0 GB/s");
+  EXPECT_EQ(peak.int8_narrow[8].per_second, 160);
+  EXPECT_EQ(peak.levels[0].read, 10.1e9);
+  EXPECT_EQ(peak.levels[1].read, 5e9);
+  EXPECT_EQ(peak.levels[1].mixed, 7e9);
 }
 
 TEST(Decision, QuietRoundsAreThoseLikeTheQuietest) {

@@ -52,31 +52,17 @@ class PeakLoop : public Xbyak::CodeGenerator {
     return repeat(loop);
   }
 
-  /// Multiplications and additions of bytes.
-  PeakLoop& arithmetic_int8(const std::string& instruction) {
+  /// Multiplications and additions of bytes, of which `narrow` products go into a sum of 16 bits before that is widened.
+  PeakLoop& arithmetic_int8(const std::string& instruction, int narrow) {
     const bool fused = instruction.starts_with("vpdpbusd");
     const int sums = fused ? 12 : 4;
-    work_ = sums * bits_ / 8.0 * 2;
+    narrow = fused ? 1 : narrow;
+    work_ = sums * narrow * bits_ / 8.0 * 2;
     Xbyak::Label loop;
     L(loop);
-    for (int i = 0; i < sums; ++i) {
-      const int product = 8 + i;
-      if (instruction == "vpdpbusd") {
-        vpdpbusd(vec(i), vec(14), vec(15));
-      } else if (instruction == "vpdpbusd (VEX)") {
-        vpdpbusd(vec(i), vec(14), vec(15), Xbyak::VexEncoding);
-      } else if (instruction == "vpmaddubsw") {
-        vpmaddubsw(vec(product), vec(14), vec(15));
-        vpmaddwd(vec(product), vec(product), vec(13));
-        vpaddd(vec(i), vec(i), vec(product));
-      } else if (instruction == "pmaddubsw") {
-        const Xbyak::Xmm to(product);
-        movdqa(to, Xbyak::Xmm(14));
-        pmaddubsw(to, Xbyak::Xmm(15));
-        pmaddwd(to, Xbyak::Xmm(13));
-        paddd(Xbyak::Xmm(i), to);
-      } else {
-        unknown(instruction);
+    for (int product = 0; product < narrow; ++product) {
+      for (int i = 0; i < sums; ++i) {
+        multiply_bytes(instruction, i, product == 0, product + 1 == narrow);
       }
     }
     return repeat(loop);
@@ -146,6 +132,38 @@ class PeakLoop : public Xbyak::CodeGenerator {
   }
 
  private:
+  /// One product into sum i: of several in 16 bits the first or a further one, widened behind the last.
+  void multiply_bytes(const std::string& instruction, int i, bool first, bool last) {
+    const int narrow = 4 + i;
+    const int product = first ? narrow : 8 + i;
+    if (instruction == "vpdpbusd") {
+      vpdpbusd(vec(i), vec(14), vec(15));
+    } else if (instruction == "vpdpbusd (VEX)") {
+      vpdpbusd(vec(i), vec(14), vec(15), Xbyak::VexEncoding);
+    } else if (instruction == "vpmaddubsw") {
+      vpmaddubsw(vec(product), vec(14), vec(15));
+      if (!first) {
+        vpaddw(vec(narrow), vec(narrow), vec(product));
+      }
+      if (last) {
+        vpmaddwd(vec(narrow), vec(narrow), vec(13));
+        vpaddd(vec(i), vec(i), vec(narrow));
+      }
+    } else if (instruction == "pmaddubsw") {
+      movdqa(Xbyak::Xmm(product), Xbyak::Xmm(14));
+      pmaddubsw(Xbyak::Xmm(product), Xbyak::Xmm(15));
+      if (!first) {
+        paddw(Xbyak::Xmm(narrow), Xbyak::Xmm(product));
+      }
+      if (last) {
+        pmaddwd(Xbyak::Xmm(narrow), Xbyak::Xmm(13));
+        paddd(Xbyak::Xmm(i), Xbyak::Xmm(narrow));
+      }
+    } else {
+      unknown(instruction);
+    }
+  }
+
   bool sse() const { return bits_ == 128; }
   Xbyak::Xmm vec(int i) const {
     return bits_ == 512 ? static_cast<Xbyak::Xmm>(Xbyak::Zmm(i)) : bits_ == 256 ? Xbyak::Ymm(i) : Xbyak::Xmm(i);
@@ -168,11 +186,31 @@ class PeakLoop : public Xbyak::CodeGenerator {
   double work_ = 0;
 };
 
-Peak::Level measure_level(const std::string& vector, const char* name, uint8_t* buffer, size_t bytes) {
-  // Whole blocks, and whole runs of two reads and a write.
-  bytes = bytes / (3 * 1024) * (3 * 1024);
-  const auto rate = [&](int reads, int writes) { return PeakLoop(vector).memory(reads, writes).rate(buffer, bytes); };
-  return {name, rate(1, 0), rate(0, 1), std::max(rate(2, 1), rate(1, 1))};
+/// The best at each of the sizes: what is near the size of the cache before may come faster than what fills half of its own.
+Peak::Level measure_level(const std::string& vector, const char* name, uint8_t* buffer, std::vector<size_t> sizes) {
+  Peak::Level level{name, 0, 0, 0};
+  for (size_t bytes : sizes) {
+    // Whole blocks, and whole runs of two reads and a write.
+    bytes = bytes / (3 * 1024) * (3 * 1024);
+    const auto rate = [&](int reads, int writes) { return PeakLoop(vector).memory(reads, writes).rate(buffer, bytes); };
+    level.read = std::max(level.read, rate(1, 0));
+    level.write = std::max(level.write, rate(0, 1));
+    level.mixed = std::max({level.mixed, rate(2, 1), rate(1, 1)});
+  }
+  return level;
+}
+
+void take(Peak::Rate& best, const Peak::Rate& other) {
+  if (other.per_second > best.per_second) {
+    best = other;
+  }
+}
+
+/// "vpmaddubsw ymm", "vpmaddubsw ymm, 8 sums in 16 bits".
+Peak::Rate measure_int8(const Isa& isa, int narrow) {
+  const std::string sums = narrow > 1 ? fmt::format(", {} sums in 16 bits", narrow) : "";
+  return {fmt::format("{} {}{}", isa.peak.int8, isa.peak.vector, isa.peak.int8.starts_with("vpdpbusd") ? "" : sums),
+          PeakLoop(isa.peak.vector).arithmetic_int8(isa.peak.int8, narrow).rate()};
 }
 
 }  // namespace
@@ -187,12 +225,39 @@ const Peak::Level& Peak::level_of(double bytes, const CacheInfo& caches) const {
   return levels[fits(caches.l1d) ? 0 : fits(caches.l2) ? 1 : fits(caches.l3) ? 2 : 3];
 }
 
+const Peak::Rate& Peak::int8_of(int sums_in_16_bits) const {
+  const auto narrow = int8_narrow.find(sums_in_16_bits);
+  return narrow == int8_narrow.end() || narrow->second.per_second < int8.per_second ? int8 : narrow->second;
+}
+
+std::string raise(Peak& peak, const Peak& again) {
+  constexpr double kGrown = 1.03;
+  std::string text;
+  const auto raise_rate = [&](double& rate, double other, const std::string& what) {
+    if (other > kGrown * rate) {
+      text += fmt::format("{}{} {:.1f} -> {:.1f} GB/s", text.empty() ? "" : ", ", what, rate / 1e9, other / 1e9);
+    }
+    rate = std::max(rate, other);
+  };
+  take(peak.f32, again.f32);
+  take(peak.int8, again.int8);
+  take(peak.lookups, again.lookups);
+  for (const auto& [sums, rate] : again.int8_narrow) {
+    take(peak.int8_narrow[sums], rate);
+  }
+  for (size_t i = 0; i < std::min(peak.levels.size(), again.levels.size()); ++i) {
+    raise_rate(peak.levels[i].read, again.levels[i].read, peak.levels[i].name + " read");
+    raise_rate(peak.levels[i].write, again.levels[i].write, peak.levels[i].name + " written");
+    raise_rate(peak.levels[i].mixed, again.levels[i].mixed, peak.levels[i].name + " mixed");
+  }
+  return text;
+}
+
 Peak::Rate measure_int8(const Isa& isa) {
   if (isa.peak.int8.empty()) {
     throw InputError(fmt::format("the ISA table names no instruction of {} that multiplies bytes", isa.name));
   }
-  return {fmt::format("{} {}", isa.peak.int8, isa.peak.vector),
-          PeakLoop(isa.peak.vector).arithmetic_int8(isa.peak.int8).rate()};
+  return measure_int8(isa, 1);
 }
 
 Peak measure_peak(const Cpu& cpu) {
@@ -202,11 +267,6 @@ Peak measure_peak(const Cpu& cpu) {
     return peak;
   }
   std::string widest = "xmm";
-  const auto take = [](Peak::Rate& best, const std::string& instruction, double per_second) {
-    if (per_second > best.per_second) {
-      best = {instruction, per_second};
-    }
-  };
   for (const Isa& isa : isas()) {
     const std::string& vector = isa.peak.vector;
     if (vector.empty() || !isa_status(cpu, isa.name).runnable) {
@@ -214,23 +274,27 @@ Peak measure_peak(const Cpu& cpu) {
     }
     widest = vector;
     if (!isa.peak.f32.empty()) {
-      take(peak.f32, isa.peak.f32 + " " + vector, PeakLoop(vector).arithmetic_f32(isa.peak.f32).rate());
+      take(peak.f32, {isa.peak.f32 + " " + vector, PeakLoop(vector).arithmetic_f32(isa.peak.f32).rate()});
     }
     if (!isa.peak.int8.empty()) {
-      const Peak::Rate rate = measure_int8(isa);
-      take(peak.int8, rate.instruction, rate.per_second);
+      take(peak.int8, measure_int8(isa, 1));
+      for (const int sums : {2, 4, 8}) {
+        take(peak.int8_narrow[sums], measure_int8(isa, sums));
+      }
     }
-    take(peak.lookups, (vector == "xmm" ? "pshufb " : "vpshufb ") + vector, PeakLoop(vector).look_ups().rate());
+    take(peak.lookups, {(vector == "xmm" ? "pshufb " : "vpshufb ") + vector, PeakLoop(vector).look_ups().rate()});
   }
   BenchStore store;
   const size_t memory = std::clamp(4 * cpu.caches.l3, size_t{64} << 20, size_t{256} << 20);
   bool fresh = false;
   uint8_t* buffer = store.get("peak", memory, fresh);
-  const auto half = [](size_t cache, size_t otherwise) { return (cache != 0 ? cache : otherwise) / 2; };
-  peak.levels = {measure_level(widest, "L1", buffer, half(cpu.caches.l1d, size_t{32} << 10)),
-                 measure_level(widest, "L2", buffer, half(cpu.caches.l2, size_t{512} << 10)),
-                 measure_level(widest, "L3", buffer, half(cpu.caches.l3, size_t{8} << 20)),
-                 measure_level(widest, "mem", buffer, memory)};
+  const size_t l1 = cpu.caches.l1d != 0 ? cpu.caches.l1d : size_t{32} << 10;
+  const size_t l2 = cpu.caches.l2 != 0 ? cpu.caches.l2 : size_t{512} << 10;
+  const size_t l3 = cpu.caches.l3 != 0 ? cpu.caches.l3 : size_t{8} << 20;
+  peak.levels = {measure_level(widest, "L1", buffer, {l1 / 2}),
+                 measure_level(widest, "L2", buffer, {std::min(2 * l1, l2 / 2), l2 / 2}),
+                 measure_level(widest, "L3", buffer, {std::min(2 * l2, l3 / 2), l3 / 2}),
+                 measure_level(widest, "mem", buffer, {memory})};
   return peak;
 }
 
@@ -238,15 +302,16 @@ nlohmann::json to_json(const Peak& peak) {
   const auto rate = [](const Peak::Rate& r) {
     return nlohmann::json{{"instruction", r.instruction}, {"per_second", r.per_second}};
   };
+  auto narrow = nlohmann::json::object();
+  for (const auto& [sums, of_narrow] : peak.int8_narrow) {
+    narrow[std::to_string(sums)] = rate(of_narrow);
+  }
   nlohmann::json levels;
   for (const auto& level : peak.levels) {
     levels[level.name] = {{"read", level.read}, {"write", level.write}, {"mixed", level.mixed}};
   }
-  return {{"f32", rate(peak.f32)},
-          {"int8", rate(peak.int8)},
-          {"lookups", rate(peak.lookups)},
-          {"bytes_per_second", levels},
-          {"not_measured", peak.not_measured}};
+  return {{"f32", rate(peak.f32)},         {"int8", rate(peak.int8)},    {"int8_narrow", narrow},
+          {"lookups", rate(peak.lookups)}, {"bytes_per_second", levels}, {"not_measured", peak.not_measured}};
 }
 
 }  // namespace assay

@@ -15,6 +15,7 @@ struct Work {
   double ops;                 ///< multiplications and additions (a fused one counts 2), or integer ones
   double read, written;       ///< bytes, each once: the least that must move
   bool integer_ops = false;   ///< ops are int8 multiply-adds: compare with that peak
+  int sums_in_16_bits = 1;    ///< of those, so many products fit one before it is widened: 1, 2, 4 or 8
   double ops_per_lookup = 0;  ///< of those, what one byte from a table of 16 stands for; 0: tables are of no use
 
   double bytes() const { return read + written; }

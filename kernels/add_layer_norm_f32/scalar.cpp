@@ -1,4 +1,5 @@
 #include "kernels/add_layer_norm_f32/kernel.h"
+#include "kernels/shared/independent.h"
 #include "kernels/shared/scalar_layer_norm.h"
 
 extern "C" add_layer_norm_f32_fn add_layer_norm_f32_scalar;
@@ -11,7 +12,7 @@ extern "C" void add_layer_norm_f32_scalar(const struct add_layer_norm_f32_args* 
   float sums[32] = {};
   size_t i = 0;
   for (; i + 32 <= n; i += 32) {
-#pragma GCC ivdep  // sum may be x or residual itself, but no other element of them: iterations are independent
+    INDEPENDENT_ITERATIONS  // sum may be x or residual itself, but no other element of them
     for (size_t j = 0; j < 32; ++j) {
       const float v = x[i + j] + residual[i + j];
       sum[i + j] = v;

@@ -1,11 +1,12 @@
 #include "kernels/shared/scalar.h"
 #include "kernels/convert_f16/kernel.h"
+#include "kernels/shared/independent.h"
 
 extern "C" convert_f16_fn convert_f16_scalar;
 
 // Without branches, so that the compiler (auto_v2 .. auto_v4) can keep it in vectors. As half_of in kernels/shared/scalar.h.
 extern "C" void convert_f16_scalar(uint16_t* y, const float* x, size_t n) {
-#pragma GCC ivdep  // y does not overlap x
+  INDEPENDENT_ITERATIONS  // y does not overlap x
   for (size_t i = 0; i < n; ++i) {
     const uint32_t bits = bits_of(x[i]);
     const uint32_t magnitude = bits & 0x7fffffff;

@@ -1,12 +1,13 @@
 #include "kernels/shared/format.h"
 #include "kernels/dequantize/kernel.h"
+#include "kernels/shared/independent.h"
 
 extern "C" dequantize_fn dequantize_scalar;
 
 #ifdef FORMAT_OF_FLOATS
 extern "C" void dequantize_scalar(float* y, const void* x, size_t n) {
   const uint8_t* weights = static_cast<const uint8_t*>(x);
-#pragma GCC ivdep  // y does not overlap x
+  INDEPENDENT_ITERATIONS  // y does not overlap x
   for (size_t i = 0; i < n; ++i) {
     y[i] = weight_at(weights + kBytes * i);
   }

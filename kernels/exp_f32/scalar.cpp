@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels/exp_f32/kernel.h"
+#include "kernels/shared/independent.h"
 #include "kernels/shared/scalar.h"
 
 extern "C" exp_f32_fn exp_f32_scalar;
@@ -24,7 +25,7 @@ extern "C" void exp_f32_scalar(float* y, const float* x, size_t n) {
   const float c4 = 0x1.5558d2p-5f;
   const float c5 = 0x1.1239c4p-7f;
   const float c6 = 0x1.6a2332p-10f;
-#pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
+  INDEPENDENT_ITERATIONS  // y may be x itself, but no other element of it
   for (size_t i = 0; i < n; ++i) {
     float v = x[i];
     v = v < low ? low : v;  // false for a NaN, which stays

@@ -1,10 +1,11 @@
 #include "kernels/gelu_erf_f32/kernel.h"
+#include "kernels/shared/independent.h"
 #include "kernels/shared/scalar_activations.h"
 
 extern "C" gelu_erf_f32_fn gelu_erf_f32_scalar;
 
 extern "C" void gelu_erf_f32_scalar(float* y, const float* x, size_t n) {
-#pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
+  INDEPENDENT_ITERATIONS  // y may be x itself, but no other element of it
   for (size_t i = 0; i < n; ++i) {
     y[i] = gelu_erf(x[i]);
   }

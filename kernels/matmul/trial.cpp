@@ -189,10 +189,22 @@ class MatmulTrial : public Trial {
     return {2 * rows * cols * tokens,
             rows * (bytes(format_.elements, format_.bytes) + 4) +
                 tokens * static_cast<double>(reference::token_bytes(reference_w_.activations, shape[1])),
-            4 * tokens * rows, true, ops_per_lookup};
+            4 * tokens * rows,
+            true,
+            sums_in_16_bits(),
+            ops_per_lookup};
   }
 
  private:
+  /// Products of a code and an activation in pairs, as vpmaddubsw makes them.
+  int sums_in_16_bits() const {
+    if (format_.codes != nullptr) {
+      return 1;  // numbers of a table, of eight bits
+    }
+    const int most = 32767 / (2 * ((1 << format_.code_bits) - 1) * 128);
+    return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
+  }
+
   const weight_format& format_;
   const reference::Format& reference_w_;
   bool one_scale_;  ///< of a token, with that of the tensor in it

@@ -1,9 +1,10 @@
 #include "kernels/mul_f32/kernel.h"
+#include "kernels/shared/independent.h"
 
 extern "C" mul_f32_fn mul_f32_scalar;
 
 extern "C" void mul_f32_scalar(float* z, const float* x, const float* y, size_t n) {
-#pragma GCC ivdep  // z may be an input itself, but no other element of it: iterations are independent
+  INDEPENDENT_ITERATIONS  // z may be an input itself, but no other element of it
   for (size_t i = 0; i < n; ++i) {
     z[i] = x[i] * y[i];
   }

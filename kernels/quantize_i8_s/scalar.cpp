@@ -1,5 +1,6 @@
 #include "kernels/quantize_i8_s/kernel.h"
 #include "kernels/quantize_i8_s/row.h"
+#include "kernels/shared/independent.h"
 #include "kernels/shared/round.h"
 
 extern "C" quantize_i8_s_fn quantize_i8_s_scalar;
@@ -22,7 +23,7 @@ extern "C" void quantize_i8_s_scalar(void* dst, const float* x, size_t n, float 
   memcpy(&largest, &most, sizeof largest);
   const float inverse = 127.0f / largest;
   int32_t sum = 0;
-#pragma GCC ivdep  // dst does not overlap x
+  INDEPENDENT_ITERATIONS  // dst does not overlap x
   for (size_t i = 0; i < n; ++i) {
     // cvtss2si, as -fno-math-errno and -fno-trapping-math allow. Adding 1.5 * 2^23 would do the same, had the
     // compiler not the right to fuse that with the product, which must be rounded first.

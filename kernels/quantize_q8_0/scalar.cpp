@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels/quantize_q8_0/kernel.h"
+#include "kernels/shared/independent.h"
 #include "kernels/shared/round.h"
 #include "kernels/shared/scalar.h"
 
@@ -28,7 +29,7 @@ extern "C" void quantize_q8_0_scalar(void* dst, const float* x, size_t n) {
     }
     const uint16_t d = half_of(amax / 127.0f);
     memcpy(out, &d, sizeof d);
-#pragma GCC ivdep  // dst does not overlap x
+    INDEPENDENT_ITERATIONS  // dst does not overlap x
     for (size_t j = 0; j < 32; ++j) {
       // cvtss2si, as -fno-math-errno and -fno-trapping-math allow. Adding 1.5 * 2^23 would do the same, had the
       // compiler not the right to fuse that with the product, which must be rounded first.

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels/quantize_q8_k/kernel.h"
+#include "kernels/shared/independent.h"
 #include "kernels/shared/round.h"
 #include "kernels/shared/scalar.h"
 
@@ -35,7 +36,7 @@ extern "C" void quantize_q8_k_scalar(void* dst, const float* x, size_t n) {
     const float d = 1.0f / inverse;
     memcpy(out, &d, sizeof d);
     int8_t* q = out + 4;
-#pragma GCC ivdep  // dst does not overlap x
+    INDEPENDENT_ITERATIONS  // dst does not overlap x
     for (size_t j = 0; j < 256; ++j) {
       // cvtss2si, as -fno-math-errno and -fno-trapping-math allow. Adding 1.5 * 2^23 would do the same, had the
       // compiler not the right to fuse that with the product, which must be rounded first.

@@ -1,5 +1,6 @@
 #include "kernels/shared/scalar.h"
 #include "kernels/rms_norm_f32/kernel.h"
+#include "kernels/shared/independent.h"
 
 extern "C" rms_norm_f32_fn rms_norm_f32_scalar;
 
@@ -16,7 +17,7 @@ extern "C" void rms_norm_f32_scalar(float* y, const float* x, const float* w, fl
   }
   const float scale = 1.0f / __builtin_sqrtf(add_up(sums) / static_cast<float>(n) + eps);
 
-#pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
+  INDEPENDENT_ITERATIONS  // y may be x itself, but no other element of it
   for (i = 0; i < n; ++i) {
     y[i] = x[i] * scale * w[i];
   }

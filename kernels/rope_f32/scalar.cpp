@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "kernels/rope_f32/kernel.h"
+#include "kernels/shared/independent.h"
 
 extern "C" rope_f32_fn rope_f32_scalar;
 
@@ -39,7 +40,7 @@ extern "C" void rope_f32_scalar(const struct rope_f32_args* a) {
       const float* x = a->x + t * a->ldx + h * a->d;
       float* y = a->y + t * a->ldy + h * a->d;
       if (a->halves != 0) {
-#pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
+        INDEPENDENT_ITERATIONS  // y may be x itself, but no other element of it
         for (size_t i = 0; i < half; ++i) {
           const float first = x[i];
           const float second = x[i + half];
@@ -47,7 +48,7 @@ extern "C" void rope_f32_scalar(const struct rope_f32_args* a) {
           y[i + half] = second * cosines[i] + first * sines[i];
         }
       } else {
-#pragma GCC ivdep
+        INDEPENDENT_ITERATIONS
         for (size_t i = 0; i < half; ++i) {
           const float first = x[2 * i];
           const float second = x[2 * i + 1];
@@ -55,7 +56,7 @@ extern "C" void rope_f32_scalar(const struct rope_f32_args* a) {
           y[2 * i + 1] = second * cosines[i] + first * sines[i];
         }
       }
-#pragma GCC ivdep
+      INDEPENDENT_ITERATIONS
       for (size_t i = a->rotated; i < a->d; ++i) {
         y[i] = x[i];
       }

@@ -1,5 +1,6 @@
 // What layer_norm_f32 and add_layer_norm_f32 share.
 #pragma once
+#include "kernels/shared/independent.h"
 #include "kernels/shared/scalar.h"
 
 // y[i] = (x[i] - m) / sqrt(v + eps) * w[i] + b[i], of a row whose 32 partial sums are known.
@@ -22,7 +23,7 @@ static inline void normalise_row(float* y, const float* x, const float* w, const
   }
   const float scale = 1.0f / __builtin_sqrtf(add_up(squares) / count + eps);
 
-#pragma GCC ivdep  // y may be x itself, but no other element of it: iterations are independent
+  INDEPENDENT_ITERATIONS  // y may be x itself, but no other element of it
   for (i = 0; i < n; ++i) {
     y[i] = (x[i] - mean) * scale * w[i] + b[i];
   }

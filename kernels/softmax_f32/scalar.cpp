@@ -1,3 +1,4 @@
+#include "kernels/shared/independent.h"
 #include "kernels/shared/scalar.h"
 #include "kernels/softmax_f32/kernel.h"
 
@@ -35,7 +36,7 @@ extern "C" void softmax_f32_scalar(float* y, const float* x, float scale, size_t
   for (i = 0; i + kWide <= n; i += kWide) {
     const float* from = x + i;
     float* to = y + i;
-#pragma GCC ivdep  // y may be x itself, but no other part of it
+    INDEPENDENT_ITERATIONS  // y may be x itself, but no other part of it
     for (size_t j = 0; j < kWide; ++j) {
       const float e = exp64((from[j] * half - zero) * step);
       to[j] = e;

@@ -60,7 +60,7 @@
     line: { color: "var(--muted)" },
     bar: { color: "var(--maker-2)" },
     point: { color: "var(--maker-2)" },
-    range: { category: [2, 1, 3, 4, 0].map((maker) => `var(--maker-${maker})`) },
+    range: { category: [2, 1, 3, 4, 0, 5].map((maker) => `var(--maker-${maker})`) },
   };
   for (const chart of document.querySelectorAll(".chart")) {
     const spec = JSON.parse(document.getElementById(chart.dataset.spec).textContent);

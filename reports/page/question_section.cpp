@@ -9,6 +9,7 @@
 #include "reports/figures.h"
 #include "reports/page/html.h"
 #include "reports/page/sections.h"
+#include "reports/question.h"
 
 namespace assay {
 namespace {
@@ -92,6 +93,20 @@ std::string question_words(const Report& s) {
       faster + slower + same, faster, slower, same);
 }
 
+std::string plain_table_html(const PlainTable& plain) {
+  std::vector<Heading> headings;
+  for (const auto& heading : plain.headings) {
+    headings.push_back({heading, !headings.empty()});
+  }
+  HtmlTable table(plain.title, headings);
+  for (const auto& row : plain.rows) {
+    std::vector<Cell> cells;
+    std::ranges::transform(row, std::back_inserter(cells), [](const std::string& text) { return Cell{text}; });
+    table.row(cells);
+  }
+  return fmt::format("<h3>{}</h3>\n<p>{}</p>\n{}", html(plain.title), html(plain.words), table.text());
+}
+
 }  // namespace
 
 std::string question_html(const PagePart& part) {
@@ -128,8 +143,11 @@ std::string question_html(const PagePart& part) {
                  {verdict_text(kernel)}});
     }
   }
-  return section_html(part.id("question"), "Does the compiler do it better?",
-                      chart_html(part, "question-chart", question_words(s), question_chart(values), table.text()));
+  std::string body = chart_html(part, "question-chart", question_words(s), question_chart(values), table.text());
+  for (const PlainTable& plain : question_tables(s)) {
+    body += plain_table_html(plain);
+  }
+  return section_html(part.id("question"), "Does the compiler do it better?", body);
 }
 
 }  // namespace assay
