@@ -110,7 +110,7 @@ class Search {
     const Profile& profile = member.profile;
     for (const Candidate& c : candidates_) {
       const auto it = profile.evidence.find(c.variant->name());
-      if (it != profile.evidence.end() &&
+      if (!options_.any_code && it != profile.evidence.end() &&
           (it->second.code != c.variant->code || it->second.contract != kernel_.contract->version)) {
         throw InputError(fmt::format(
             "the profiles of {} are of other code of {} than this program has: tune again with this build, or export "
