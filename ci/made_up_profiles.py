@@ -2,7 +2,7 @@
 """Writes profiles as `assay tune` does, of CPUs that nobody measured: to try `merge` and `export` on many. Every time in them is made up, and
 their brands say so.
 
-  ci/made_up_profiles.py ASSAY FOLDER [--cpus N | --like FILE ...] [--repeats N] [--kernels GLOBS] [--seed N]
+  ci/made_up_profiles.py ASSAY FOLDER [--cpus N | --like FILE ...] [--repeats N] [--kernels GLOBS] [--classes N] [--seed N]
 
 FOLDER gets cpu<k>_<repeat>.json for k in [0, cpus): what a CPU runs follows from its features, of which there are those of ci/expected_cpus.py in
 turn, or those of the files, which `assay cpu --json` wrote; repeats of one CPU differ by a noise of a percent. A profile is as large as one that
@@ -53,7 +53,7 @@ def cpu_like(path):
     return {field: cpu[field] for field in ("vendor", "brand", "family", "model", "stepping", "features", "xcr0")}
 
 
-def profile(variants, cpu, random_of_cpu, random_of_run):
+def profile(variants, cpu, classes, random_of_cpu, random_of_run):
     isas = {isa for isa, needed in expected_cpus.ALL.items() if needed <= set(cpu["features"])}
     evidence, choices = {}, []
     verdict = {"status": "pass", "samples": 2000, "worst_error_over_bound": 0.25, "max_ulp": 1, "seed": 1}
@@ -61,7 +61,7 @@ def profile(variants, cpu, random_of_cpu, random_of_run):
         runs = [v for v in rows if v["isa"] in isas]
         for v in runs:
             evidence[f"{kernel}/{v['variant']}"] = {"code": v["code"], "contract": v["contract"], "verdict": verdict}
-        for shape, cold in shapes_of(rows[0]["sizes"]):
+        for shape, cold in shapes_of(rows[0]["sizes"])[:classes]:
             times = {v["variant"]: WORTH[v["isa"]] * random_of_cpu.uniform(0.8, 1.25) for v in runs}
             times = {label: t * random_of_run.uniform(0.995, 1.005) for label, t in times.items()}
             least = min(times.values())
@@ -87,6 +87,7 @@ def main():
     parser.add_argument("--like", nargs="+", default=[])
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--kernels", default="*")
+    parser.add_argument("--classes", type=int, help="of each kernel; all: as many as assay tune times")
     parser.add_argument("--seed", type=int, default=1)
     a = parser.parse_args()
     variants = {}
@@ -97,7 +98,7 @@ def main():
     cpus = [cpu_like(path) for path in a.like] or [cpu_of(k) for k in range(a.cpus)]
     for k, cpu in enumerate(cpus):
         for repeat in range(a.repeats):
-            text = json.dumps(profile(variants, cpu, random.Random(f"{a.seed} {k}"), random.Random(f"{a.seed} {k} {repeat}")), separators=(",", ":"))
+            text = json.dumps(profile(variants, cpu, a.classes, random.Random(f"{a.seed} {k}"), random.Random(f"{a.seed} {k} {repeat}")), separators=(",", ":"))
             with open(f"{a.folder}/cpu{k}_{repeat}.json", "w", encoding="utf-8") as file:
                 file.write(text + "\n")
 

@@ -23,7 +23,7 @@ for cpu in ${static:+"${cpus[@]}"}; do
     echo "not tried: $cpu: $(tail -n 1 "$cpu.log")"
   fi
 done
-python3 "$here/../made_up_profiles.py" "$assay" profiles --like "${like[@]}" --repeats 2 --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0'
+python3 "$here/../made_up_profiles.py" "$assay" profiles --like "${like[@]}" --repeats 2 --classes 4 --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0'
 "$assay" merge profiles/*.json --out fleet.json >/dev/null
 "$assay" export fleet.json --to exported --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0' --within 10
 "$assay" export --check exported
