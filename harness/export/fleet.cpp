@@ -77,6 +77,7 @@ class Pool {
   /// The same of a profile that has nothing new but its times, in the twentieth part of the time; false, and nothing is done, if it has.
   bool add(uint32_t file, const Repeat& repeat) {
     found_.clear();
+    found_ratios_.clear();
     for (const Repeat::Row& r : repeat.rows) {
       Row* row = find_row(r, found_.size());
       if (row == nullptr || !is_known(*row, repeat, r)) {
@@ -91,12 +92,17 @@ class Pool {
     pooled_.date = std::max(pooled_.date, std::string(repeat.date));
     for (size_t i = 0; i < found_.size(); ++i) {
       const Repeat::Row& r = repeat.rows[i];
-      ++at(found_[i]->chosen, r.variant);
+      if (const auto it = found_[i]->chosen.find(r.variant); it != found_[i]->chosen.end()) {
+        ++it->second;
+      } else {
+        ++found_[i]->chosen[std::string(r.variant)];
+      }
       found_[i]->controls.push_back(r.control);
       found_[i]->shares.push_back(r.share);
       for (size_t k = r.ratios_begin; k < r.ratios_end; ++k) {
         const Repeat::Timed& t = repeat.ratios[k];
-        at(found_[i]->ratios, t.label).push_back({t.median, t.low, t.high, file});
+        auto* ratios = found_ratios_[k] != nullptr ? found_ratios_[k] : &found_[i]->ratios[std::string(t.label)];
+        ratios->push_back({t.median, t.low, t.high, file});
       }
     }
     return true;
@@ -113,12 +119,6 @@ class Pool {
   }
 
  private:
-  template <class Map>
-  static typename Map::mapped_type& at(Map& map, std::string_view name) {
-    const auto it = map.find(name);
-    return it != map.end() ? it->second : map[std::string(name)];
-  }
-
   /// Profiles of one CPU have their rows in one order, mostly.
   Row* find_row(const Repeat::Row& r, size_t expected) {
     const std::span shape(r.shape.data(), r.n_dims);
@@ -133,12 +133,14 @@ class Pool {
   }
 
   /// Whether each variant that a row names is one of those of the profiles before; one with parameters in that row itself.
-  bool is_known(const Row& row, const Repeat& repeat, const Repeat::Row& r) const {
+  bool is_known(Row& row, const Repeat& repeat, const Repeat::Row& r) {
     const auto has_evidence = [&](std::string_view label) {
       return pooled_.evidence.contains(fmt::format("{}/{}", r.kernel, label));
     };
     for (size_t k = r.ratios_begin; k < r.ratios_end; ++k) {
-      if (!row.ratios.contains(repeat.ratios[k].label) && !has_evidence(repeat.ratios[k].label)) {
+      const auto it = row.ratios.find(repeat.ratios[k].label);
+      found_ratios_.push_back(it != row.ratios.end() ? &it->second : nullptr);
+      if (it == row.ratios.end() && !has_evidence(repeat.ratios[k].label)) {
         return false;
       }
     }
@@ -197,28 +199,31 @@ class Pool {
   std::map<RowKey, Row> rows_;
   std::vector<std::pair<const RowKey, Row>*> in_order_;  ///< as they came
   std::vector<Row*> found_;                              ///< those of one profile
+  std::vector<std::vector<ShortRatio>*> found_ratios_;  ///< and where its ratios go; nullptr: a label that is new there
   size_t count_ = 0;
 };
 
 /// Reads files ahead, each by one thread of several, in their order.
 class Reader {
  public:
-  explicit Reader(const std::vector<std::string>& paths) : paths_(paths), slots_(std::max(1u, usable_cpus())) {}
+  explicit Reader(const std::vector<std::string>& paths) : paths_(paths), slots_(2 * std::max(1u, usable_cpus())) {}
 
-  /// Calls `use` for each, in order, with nothing for what read_profile must read.
+  /// Calls `use` for each, in order, with nothing for what read_profile must read. Meanwhile the next ones are read.
   void each(const std::function<void(uint32_t, const Repeat*)>& use) {
-    for (size_t begin = 0; begin < paths_.size(); begin += slots_.size()) {
-      const size_t count = std::min(slots_.size(), paths_.size() - begin);
-      std::vector<std::thread> threads;
-      for (size_t i = 1; i < count; ++i) {
-        threads.emplace_back([this, begin, i] { read(begin, i); });
+    const size_t width = slots_.size() / 2;
+    std::vector<std::jthread> threads;
+    const auto start = [&](size_t begin) {
+      for (size_t file = begin; file < std::min(begin + width, paths_.size()); ++file) {
+        threads.emplace_back([this, file] { read(file); });
       }
-      read(begin, 0);
-      for (auto& thread : threads) {
-        thread.join();
-      }
-      for (size_t i = 0; i < count; ++i) {
-        use(static_cast<uint32_t>(begin + i), slots_[i].good ? &slots_[i].repeat : nullptr);
+    };
+    start(0);
+    for (size_t begin = 0; begin < paths_.size(); begin += width) {
+      threads.clear();  // waits for them
+      start(begin + width);
+      for (size_t file = begin; file < std::min(begin + width, paths_.size()); ++file) {
+        const Slot& slot = slots_[file % slots_.size()];
+        use(static_cast<uint32_t>(file), slot.good ? &slot.repeat : nullptr);
       }
     }
   }
@@ -230,10 +235,10 @@ class Reader {
     bool good = false;
   };
 
-  void read(size_t begin, size_t i) noexcept {
-    Slot& slot = slots_[i];
+  void read(size_t file) noexcept {
+    Slot& slot = slots_[file % slots_.size()];
     try {
-      slot.text = read_small_file(paths_[begin + i], kLargestRepeat);
+      slot.text = read_small_file(paths_[file], kLargestRepeat);
       slot.good = read_repeat(slot.text, slot.repeat);
     } catch (...) {
       slot.good = false;  // read_profile says what is wrong
