@@ -186,11 +186,10 @@ PlainTable lines_table(const Report& s) {
     }
   }
   table.words = fmt::format(
-      "Lines of code without comments: a variant's own file, + those of the headers that it includes, which most "
-      "kernels "
-      "share. In the median a variant by hand has {:.1f} times the lines of the plain C++, which the compiler makes "
-      "into "
-      "one for each level, and a generator {:.1f} times.",
+      "Lines of code without comments: a variant's, + those of the headers that it includes and other kernels share. "
+      "In "
+      "the median a variant by hand has {:.1f} times the lines of the plain C++, which the compiler makes into one for "
+      "each level, and a generator {:.1f} times.",
       quantile(by_hand, 0.5), quantile(generated, 0.5));
   return table;
 }
