@@ -17,6 +17,9 @@ chmod 755 "$work"
 package=$(echo "$work"/package/*.deb)
 dpkg-deb --info "$package" | grep -E '^ (Package|Version|Depends|Suggests|Installed-Size):'
 dpkg-deb --field "$package" Depends | grep -q 'libc6 (>= ' || { echo "its dependencies are not told" && exit 1; }
+# In folders that packages share it has names of its own.
+shared=$(dpkg-deb --fsys-tarfile "$package" | tar -t | sed -n 's,^\./usr/\(include\|lib\)/\([^/]\+\).*,\1/\2,p' | sort -u | grep -v '/\(lib\)\?assay\|^lib/\(cmake\|pkgconfig\)$' || true)
+[ -z "$shared" ] || { echo "these names in /usr are too common: $shared" && exit 1; }
 
 # The release and the mirror of this machine.
 release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
@@ -40,7 +43,7 @@ answer=$(in_root assay run -q -p '5+7=')
 in_root bash -c '. /usr/share/bash-completion/completions/assay && COMP_WORDS=(assay qu) COMP_CWORD=1 && _assay && [ "${COMPREPLY[*]}" = quantize ]'
 grep -q '^.SS assay check$' "$root/usr/share/man/man1/assay.1"
 [ -s "$root/usr/share/doc/assay/copyright" ] && [ -s "$root/usr/share/zsh/vendor-completions/_assay" ]
-[ -f "$(PKG_CONFIG_LIBDIR=$root/usr/share/pkgconfig pkg-config --variable=includedir assay)/assay/plugin.h" ]
+[ -f "$(PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig pkg-config --variable=includedir assay)/assay/plugin.h" ]
 
 in_root apt-get purge -y -q --autoremove assay >/dev/null 2>&1
 stayed=$(find "$root" -name '*assay*' -not -path "$root/tmp/*" -not -path "$root/var/log/*")

@@ -1,15 +1,16 @@
 # What `cmake --install` and CPack put where: the program with its models, manual page and completion for shells, and what the author
 # of a plug-in includes.
 include(GNUInstallDirs)
-install(TARGETS assay)
-install(DIRECTORY include/assay DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY kernels DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN kernel.h)
+install(TARGETS assay EXPORT assay)
+# assay/ and kernels/ in a folder of their own, which find_package and pkg-config name: others may have a kernels/ too. The number is that of
+# plugin.h's binary interface. harness/cli/shipped.cpp looks there, from bin/.
+set(assay_headers ${CMAKE_INSTALL_INCLUDEDIR}/assay-1)
+install(DIRECTORY include/assay DESTINATION ${assay_headers})
+install(DIRECTORY kernels DESTINATION ${assay_headers} FILES_MATCHING PATTERN kernel.h)
 # harness/cli/shipped.cpp looks there, from bin/.
 install(DIRECTORY models DESTINATION share/assay)
 install(FILES ${CMAKE_BINARY_DIR}/charts.js ${CMAKE_BINARY_DIR}/charts.txt DESTINATION share/assay OPTIONAL)  # of ci/charts.sh
 install(FILES LICENSE DESTINATION share/doc/assay RENAME copyright)
-configure_file(ci/assay.pc.in ${CMAKE_BINARY_DIR}/assay.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/assay.pc DESTINATION share/pkgconfig)
 
 # What `assay export` copies: the sources of the variants and what is theirs.
 set(source ${CMAKE_INSTALL_DATADIR}/assay/source)

@@ -1,6 +1,6 @@
 # The libraries that assay installs: assay::kernels (static) and assay::kernels_shared have every compiled variant behind the C functions of
 # assay/kernels.h, and take the best ISA that the CPU runs; assay::generators has those that make code. What their functions are the
-# program itself writes, as it does for exports.
+# program itself writes, as it does for exports. Their files are named libassay*, since an export installs a libassay_kernels.
 set(library ${CMAKE_BINARY_DIR}/library)
 set(package ${CMAKE_SOURCE_DIR}/harness/export/package)
 add_custom_command(
@@ -17,23 +17,25 @@ foreach(part assay_kernels_c assay_generators_c)
   set_target_properties(${part} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 endforeach()
 add_dependencies(assay_generators_c assay_kernels_c)  # the header
+add_library(assay_headers INTERFACE)
+target_include_directories(assay_headers INTERFACE $<INSTALL_INTERFACE:${assay_headers}>)
 add_library(assay_kernels STATIC $<TARGET_OBJECTS:assay_kernels_c> ${compiled_objects})
 add_library(assay_kernels_shared SHARED $<TARGET_OBJECTS:assay_kernels_c> ${compiled_objects})
 add_library(assay_generators STATIC $<TARGET_OBJECTS:assay_generators_c> ${generator_objects})
-set_target_properties(assay_kernels PROPERTIES EXPORT_NAME kernels LINKER_LANGUAGE C)
-set_target_properties(assay_kernels_shared PROPERTIES EXPORT_NAME kernels_shared OUTPUT_NAME assay_kernels SOVERSION 1 LINKER_LANGUAGE CXX)
+set_target_properties(assay_headers PROPERTIES EXPORT_NAME headers)
+set_target_properties(assay_kernels PROPERTIES EXPORT_NAME kernels OUTPUT_NAME assay LINKER_LANGUAGE C)
+set_target_properties(assay_kernels_shared PROPERTIES EXPORT_NAME kernels_shared OUTPUT_NAME assay SOVERSION 1 LINKER_LANGUAGE C)
 set_target_properties(assay_generators PROPERTIES EXPORT_NAME generators LINKER_LANGUAGE CXX)
-# Of so many symbols the shared library shows those of its headers.
+# Of so many symbols the shared library shows those of its headers; and what it needs it has.
 file(CONFIGURE OUTPUT ${library}/symbols.map CONTENT "{ global: assay_*; local: *; };\n")
-target_link_options(assay_kernels_shared PRIVATE -Wl,--version-script=${library}/symbols.map)
+target_link_options(assay_kernels_shared PRIVATE -Wl,--version-script=${library}/symbols.map -Wl,-z,defs)
+target_link_libraries(assay_kernels INTERFACE assay_headers)
+target_link_libraries(assay_kernels_shared INTERFACE assay_headers)
 target_link_libraries(assay_generators INTERFACE assay_kernels Threads::Threads)
-foreach(part assay_kernels assay_kernels_shared assay_generators)
-  target_include_directories(${part} INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-endforeach()
 
 include(CMakePackageConfigHelpers)
 set(config ${CMAKE_INSTALL_LIBDIR}/cmake/assay)
-install(TARGETS assay_kernels assay_kernels_shared assay_generators EXPORT assay)
+install(TARGETS assay_headers assay_kernels assay_kernels_shared assay_generators EXPORT assay)
 install(EXPORT assay NAMESPACE assay:: FILE assay_targets.cmake DESTINATION ${config})
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/assayConfig.cmake @ONLY CONTENT "include(CMakeFindDependencyMacro)
 find_dependency(Threads)
@@ -41,4 +43,11 @@ include(\"\${CMAKE_CURRENT_LIST_DIR}/assay_targets.cmake\")
 ")
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/assayConfigVersion.cmake COMPATIBILITY SameMajorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/assayConfig.cmake ${CMAKE_BINARY_DIR}/assayConfigVersion.cmake DESTINATION ${config})
-install(FILES ${library}/include/assay/kernels.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay)
+install(FILES ${library}/include/assay/kernels.h DESTINATION ${assay_headers}/assay)
+# For pkg-config, which finds the prefix from where its files lie.
+cmake_path(SET pkgconfig NORMALIZE ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}/${pkgconfig} OUTPUT_VARIABLE to_prefix)
+foreach(name assay assay_generators)
+  configure_file(ci/${name}.pc.in ${CMAKE_BINARY_DIR}/${name}.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/${name}.pc DESTINATION ${pkgconfig})
+endforeach()

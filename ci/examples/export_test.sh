@@ -23,10 +23,11 @@ for cpu in ${static:+"${cpus[@]}"}; do
     echo "not tried: $cpu: $(tail -n 1 "$cpu.log")"
   fi
 done
-python3 "$here/../made_up_profiles.py" "$assay" profiles --like "${like[@]}" --repeats 2 --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0'
+python3 "$here/../made_up_profiles.py" "$assay" profiles --like "${like[@]}" --repeats 2 --classes 4 --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0'
 "$assay" merge profiles/*.json --out fleet.json >/dev/null
 "$assay" export fleet.json --to exported --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0' --within 10
 "$assay" export --check exported
+[ -z "$static" ] || "$static" export --check exported  # another build of the same sources says the same
 # What each CPU must say that it takes: the labels of its classes, in their order, each once.
 wanted() {
   python3 - "$1" "$2" <<'PYTHON'
@@ -85,5 +86,5 @@ cmake --build found >/dev/null
 ctest --test-dir found --output-on-failure
 config() { PKG_CONFIG_PATH=$(dirname "$(find "$folder/installed" -name assay_kernels.pc)") pkg-config --static "$1" assay_kernels; }
 # shellcheck disable=SC2046
-gcc "$here/export/in_c.c" $(config --cflags) $(config --libs) -lm -o by_pkg_config
+gcc "$here/export/in_c.c" $(config --cflags) $(config --libs) -lm -lpthread -o by_pkg_config
 ./by_pkg_config >out && expect native out

@@ -7,7 +7,7 @@
 #   --repeats   measurements of each node, one after the other (default: 1)
 #   --all-nodes every node, not one of each kind: nodes are of a kind that have the same features, CPUs and sockets for Slurm
 #   --check, --tune   more options of `assay check` and `assay tune`, in one word: --tune '--quick'
-#   --wait      until all is done; the exit status is then the last job's: 1 if something is left to do
+#   --wait      until all is done; the exit status is then the last job's: 1 if something is left to do, 2 if the profiles could not be merged
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 fail() { echo "fleet: $1" >&2 && exit "${2:-2}"; }

@@ -125,8 +125,19 @@ grep -q '^here.*: nothing is left to do$' "$work/second"
 expect '^mortal.* n3 +1 +done'
 expect '^mortal.* n3 +2 +done'
 [ "$before" = "$(stat -c %y "$work"/fleet/here*/1.json)" ] || { echo "what was done was done again" && exit 1; }
-if "$program" merge --help >/dev/null 2>&1; then
-  [ -s "$work/fleet/fleet.json" ]
-else
-  expect '^4 profiles, not merged'
-fi
+# The last job has merged them: of one CPU, as n1 and n3 are.
+expect ': 4 profiles, [0-9]+ classes$'
+expect '^4 profiles merged'
+python3 - "$work/fleet/fleet.json" <<'END'
+import json, sys
+assert [m["profiles"] for m in json.load(open(sys.argv[1]))["members"]] == [4]
+END
+# What cannot be merged is told, by the exit status too. Nothing else is left to do, so this needs no job.
+echo '{}' >"$(echo "$work"/fleet/mortal*)/2.json"
+status=0
+fleet --repeats 2 --wait >"$work/third" 2>&1 || status=$?
+cat "$work/third"
+[ $status = 2 ] || { echo "the exit status is $status though nothing was merged" && exit 1; }
+grep -q 'mortal.*/2.json: is no assay profile' "$work/third"
+grep -q '^NOT MERGED' "$work/third"
+[ ! -e "$work/fleet/fleet.json" ] || { echo "an old fleet.json stands for a new one" && exit 1; }

@@ -13,6 +13,7 @@ cat >"$work/bundle/bin/assay" <<'END'
 #!/bin/sh
 case $1 in
   check) echo "[\"$*\"]" ;;
+  merge) for last; do :; done && echo "$*" >"$last" && ! grep -l broken "$2" >&2 ;;
   tune) echo '{}' >"$3" && echo 'of 240 rounds 31.1% were disturbed by others on this machine; A/A control: 1.2%' ;;
   *) exit 2 ;;
 esac
@@ -38,7 +39,7 @@ expect '^nobody: is not reached'
 expect ' root@a +check +done'
 expect ' root@a +2 +done.*DISTURBED'
 expect ' b +1 +LOST'
-expect '^2 profiles, not merged'
+expect '^2 profiles merged: '
 
 touch "$work/again"
 sed -i '/nobody/d' "$work/nodes"
@@ -46,9 +47,16 @@ sed -i '/nobody/d' "$work/nodes"
 fleet --all-nodes --repeats 2 >"$work/out" 2>&1 || { cat "$work/out" && exit 1; }
 expect ' b +1 +done'
 expect ' b +2 +done'
-expect '^4 profiles, not merged'
+expect '^4 profiles merged: '
 ! grep 'root@a: .*sh -s' "$work/commands" || { echo "what was done was done again" && exit 1; }
+# A fleet that cannot be merged is none, and that is told.
+for profile in "$work/fleet/"*/1.json; do echo broken >"$profile"; done
+status=0
+fleet --all-nodes --repeats 2 >"$work/out" 2>&1 || status=$?
+[ $status = 2 ] || { echo "the exit status is $status though nothing was merged" && cat "$work/out" && exit 1; }
+expect '/1.json$'
+expect '^NOT MERGED'
 # Both are this machine: of one kind.
 rm -r "$work/fleet"
 fleet >"$work/out" 2>&1
-expect '^1 profiles, not merged'
+expect '^1 profiles merged: '

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What a fleet has come to: what failed and where, what was disturbed, and the profiles merged. The last job of slurm.sh and ssh.sh.
-# usage: summary.sh ASSAY FLEET     exit status 1: something is left to do
+# usage: summary.sh ASSAY FLEET     exit status 1: something is left to do; 2: the profiles could not be merged
 set -u
 assay=$1 fleet=$2
 left=0
@@ -44,12 +44,14 @@ for folder in "$fleet"/*/; do
 done
 [ $left = 0 ] || echo "NOTHING, LOST, FAILED and NOT DONE are left to do: start the same again."
 [ -z "$noisy" ] || echo "To measure what was disturbed again, when those nodes are quiet: cd $fleet && rm$noisy"
+# Never that of another time.
+rm -f "$fleet/fleet.json"
 if [ $# = 0 ]; then
   echo "No profile to merge."
-elif "$assay" merge --help >/dev/null 2>&1; then
-  "$assay" merge "$@" --out "$fleet/fleet.json" || exit
+elif "$assay" merge "$@" --out "$fleet/fleet.json" 2>&1; then
   echo "$# profiles merged: $fleet/fleet.json"
 else
-  echo "$# profiles, not merged: this assay has no command merge"
+  echo "NOT MERGED: the line above says why, and in which file"
+  left=2
 fi
 exit $left

@@ -30,7 +30,7 @@ std::string shipped_model() {
 }
 
 std::string include_folder() {
-  const auto installed = prefix() / "include";
+  const auto installed = prefix() / "include/assay-1";
   if (is_there(installed / "assay/plugin.h")) {
     return installed;
   }

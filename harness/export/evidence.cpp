@@ -45,13 +45,17 @@ nlohmann::json kernel_json(const Recipe& recipe, const Package& package, const K
   auto variants = nlohmann::json::array();
   for (const Variant* v : Contents::variants_of(set)) {
     auto verdicts = nlohmann::json::array();
+    nlohmann::json code;  // what was measured; null: nothing was
     for (const Member& m : package.fleet.members) {
       const auto it = m.profile.evidence.find(v->name());
       verdicts.push_back(it != m.profile.evidence.end() ? it->second.verdict : nlohmann::json());
+      if (it != m.profile.evidence.end()) {
+        code = it->second.code;
+      }
     }
     variants.push_back({{"label", v->label()},
                         {"chosen", std::ranges::find(set.labels, v->label()) != set.labels.end()},
-                        {"code", v->code},
+                        {"code", code},
                         {"file", v->file},
                         {"flags", recipe.flags_of(v->isa)},
                         {"verdicts", verdicts}});

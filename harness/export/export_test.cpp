@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,8 +9,10 @@
 #include "harness/export/fragments.h"
 #include "harness/export/limits.h"
 #include "harness/export/package.h"
+#include "harness/export/repeat.h"
 #include "harness/runtime/isa.h"
 #include "harness/runtime/testing.h"
+#include "harness/runtime/text.h"
 
 namespace assay {
 namespace {
@@ -237,6 +240,52 @@ TEST_F(MergeTest, RepeatsArePooledAndTheOrderDoesNotMatter) {
   EXPECT_EQ(fleet_text(read_fleet(folder_.path("fleet"))), fleet_text(fleet));
 }
 
+TEST_F(MergeTest, RepeatsAreReadInShortAsTheyAreInWhole) {
+  std::vector<std::string> in_short, in_whole;
+  std::mt19937 random(1);
+  std::uniform_real_distribution<double> time(1, 1.1);
+  for (int i = 0; i < 12; ++i) {
+    MadeUp made_up(i % 3 == 0 ? "x" : "y");
+    for (const size_t n : {64, 1000, 65536}) {
+      Times times = {{"scalar", 2 * time(random)}, {"sse", time(random)}, {"avx2", time(random)}};
+      if (i % 4 == 1) {
+        times["jit_avx2"] = time(random);
+      }
+      if (i % 4 == 3) {
+        times.erase("sse");  // too slow to be timed to the end
+      }
+      made_up.add("dot_f32", {n}, times, n == 65536);
+    }
+    made_up.profile().date = fmt::format("2026-01-{:02d}T00:00:00Z", 1 + i * 5 % 12);
+    made_up.profile().choices.front().why = "with \"quotes\" and \\";
+    in_short.push_back(write(fmt::format("short{}", i), made_up));
+    // With an escape where none is written: the same to who reads it whole.
+    in_whole.push_back(folder_.path(fmt::format("whole{}", i)));
+    std::string text = read_all(in_short.back());
+    Repeat repeat;
+    ASSERT_TRUE(read_repeat(text, repeat)) << text;
+    const std::string kernel = "\"kernel\"";
+    text.replace(text.find(kernel), kernel.size(), "\"\\u006bernel\"");
+    ASSERT_FALSE(read_repeat(text, repeat));
+    write_all(in_whole.back(), text);
+  }
+  EXPECT_EQ(replaced(fleet_text(merge_profiles(in_short)), "/short", "/whole"), fleet_text(merge_profiles(in_whole)));
+}
+
+TEST_F(MergeTest, BrokenRepeats) {
+  const auto a = write("a", MadeUp("x").add("dot_f32", {100}, {{"scalar", 2}, {"sse", 1}}));
+  const std::string whole = read_all(a), path = folder_.path("b");
+  for (size_t n = 0; n < whole.size() - 2; n += 3) {
+    write_all(path, whole.substr(0, n));
+    expect_clear(input_error([&] { merge_profiles({a, path}); }), path);
+    std::string other = whole;
+    other[n] = "}]\",:0\0\\"[n / 3 % 8];
+    write_all(path, other);
+    Repeat repeat;  // whatever it is, it ends
+    EXPECT_TRUE(!read_repeat(other, repeat) || repeat.rows.size() == 1);
+  }
+}
+
 TEST_F(MergeTest, OtherCodeIsRefused) {
   const auto a = write("a", MadeUp("x").add("dot_f32", {100}, {{"scalar", 2}, {"sse", 1}}));
   for (const char* brand : {"x", "y"}) {
@@ -307,6 +356,39 @@ TEST(Package, SameInputSameBytesAndNothingOfTheHost) {
   EXPECT_FALSE(make_package(recipe, fleet_of_two(), without).files.contains("src/generate.c"));
   EXPECT_NE(choices_cmake(one).find("set(ASSAY_exp_f32 \"scalar\")"), std::string::npos);
   EXPECT_EQ(nlohmann::json::parse(choices_json(one)).at("kernels").at("exp_f32").at("choices").size(), 1u);
+}
+
+TEST(Package, CheckJudgesAsTheExportDid) {
+  const Recipe recipe = Recipe::load();
+  // Noise at kernels that are not exported says nothing of those that are, neither then nor later.
+  Fleet fleet;
+  fleet.members.push_back(MadeUp("a")
+                              .add("dot_f32", {1000}, {{"scalar", 5}, {"sse", 1}})
+                              .add("exp_f32", {64}, {{"scalar", 1}}, false, 1.5)
+                              .add("exp_f32", {640}, {{"scalar", 1}}, false, 1.5)
+                              .member());
+  ExportOptions options;
+  expect_clear(input_error([&] { make_package(recipe, fleet, options); }), "tune again while nothing else runs there");
+  options.kernels = "dot_f32";
+  const TemporaryFolder folder;
+  write_package(folder.path("quiet"), make_package(recipe, fleet, options));
+  EXPECT_TRUE(drift_of(recipe, folder.path("quiet")).empty());
+  // Another compiler made other code of the same sources, which alone are compared.
+  fleet.members[0].profile.evidence.at("dot_f32/sse").code = "0123456789abcdef";
+  expect_clear(input_error([&] { make_package(recipe, fleet, options); }), "are of other code of dot_f32/sse");
+  options.set.any_code = true;
+  write_package(folder.path("other"), make_package(recipe, fleet, options));
+  EXPECT_NE(read_all(folder.path("other/evidence.json")).find("0123456789abcdef"), std::string::npos);
+  EXPECT_TRUE(drift_of(recipe, folder.path("other")).empty());
+}
+
+TEST(Package, GeneratorsAreCalledOnlyWhereTheyAre) {
+  const Recipe recipe = Recipe::load();
+  ExportOptions options;
+  const auto source = [&] { return make_package(recipe, fleet_of_two(), options).files.at("src/kernels.c"); };
+  EXPECT_NE(source().find("assay_code_maker = assay_generated;"), std::string::npos);
+  options.set.generators = false;
+  EXPECT_NE(source().find("assay_code_maker = NULL;"), std::string::npos);
 }
 
 TEST(Package, WritesOverNothingOfTheUsers) {

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
-#include <optional>
+#include <span>
 #include <thread>
 
+#include "harness/export/repeat.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/text.h"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr size_t kLargestFleet = size_t{256} << 20;
 constexpr int kDeepestFleet = 20;
+constexpr size_t kLargestRepeat = size_t{4} << 20;
 
 /// What a choice is for.
 struct RowKey {
@@ -35,9 +38,9 @@ struct ShortRatio {
 /// What the profiles of one CPU say of a choice.
 struct Row {
   Choice first;
-  std::map<std::string, size_t> chosen;  ///< how often
+  std::map<std::string, size_t, std::less<>> chosen;  ///< how often
   std::vector<float> controls, shares;
-  std::map<std::string, std::vector<ShortRatio>> ratios;
+  std::map<std::string, std::vector<ShortRatio>, std::less<>> ratios;
 };
 
 /// Pools the profiles of one CPU.
@@ -52,7 +55,11 @@ class Pool {
     pooled_.date = std::max(pooled_.date, profile.date);
     pooled_.evidence.insert(profile.evidence.begin(), profile.evidence.end());
     for (Choice& choice : profile.choices) {
-      Row& row = rows_[{choice.kernel, choice.shape, choice.cold}];
+      const auto [entry, is_new] = rows_.try_emplace({choice.kernel, choice.shape, choice.cold});
+      if (is_new) {
+        in_order_.push_back(&*entry);
+      }
+      Row& row = entry->second;
       ++row.chosen[choice.variant];
       row.controls.push_back(static_cast<float>(timing_of(choice, "control_ratio", 1)));
       row.shares.push_back(static_cast<float>(timing_of(choice, "share_of_limit", 0)));
@@ -67,6 +74,34 @@ class Pool {
     }
   }
 
+  /// The same of a profile that has nothing new but its times, in the twentieth part of the time; false, and nothing is done, if it has.
+  bool add(uint32_t file, const Repeat& repeat) {
+    found_.clear();
+    for (const Repeat::Row& r : repeat.rows) {
+      Row* row = find_row(r, found_.size());
+      if (row == nullptr || !is_known(*row, repeat, r)) {
+        return false;
+      }
+      found_.push_back(row);
+    }
+    if (!is_of_this_code(repeat)) {
+      return false;
+    }
+    ++count_;
+    pooled_.date = std::max(pooled_.date, std::string(repeat.date));
+    for (size_t i = 0; i < found_.size(); ++i) {
+      const Repeat::Row& r = repeat.rows[i];
+      ++at(found_[i]->chosen, r.variant);
+      found_[i]->controls.push_back(r.control);
+      found_[i]->shares.push_back(r.share);
+      for (size_t k = r.ratios_begin; k < r.ratios_end; ++k) {
+        const Repeat::Timed& t = repeat.ratios[k];
+        at(found_[i]->ratios, t.label).push_back({t.median, t.low, t.high, file});
+      }
+    }
+    return true;
+  }
+
   Member member(const std::vector<std::string>& paths) {
     Member member;
     member.profiles = count_;
@@ -78,6 +113,53 @@ class Pool {
   }
 
  private:
+  template <class Map>
+  static typename Map::mapped_type& at(Map& map, std::string_view name) {
+    const auto it = map.find(name);
+    return it != map.end() ? it->second : map[std::string(name)];
+  }
+
+  /// Profiles of one CPU have their rows in one order, mostly.
+  Row* find_row(const Repeat::Row& r, size_t expected) {
+    const std::span shape(r.shape.data(), r.n_dims);
+    const auto is_it = [&](const RowKey& key) {
+      return key.kernel == r.kernel && key.cold == r.cold && std::ranges::equal(key.shape, shape);
+    };
+    if (expected < in_order_.size() && is_it(in_order_[expected]->first)) {
+      return &in_order_[expected]->second;
+    }
+    const auto it = rows_.find({std::string(r.kernel), Shape(shape.begin(), shape.end()), r.cold});
+    return it != rows_.end() ? &it->second : nullptr;
+  }
+
+  /// Whether each variant that a row names is one of those of the profiles before; one with parameters in that row itself.
+  bool is_known(const Row& row, const Repeat& repeat, const Repeat::Row& r) const {
+    const auto has_evidence = [&](std::string_view label) {
+      return pooled_.evidence.contains(fmt::format("{}/{}", r.kernel, label));
+    };
+    for (size_t k = r.ratios_begin; k < r.ratios_end; ++k) {
+      if (!row.ratios.contains(repeat.ratios[k].label) && !has_evidence(repeat.ratios[k].label)) {
+        return false;
+      }
+    }
+    return row.chosen.contains(r.variant) || has_evidence(r.variant);
+  }
+
+  bool is_of_this_code(const Repeat& repeat) const {
+    auto expected = pooled_.evidence.begin();
+    for (const Repeat::Code& c : repeat.evidence) {
+      if (expected == pooled_.evidence.end() || expected->first != c.name) {
+        expected = pooled_.evidence.find(std::string(c.name));
+      }
+      if (expected == pooled_.evidence.end() || expected->second.code != c.code ||
+          expected->second.contract != c.contract) {
+        return false;
+      }
+      ++expected;
+    }
+    return true;
+  }
+
   static Choice pooled_choice(Row& row, const std::vector<std::string>& paths,
                               std::vector<std::string>& disagreements) {
     Choice choice = std::move(row.first);
@@ -113,6 +195,8 @@ class Pool {
 
   Profile pooled_;
   std::map<RowKey, Row> rows_;
+  std::vector<std::pair<const RowKey, Row>*> in_order_;  ///< as they came
+  std::vector<Row*> found_;                              ///< those of one profile
   size_t count_ = 0;
 };
 
@@ -121,8 +205,8 @@ class Reader {
  public:
   explicit Reader(const std::vector<std::string>& paths) : paths_(paths), slots_(std::max(1u, usable_cpus())) {}
 
-  /// Calls `use` for each, in order; an error of a file comes when its turn comes.
-  void each(const std::function<void(uint32_t, Profile&&)>& use) {
+  /// Calls `use` for each, in order, with nothing for what read_profile must read.
+  void each(const std::function<void(uint32_t, const Repeat*)>& use) {
     for (size_t begin = 0; begin < paths_.size(); begin += slots_.size()) {
       const size_t count = std::min(slots_.size(), paths_.size() - begin);
       std::vector<std::thread> threads;
@@ -134,25 +218,25 @@ class Reader {
         thread.join();
       }
       for (size_t i = 0; i < count; ++i) {
-        if (slots_[i].error) {
-          std::rethrow_exception(slots_[i].error);
-        }
-        use(static_cast<uint32_t>(begin + i), std::move(*slots_[i].profile));
+        use(static_cast<uint32_t>(begin + i), slots_[i].good ? &slots_[i].repeat : nullptr);
       }
     }
   }
 
  private:
   struct Slot {
-    std::optional<Profile> profile;
-    std::exception_ptr error;
+    std::string text;
+    Repeat repeat;
+    bool good = false;
   };
 
-  void read(size_t begin, size_t i) {
+  void read(size_t begin, size_t i) noexcept {
+    Slot& slot = slots_[i];
     try {
-      slots_[i].profile = read_profile(paths_[begin + i]);
+      slot.text = read_small_file(paths_[begin + i], kLargestRepeat);
+      slot.good = read_repeat(slot.text, slot.repeat);
     } catch (...) {
-      slots_[i].error = std::current_exception();
+      slot.good = false;  // read_profile says what is wrong
     }
   }
 
@@ -182,16 +266,30 @@ class SameCode {
 }  // namespace
 
 Fleet merge_profiles(const std::vector<std::string>& paths) {
-  std::map<std::string, Pool> pools;
+  std::map<std::string, Pool> pools;                  // by the CPU's identity
+  std::map<std::string, Pool*, std::less<>> by_text;  // by the JSON that a file has of it
   SameCode code;
-  Reader(paths).each([&](uint32_t file, Profile&& profile) {
+  const auto add_whole = [&](uint32_t file) -> Pool& {
+    Profile profile = read_profile(paths[file]);
     if (!profile.missing.empty()) {
       throw InputError(
           fmt::format("{}: it chose {}, of a plug-in: a fleet is of assay's own kernels; tune without --plugin",
                       paths[file], *profile.missing.begin()));
     }
     code.expect(paths[file], profile);
-    pools[profile.cpu.dump()].add(file, std::move(profile));
+    Pool& pool = pools[profile.cpu.dump()];
+    pool.add(file, std::move(profile));
+    return pool;
+  };
+  Reader(paths).each([&](uint32_t file, const Repeat* repeat) {
+    const auto known = repeat != nullptr ? by_text.find(repeat->cpu) : by_text.end();
+    if (known != by_text.end() && known->second->add(file, *repeat)) {
+      return;
+    }
+    Pool& pool = add_whole(file);
+    if (repeat != nullptr) {
+      by_text[std::string(repeat->cpu)] = &pool;
+    }
   });
   Fleet fleet;
   for (auto& [identity, pool] : pools) {

@@ -21,7 +21,7 @@ struct Fleet {
 };
 
 /// Pools the profiles by CPU. Throws InputError for one that cannot be read, and for profiles whose code of a variant or version of a
-/// contract differ, naming both files. A file is read twice only if it is named twice.
+/// contract differ, naming both files.
 Fleet merge_profiles(const std::vector<std::string>& paths);
 
 /// A fleet that merge wrote, or a profile: a fleet of one. Throws InputError.

@@ -4,9 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 
+#include "harness/export/cpu_tables.h"
 #include "harness/export/limits.h"
 #include "harness/runtime/isa.h"
 #include "harness/runtime/text.h"
@@ -15,51 +15,6 @@ namespace assay {
 namespace {
 
 bool packs(const Kernel& kernel) { return kernel.contract->weights != nullptr; }
-
-/// The features that ISAs of the table need, in order: a set of them is a number.
-const std::vector<std::string>& all_features() {
-  static const std::vector<std::string> all = [] {
-    std::vector<std::string> names;
-    for (const Isa& isa : isas()) {
-      for (const std::string& name : isa.kind == IsaKind::foreign ? std::vector<std::string>() : isa.features) {
-        if (std::ranges::find(names, name) == names.end()) {
-          names.push_back(name);
-        }
-      }
-    }
-    return names;
-  }();
-  return all;
-}
-
-uint64_t bit_of(const std::string& feature) {
-  const auto it = std::ranges::find(all_features(), feature);
-  return it == all_features().end() ? 0 : uint64_t{1} << (it - all_features().begin());
-}
-
-uint64_t bits_of(const Isa& isa) {
-  uint64_t bits = 0;
-  for (const std::string& name : isa.features) {
-    bits |= bit_of(name);
-  }
-  return bits;
-}
-
-/// Those of a CPU as a profile has it, that its operating system has enabled.
-uint64_t bits_of(const nlohmann::json& cpu) {
-  uint64_t xcr0 = ~uint64_t{0};
-  if (const auto it = cpu.find("xcr0"); it != cpu.end() && it->is_string()) {
-    xcr0 = std::strtoull(it->get_ref<const std::string&>().c_str(), nullptr, 0);
-  }
-  uint64_t bits = 0;
-  for (const auto& name : cpu.value("features", nlohmann::json::array())) {
-    const uint64_t bit = name.is_string() ? bit_of(name.get<std::string>()) : 0;
-    if (bit != 0 && (xcr0 & xcr0_of(name.get<std::string>())) == xcr0_of(name.get<std::string>())) {
-      bits |= bit;
-    }
-  }
-  return bits;
-}
 
 /// "v3,avx_vnni": of assay_variant.
 std::string features_of(const Isa& isa) {
@@ -109,13 +64,20 @@ class KernelWriter {
           "/** Packs rows of weights as the file has them, once; packed is aligned to 64 bytes, and stays the "
           "caller's. */\n"
           "ASSAY_API struct assay_matrix assay_{0}_pack(void* packed, const void* w, size_t rows, size_t cols);\n"
+          "/** The same for a part, so that several threads can share it: rows [row_begin, row_end) of the matrix, "
+          "which begin at w. "
+          "row_begin is a\n"
+          " * multiple of {3}, and so is row_end, or it is rows. Each part gives the same handle, for use when all are "
+          "packed. */\n"
+          "ASSAY_API struct assay_matrix assay_{0}_pack_rows(void* packed, const void* w, size_t rows, size_t cols,\n"
+          "    size_t row_begin, size_t row_end);\n"
           "/** As {1} says; packed, rows and cols of args are those of w, whatever args has there. */\n"
           "ASSAY_API void assay_{0}(const struct assay_matrix* w, {2});\n"
           "/** The function to use for so many tokens: generated code where that is the fastest. It may be kept. Its "
           "args are those of the\n"
           " * kernel: packed, rows and cols of w. */\n"
           "ASSAY_API {1}* assay_{0}_for(const struct assay_matrix* w, size_t tokens);\n",
-          name, signature_.type, signature_.declared());
+          name, signature_.type, signature_.declared(), kernel_.contract->row_step);
     } else {
       text += fmt::format(
           "ASSAY_API {2} assay_{0}({3});\n"
@@ -151,9 +113,14 @@ class KernelWriter {
       text = fmt::format(
           "size_t assay_{0}_packed_bytes(size_t rows, size_t cols) {{\n"
           "  return assay_pack_of(&kernel_{0}, assay_state_of(&kernel_{0}))(NULL, NULL, rows, cols);\n}}\n\n"
-          "struct assay_matrix assay_{0}_pack(void* packed, const void* w, size_t rows, size_t cols) {{\n"
+          "struct assay_matrix assay_{0}_pack_rows(void* packed, const void* w, size_t rows, size_t cols, size_t "
+          "row_begin,\n    size_t row_end) {{\n"
           "  const struct assay_matrix matrix = {{packed, rows, cols, assay_state_of(&kernel_{0})}};\n"
-          "  assay_pack_of(&kernel_{0}, matrix.state)(packed, w, rows, cols);\n  return matrix;\n}}\n\n"
+          "  assay_pack_fn* const pack = assay_pack_of(&kernel_{0}, matrix.state);\n"
+          "  pack((char*)packed + pack(NULL, NULL, row_begin, cols), w, row_end - row_begin, cols);\n"
+          "  return matrix;\n}}\n\n"
+          "struct assay_matrix assay_{0}_pack(void* packed, const void* w, size_t rows, size_t cols) {{\n"
+          "  return assay_{0}_pack_rows(packed, w, rows, cols, 0, rows);\n}}\n\n"
           "void assay_{0}(const struct assay_matrix* w, {1}) {{\n"
           "  {2} a = *{3};\n  a.packed = w->packed;\n  a.rows = w->rows;\n  a.cols = w->cols;\n"
           "  const size_t shape[] = {{w->rows, w->cols, a.tokens}};\n"
@@ -292,36 +259,6 @@ class KernelWriter {
   std::vector<std::string> size_parameters_, sizes_;
 };
 
-std::string feature_table() {
-  std::string rows;
-  for (const std::string& name : all_features()) {
-    const CpuidBit cpuid = cpuid_bit(name);
-    rows += fmt::format("    {{\"{}\", {:#x}, {}, {}, {}, {:#x}}},\n", name, cpuid.leaf, cpuid.subleaf, cpuid.reg,
-                        cpuid.bit, xcr0_of(name));
-  }
-  return fmt::format(
-      "const struct assay_feature assay_feature_table[] = {{\n{}}};\nconst size_t assay_n_features = {};\n", rows,
-      all_features().size());
-}
-
-std::string cpu_table(const Fleet* fleet) {
-  std::string rows;
-  for (const Member& m : fleet != nullptr ? fleet->members : std::vector<Member>()) {
-    const auto number = [&](const char* field) {
-      const auto value = m.profile.cpu.value(field, nlohmann::json());
-      return value.is_number_integer() ? value.get<uint32_t>() : 0;
-    };
-    const auto vendor = m.profile.cpu.value("vendor", nlohmann::json());
-    rows +=
-        fmt::format("    {{{}, {}, {}, {:#x}, {}}},\n",
-                    c_string(one_line(vendor.is_string() ? vendor.get<std::string>() : "", 12).substr(0, 12)),
-                    number("family"), number("model"), bits_of(m.profile.cpu), c_string(name_of_cpu(m.profile.cpu)));
-  }
-  const size_t count = fleet != nullptr ? fleet->members.size() : 0;
-  return fmt::format("const struct assay_cpu assay_cpus[] = {{\n{}}};\nconst size_t assay_n_cpus = {};\n",
-                     rows.empty() ? "    {\"\", 0, 0, 0, \"\"},\n" : rows, count);
-}
-
 }  // namespace
 
 std::string generators_source(const Recipe& recipe) {
@@ -433,7 +370,9 @@ std::string interface_source(const Recipe& recipe, const Contents& contents, con
       "/* The kernels, their variants, and which CPU takes which: written by `assay export`. */\n#include "
       "\"assay/kernels.h\"\n\n"
       "#include \"dispatch.h\"\n\n" +
-      feature_table() + "\n" + cpu_table(fleet);
+      feature_table() + "\n" + cpu_table(fleet) +
+      fmt::format("assay_generated_fn* const assay_code_maker = {};\n",
+                  contents.has_generators() ? "assay_generated" : "NULL");
   std::string names;
   for (const KernelSet& set : contents.sets) {
     const KernelWriter writer(recipe, set);

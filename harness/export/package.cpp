@@ -121,7 +121,6 @@ std::optional<std::string> text_of(const std::string& path) {
 }  // namespace
 
 Package make_package(const Recipe& recipe, const Fleet& fleet, const ExportOptions& options) {
-  expect_quiet(fleet, options.set.within);
   Package package;
   std::set<std::string> measured;
   for (const Kernel& kernel : kernels()) {
@@ -140,6 +139,8 @@ Package make_package(const Recipe& recipe, const Fleet& fleet, const ExportOptio
   }
   // The sets point into it.
   package.fleet = fleet_of(fleet, measured);
+  // Of what is exported: drift_of, which has that alone, must judge alike.
+  expect_quiet(package.fleet, options.set.within);
   for (const std::string& kernel : measured) {
     package.contents.sets.push_back(smallest_set(find_kernel(kernel), package.fleet, options.set));
   }
@@ -231,6 +232,7 @@ std::vector<std::string> drift_of(const Recipe& recipe, const std::string& folde
     options.set.within = json.at("options").at("within").get<double>();
     options.set.generators = json.at("options").at("generators").get<bool>();
     options.single_file = json.at("options").at("single_file").get<bool>();
+    options.set.any_code = true;
   } catch (const nlohmann::json::exception& e) {
     throw InputError(fmt::format("{}: {}; export again", path, one_line(e.what(), 300)));
   }

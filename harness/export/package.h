@@ -36,7 +36,7 @@ void write_files(const std::string& folder, const std::map<std::string, std::str
 void write_package(const std::string& folder, const Package& package);
 
 /// The names of files that are not as the program would write them now, from the folder's own fleet.json: changed, missing or new in the program.
-/// Throws InputError if the folder holds no export.
+/// Another compiler's build of the same sources judges alike, though it would refuse to export what was measured of other code. Throws InputError if the folder holds no export.
 std::vector<std::string> drift_of(const Recipe& recipe, const std::string& folder);
 
 }  // namespace assay

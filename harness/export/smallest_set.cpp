@@ -61,7 +61,7 @@ class Search {
     result.kernel = kernel_.name;
     const Mask all = (Mask{1} << candidates_.size()) - 1;
     for (MemberRows& member : members_) {
-      member.allowed = std::max(options_.within, loss_on_any_layout(member, all));
+      member.allowed = std::max(options_.within, loss_on_any_layout(member, all, kNever));
       if (member.allowed > options_.within) {
         result.unavoidable = std::max(result.unavoidable, member.allowed);
       }
@@ -71,7 +71,7 @@ class Search {
     for (size_t n = 1; n <= candidates_.size() && (best == 0 || n <= kShown); ++n) {
       double least = kNever;
       each_of_size(n, [&](Mask mask) {
-        const Loss loss = loss_of(mask);
+        const Loss loss = loss_of(mask, least);
         least = std::min(least, loss.most);
         if (loss.is_allowed && (best == 0 || (std::popcount(best) == static_cast<int>(n) && is_simpler(mask, best)))) {
           best = mask;
@@ -99,7 +99,8 @@ class Search {
   struct MemberRows {
     size_t number;
     std::vector<RowLosses> rows;
-    double allowed = 0;  ///< to lose
+    double allowed = 0;            ///< to lose
+    mutable size_t first_row = 0;  ///< that which refuted a set last: it refutes most others as well
   };
   struct Loss {
     double most;  ///< on any CPU
@@ -110,7 +111,7 @@ class Search {
     const Profile& profile = member.profile;
     for (const Candidate& c : candidates_) {
       const auto it = profile.evidence.find(c.variant->name());
-      if (it != profile.evidence.end() &&
+      if (!options_.any_code && it != profile.evidence.end() &&
           (it->second.code != c.variant->code || it->second.contract != kernel_.contract->version)) {
         throw InputError(fmt::format(
             "the profiles of {} are of other code of {} than this program has: tune again with this build, or export "
@@ -205,16 +206,22 @@ class Search {
     return best;
   }
 
-  /// The most that a CPU loses with the variants of `mask`.
-  static double loss_on(const MemberRows& member, Mask mask) {
+  /// The most that a CPU loses with the variants of `mask`; of a loss over `bound` no more than that it is one.
+  static double loss_on(const MemberRows& member, Mask mask, double bound) {
     double most = mask == 0 ? kNever : 0;
-    for (const RowLosses& row : member.rows) {
+    for (size_t i = 0; i < member.rows.size(); ++i) {
+      const size_t number = (member.first_row + i) % member.rows.size();
+      const RowLosses& row = member.rows[number];
       for (const Losses* losses : {&row.called, &row.made}) {
         double least = kNever;
         for (Mask rest = mask; rest != 0; rest &= rest - 1) {
           least = std::min(least, losses->high[static_cast<size_t>(std::countr_zero(rest))]);
         }
         most = std::max(most, least);
+      }
+      if (most > bound) {
+        member.first_row = number;
+        break;
       }
     }
     return most;
@@ -225,7 +232,7 @@ class Search {
     size_t best = 0;
     double least = kNever;
     for (size_t layout = 0; layout < n_layouts_; ++layout) {
-      const double loss = loss_on(member, of_layout(mask, layout));
+      const double loss = loss_on(member, of_layout(mask, layout), kNever);
       if (loss < least) {
         least = loss;
         best = layout;
@@ -234,20 +241,27 @@ class Search {
     return best;
   }
 
-  double loss_on_any_layout(const MemberRows& member, Mask mask) const {
+  double loss_on_any_layout(const MemberRows& member, Mask mask, double bound) const {
     double least = kNever;
     for (size_t layout = 0; layout < n_layouts_; ++layout) {
-      least = std::min(least, loss_on(member, n_layouts_ == 1 ? mask : of_layout(mask, layout)));
+      least = std::min(least, loss_on(member, n_layouts_ == 1 ? mask : of_layout(mask, layout), bound));
     }
     return least;
   }
 
-  Loss loss_of(Mask mask) const {
+  /// `least`: what the best set of as many loses. One that loses more and is not allowed is left at the first CPU that says so: nearly all are.
+  Loss loss_of(Mask mask, double least) {
     Loss loss{0, true};
-    for (const MemberRows& member : members_) {
-      const double least = loss_on_any_layout(member, mask);
-      loss.most = std::max(loss.most, least);
-      loss.is_allowed = loss.is_allowed && least <= member.allowed && least < kNever;
+    for (size_t i = 0; i < members_.size(); ++i) {
+      const size_t number = (first_member_ + i) % members_.size();
+      const MemberRows& member = members_[number];
+      const double bound = std::max(least, member.allowed), lost = loss_on_any_layout(member, mask, bound);
+      if (lost > bound || lost == kNever) {
+        first_member_ = number;
+        return {kNever, false};
+      }
+      loss.most = std::max(loss.most, lost);
+      loss.is_allowed = loss.is_allowed && lost <= member.allowed;
     }
     return loss;
   }
@@ -281,6 +295,7 @@ class Search {
   std::vector<Candidate> candidates_;
   size_t n_layouts_ = 1;
   std::vector<MemberRows> members_;
+  size_t first_member_ = 0;  ///< that which refuted a set last
 };
 
 }  // namespace

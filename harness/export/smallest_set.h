@@ -11,6 +11,9 @@ namespace assay {
 struct SetOptions {
   double within = 0.05;    ///< the most that any CPU of the fleet may lose at any class, by the interval's upper end
   bool generators = true;  ///< generated code may be chosen
+  /// Profiles of other code count too. For `export --check`, which holds the sources themselves against those of the folder: another
+  /// compiler's build of the same sources is no drift.
+  bool any_code = false;
 };
 
 /// One class of a kernel on one CPU: what was measured, and what a set uses there.
@@ -39,7 +42,7 @@ struct KernelSet {
 /// where that alone loses more, no more than that. Cold classes count
 /// only where a CPU has no others: who calls does not say where the data lies. A variant counts for a CPU only with a verdict that passed on it.
 ///
-/// Throws InputError if the profiles are of other code than this program has, if a CPU has classes of the kernel at which nothing passed, or if
+/// Throws InputError if the profiles are of other code than this program has (but for SetOptions::any_code), if a CPU has classes of the kernel at which nothing passed, or if
 /// no CPU has any.
 KernelSet smallest_set(const Kernel& kernel, const Fleet& fleet, const SetOptions& options);
 

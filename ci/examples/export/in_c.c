@@ -1,6 +1,7 @@
-/* A layer of a model, in C: weights of a file are packed once, tokens are quantized and multiplied with them. Prints which variants did it; exit
- * status 1 if a result is wrong. */
+/* A layer of a model, in C: weights of a file are packed once, by two threads, tokens are quantized and multiplied with them. Prints which variants
+ * did it; exit status 1 if a result is wrong. */
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,32 @@ static void* must(void* memory) {
   return memory;
 }
 
+/* What one thread packs. */
+struct part {
+  void* packed;
+  const uint8_t* weights;
+  int begin, end;
+  struct assay_matrix matrix;
+};
+
+static void* pack_part(void* argument) {
+  struct part* p = argument;
+  const uint8_t* from = p->weights + p->begin * (cols / block) * block_bytes;
+  p->matrix = assay_matmul_q4_0_pack_rows(p->packed, from, rows, cols, p->begin, p->end);
+  return NULL;
+}
+
+static struct assay_matrix pack(void* packed, const uint8_t* weights) {
+  struct part parts[] = {{packed, weights, 0, rows / 2, {0}}, {packed, weights, rows / 2, rows, {0}}};
+  pthread_t other;
+  if (pthread_create(&other, NULL, pack_part, &parts[1]) != 0) {
+    return assay_matmul_q4_0_pack(packed, weights, rows, cols); /* all at once */
+  }
+  pack_part(&parts[0]);
+  pthread_join(other, NULL);
+  return parts[0].matrix;
+}
+
 int main(void) {
   uint8_t* weights = must(calloc(rows * cols / block, block_bytes));
   for (int r = 0; r < rows; ++r) {
@@ -37,11 +64,12 @@ int main(void) {
     x[i] = (float)(i % 255 - 127); /* codes of 8 bits hold these whole */
   }
   void* packed = must(aligned_alloc(64, (assay_matmul_q4_0_packed_bytes(rows, cols) + 63) / 64 * 64));
-  const struct assay_matrix w = assay_matmul_q4_0_pack(packed, weights, rows, cols);
+  const struct assay_matrix w = pack(packed, weights);
   uint8_t* quantized = must(calloc(tokens * cols / block, activation_bytes));
   assay_quantize_q8_0(quantized, x, tokens * cols);
   void* scratch = must(aligned_alloc(64, (assay_matmul_q4_0_scratch_bytes(rows, cols, tokens) + 127) / 64 * 64));
-  const struct matmul_args args = {.y = y, .x = quantized, .scratch = scratch, .ldy = rows, .tokens = tokens, .row_end = rows};
+  const struct matmul_args args = {
+      .y = y, .x = quantized, .scratch = scratch, .ldy = rows, .tokens = tokens, .row_end = rows};
   assay_matmul_q4_0(&w, &args);
 
   int wrong = 0;

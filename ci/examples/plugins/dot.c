@@ -1,6 +1,6 @@
 /* The dot product with 32 partial sums, as a compiler vectorises it:
  *   cc -O3 -march=x86-64-v3 -shared -fPIC -I INCLUDE dot.c -o dot.so
- * INCLUDE is the folder with assay/ and kernels/. */
+ * INCLUDE is the folder with assay/ and kernels/: of an installed assay $(pkg-config --variable=includedir assay). */
 #include "assay/plugin.h"
 #include "kernels/dot_f32/kernel.h"
 

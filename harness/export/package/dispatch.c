@@ -263,7 +263,7 @@ assay_any_fn assay_run_for(struct assay_kernel* kernel, unsigned state, const si
   const size_t* parameters = NULL;
   const struct assay_candidate* candidate = assay_candidate_at(kernel, state, shape, true, &parameters);
   if (candidate->is_generator) {
-    const assay_any_fn generated = assay_generated(kernel, candidate, shape, parameters);
+    const assay_any_fn generated = assay_code_maker(kernel, candidate, shape, parameters);
     if (generated != NULL) {
       return generated;
     }

@@ -90,5 +90,8 @@ assay_any_fn assay_run_for(struct assay_kernel* kernel, unsigned state, const si
 /** What packs the weights in a state. */
 assay_pack_fn* assay_pack_of(const struct assay_kernel* kernel, unsigned state);
 /** generate.c: the code that a generator makes, kept while the process lives; NULL where no memory may be executable. */
-assay_any_fn assay_generated(const struct assay_kernel* kernel, const struct assay_candidate* candidate,
-                             const size_t* shape, const size_t* parameters);
+typedef assay_any_fn assay_generated_fn(const struct assay_kernel* kernel, const struct assay_candidate* candidate,
+                                        const size_t* shape, const size_t* parameters);
+assay_generated_fn assay_generated;
+/** Of src/kernels.c: that function, or NULL where no candidate is a generator, for then generate.c is not built in. */
+extern assay_generated_fn* const assay_code_maker;
