@@ -3,7 +3,7 @@
 # are the bits of a code, and LAYOUT_<layout> is defined), its C files, the pack and the contract, once for each format; macros rename what
 # they define. A family that says no layouts has a kernel for every format, and its variants too are compiled once for each: FORMAT_HEADER describes it, and
 # the macro LAYOUT_<layout> is defined. A family may say what a format's description must have (needs), and what its variants are compiled
-# with beside the flags of their ISA (options). Adds to what ci/variants.cmake knows of kernels.
+# with beside the flags of their ISA (options), and what is written by hand for one format (options_<format>). Adds to what ci/variants.cmake knows of kernels.
 #
 # Where there is a kernel of that name already, that of the family is <operation>_<format>_file.
 #
@@ -81,7 +81,7 @@ function(add_family family)
   set(layouts "")
   set(needs "")
   set(options "")
-  include(${kernel_root}/${family}/family.cmake)  # operation, layouts, needs, options
+  include(${kernel_root}/${family}/family.cmake)  # operation, layouts, needs, options, options_<format>
   file(GLOB c_files CONFIGURE_DEPENDS ${kernel_root}/${family}/*.c)
   set(parts_${family} "")
   foreach(file ${c_files})
@@ -147,6 +147,7 @@ function(add_family family)
       string(REGEX REPLACE "^${operation}_" "" compiled_for ${kernel})
       set(defines_of_variants ${defines} ${renames})
     endif()
+    set(options_hand ${options_${format}})
     foreach(label ${labels})
       string(REPLACE "-" "_" symbol ${label})
       isa_of(${label} isa)
@@ -164,13 +165,14 @@ function(add_family family)
         string(REGEX REPLACE "^auto_v." "scalar" defined ${symbol})
         add_variant_objects(variants_${isa}_${family}_${compiled_for}_${symbol} ${isa} FILES ${file_${label}}
                             DEFINES ${defines_of_variants} ${family}_${defined}=${family}_${compiled_for}_${symbol}
-                            OPTIONS ${options})
+                            OPTIONS ${options} ${options_${kind_${isa}}})
       endif()
     endforeach()
     list(APPEND built ${compiled_for})
     set(labels_${kernel} ${labels})
     add_variants_of_format(${family} ${kernel} ${format})
     set(labels_${kernel} ${labels_${kernel}} PARENT_SCOPE)
+    set(options_of_${kernel} "${options} ${options_${format}}" PARENT_SCOPE)
     set(family_${kernel} ${family} PARENT_SCOPE)
     set(format_${kernel} ${format} PARENT_SCOPE)
     set(defines_${kernel} "${defines}" PARENT_SCOPE)  # what its C files are compiled with

@@ -9,7 +9,9 @@ for preset in "$@"; do
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset"
   echo "== $preset: unit tests"
-  filter='-Slow*:Deep*'
+  # Without what takes long and is about kernels, times or many runs of one command: other tests go through the same code.
+  filter='-Slow*:Deep*:JitGeneration.TheLargest*:ModelShapes.OtherChoices*:Block.ResultsDepend*:BlockCheck.EveryMix*'
+  filter=$filter:'BenchModel.Prints*:Compare.OfTwoHundred*:Try.AFileOfTheHouse*:CommandLine.EveryOption*:*.MegabytesTakeLinearTime'
   # Where there are threads or children: a single thread has no race.
   [ "$preset" = asan ] || filter='Model*:ThreadPool*:Linear*:CallCounter*:Gpt2*:BlockCheck*:ChildProcess*:JudgeTest*:Shrink*:Bench*:ProfileTest*'
   # A part of them on each CPU.

@@ -31,16 +31,16 @@ class RatioSum {
 };
 
 /// The unit that a time is written in: nanoseconds of it, its name and digits behind the point.
-struct Unit {
+struct UnitOfTime {
   double ns;
   const char* name;
   int digits;
 };
-Unit unit_of(double ns) {
-  return ns < 1e3   ? Unit{1, "ns", 1}
-         : ns < 1e6 ? Unit{1e3, "µs", 2}
-         : ns < 1e9 ? Unit{1e6, "ms", 2}
-                    : Unit{1e9, "s", 2};
+UnitOfTime unit_of(double ns) {
+  return ns < 1e3   ? UnitOfTime{1, "ns", 1}
+         : ns < 1e6 ? UnitOfTime{1e3, "µs", 2}
+         : ns < 1e9 ? UnitOfTime{1e6, "ms", 2}
+                    : UnitOfTime{1e9, "s", 2};
 }
 
 std::string faster_text(Maker maker, const MeanRatio& m) {
@@ -129,13 +129,13 @@ std::string to_string(Maker maker) {
 
 std::string time_text(double ns) {
   constexpr double kBeyondReason = 1e18;  // of a file that somebody else made
-  const Unit unit = unit_of(ns);
+  const UnitOfTime unit = unit_of(ns);
   return ns < kBeyondReason ? fmt::format("{:.{}f} {}", ns / unit.ns, unit.digits, unit.name)
                             : fmt::format("{:.4g} s", ns / 1e9);
 }
 
 std::string interval_text(const TimeSummary& time) {
-  const Unit unit = unit_of(time.median);
+  const UnitOfTime unit = unit_of(time.median);
   return fmt::format("{:.{}f} .. {:.{}f} {}", time.low / unit.ns, unit.digits, time.high / unit.ns, unit.digits,
                      unit.name);
 }

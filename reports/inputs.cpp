@@ -253,9 +253,9 @@ Report read_one(const std::string& path) {
   return s;
 }
 
-std::string today() { return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr))); }
-
 }  // namespace
+
+std::string today() { return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr))); }
 
 nlohmann::json to_json(const std::vector<Verdict>& verdicts) {
   auto all = nlohmann::json::array();

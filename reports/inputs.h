@@ -15,6 +15,9 @@ namespace assay {
 /// Throws InputError naming the file and what is wrong with it.
 std::vector<Report> read_reports(const std::vector<std::string>& paths);
 
+/// "2026-11-30", in UTC.
+std::string today();
+
 // The same from what a command has just found.
 void add_cpu(Report& summary, const Cpu& cpu);
 void add_source(Report& summary, const std::string& command);

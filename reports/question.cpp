@@ -30,7 +30,7 @@ std::string short_name_of(const Report& s, const std::string& compiler) {
   return compiler == "auto" && version != "assay's own" ? version.substr(0, version.find(' ')) : compiler;
 }
 
-Those compiled_by(const std::string& compiler) {
+Those made_by_compiler(const std::string& compiler) {
   return [compiler](const VariantSummary& v) { return compiler_of(v.variant) == compiler; };
 }
 
@@ -100,24 +100,23 @@ PlainTable compilers_table(const Report& s) {
     table.headings.push_back(fmt::format("{} / {}", name, short_name_of(s, compilers[0])));
     size_t faster = 0, slower = 0, compared = 0;
     for (const auto& kernel : s.kernels) {
-      const MeanRatio ratio = speedup(kernel, compiled_by(compilers[i]), compiled_by(compilers[0]));
+      const MeanRatio ratio = speedup(kernel, made_by_compiler(compilers[i]), made_by_compiler(compilers[0]));
       compared += ratio.shapes != 0;
       faster += ratio.is_faster();
       slower += ratio.is_slower();
     }
     said.push_back(
-        fmt::format("of {} kernels that {} made, too, its best is faster than {}'s beyond the intervals of {}, "
-                    "and slower of {}",
+        fmt::format("of {} kernels {}'s best is faster than {}'s beyond the intervals for {}, and slower for {}",
                     compared, name, short_name_of(s, compilers[0]), faster, slower));
   }
   for (const auto& kernel : s.kernels) {
     std::vector<std::string> row = {kernel.name};
     for (const auto& compiler : compilers) {
-      row.push_back(share_or_nothing(mean_share(kernel, compiled_by(compiler))));
+      row.push_back(share_or_nothing(mean_share(kernel, made_by_compiler(compiler))));
     }
     bool compared = false;
     for (size_t i = 1; i < compilers.size(); ++i) {
-      const MeanRatio ratio = speedup(kernel, compiled_by(compilers[i]), compiled_by(compilers[0]));
+      const MeanRatio ratio = speedup(kernel, made_by_compiler(compilers[i]), made_by_compiler(compilers[0]));
       compared |= ratio.shapes != 0;
       row.push_back(ratio_or_nothing(ratio));
     }
@@ -187,11 +186,10 @@ PlainTable lines_table(const Report& s) {
     }
   }
   table.words = fmt::format(
-      "Lines of code without comments: a variant's own file, + those of the headers that it includes, which most "
-      "kernels "
-      "share. In the median a variant by hand has {:.1f} times the lines of the plain C++, which the compiler makes "
-      "into "
-      "one for each level, and a generator {:.1f} times.",
+      "Lines of code without comments: a variant's, + those of the headers that it includes and other kernels share. "
+      "In "
+      "the median a variant by hand has {:.1f} times the lines of the plain C++, which the compiler makes into one for "
+      "each level, and a generator {:.1f} times.",
       quantile(by_hand, 0.5), quantile(generated, 0.5));
   return table;
 }

@@ -31,8 +31,8 @@ struct VariantSummary {
   double generation_ns = 0;        ///< what its code took to generate: the median over the shapes
   double packed_share = 0;         ///< bytes of its packed weights over those in the file
   double packing_rate = 0;         ///< the file's bytes a second as one thread packs them
-  double lines = 0;                ///< of code in its source
-  double shared_lines = 0;         ///< and in the headers that the source includes of kernels/
+  double lines = 0;                ///< of code in its source and what that includes of its kernel's folder
+  double shared_lines = 0;         ///< and in what else it includes of kernels/
 };
 
 /// A shape that was timed.

@@ -511,7 +511,7 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
       result.shapes.insert(below, std::move(middle));
     }
   }
-  result.raised = raise(result.peak, measure_peak(cpu));
+  result.raised = raise_limits(result.peak, measure_peak(cpu));
   for (ShapeTimings& shape : result.shapes) {
     set_limit(shape, result.peak, cpu.caches);
   }

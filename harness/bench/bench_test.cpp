@@ -141,7 +141,7 @@ TEST(Peaks, TheLargerOfTwoMeasurementsIsTheLimit) {
   again.int8_narrow[8].per_second = 150;
   again.levels[0].read = 10.1e9;  // as good as the same
   again.levels[1] = {"mem", 4e9, 5e9, 7e9};
-  EXPECT_EQ(raise(peak, again), "mem mixed 5.0 -> 7.0 GB/s");
+  EXPECT_EQ(raise_limits(peak, again), "mem mixed 5.0 -> 7.0 GB/s");
   EXPECT_EQ(peak.int8_narrow[8].per_second, 160);
   EXPECT_EQ(peak.levels[0].read, 10.1e9);
   EXPECT_EQ(peak.levels[1].read, 5e9);

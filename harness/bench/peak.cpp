@@ -230,7 +230,7 @@ const Peak::Rate& Peak::int8_of(int sums_in_16_bits) const {
   return narrow == int8_narrow.end() || narrow->second.per_second < int8.per_second ? int8 : narrow->second;
 }
 
-std::string raise(Peak& peak, const Peak& again) {
+std::string raise_limits(Peak& peak, const Peak& again) {
   constexpr double kGrown = 1.03;
   std::string text;
   const auto raise_rate = [&](double& rate, double other, const std::string& what) {

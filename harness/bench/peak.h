@@ -42,7 +42,7 @@ struct Peak {
 Peak measure_peak(const Cpu& cpu);
 
 /// The larger of each: what was measured while others took bandwidth is no limit. Returns what grew by over 3%, for people; "": nothing.
-std::string raise(Peak& peak, const Peak& again);
+std::string raise_limits(Peak& peak, const Peak& again);
 
 /// The products of bytes of one ISA of the table alone, by its own instruction. Throws InputError where it names none.
 Peak::Rate measure_int8(const Isa& isa);

@@ -1,10 +1,8 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <ranges>
@@ -85,8 +83,6 @@ std::vector<Verdict> check_first(const Cpu& cpu, CheckOptions options, Progress&
   options.on_verdict = report_verdicts("check", progress);
   return check(cpu, options);
 }
-
-std::string today() { return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr))); }
 
 /// What a report of both is made from.
 Report summary_of(const std::vector<Verdict>& verdicts, const nlohmann::json& measured) {

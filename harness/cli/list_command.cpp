@@ -32,6 +32,8 @@ void print_json(const Cpu& cpu) {
                       {"runnable", status.runnable},
                       {"reason", status.reason},
                       {"file", v.file},
+                      {"lines", v.lines},
+                      {"shared_lines", v.shared_lines},
                       {"contract", kernel.contract->version},
                       {"code", v.code},
                       {"sizes", kernel.dims()},

@@ -85,7 +85,7 @@ std::string place_of(const ShapeTimings& shape, const std::string& label) {
   return text;
 }
 
-void print_verdict(const Verdict& v) {
+void print_verdict_of_try(const Verdict& v) {
   fmt::print("{}/{}: {}", v.kernel, v.variant, to_string(v.status));
   if (v.status == Status::not_runnable) {
     fmt::print(": {}\n", v.reason);
@@ -119,7 +119,7 @@ int try_once(const TryArguments& a) {
   options.timeout = a.timeout;
   options.accept_claims = true;
   if (!a.json) {
-    options.on_verdict = print_verdict;
+    options.on_verdict = print_verdict_of_try;
   }
   auto verdicts = check(cpu, options);
   const Summary summary = summarize(verdicts);

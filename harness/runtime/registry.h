@@ -33,8 +33,8 @@ struct Variant {
   std::string symbol = {};    ///< the name of its function in the executable
   std::string layout = {};    ///< of its packed weights: variants of one layout share them; "": a layout of its own
   std::string code = {};      ///< hash of its sources, compiler and flags; "" where nobody made one
-  unsigned lines = 0;         ///< of code in its file; 0: not known
-  unsigned shared_lines = 0;  ///< of code in what its file includes of kernels/
+  unsigned lines = 0;         ///< of code in its file and what that includes of its kernel's folder; 0: not known
+  unsigned shared_lines = 0;  ///< of code in what else it includes of kernels/
   /// The generator's parameters, as the contract has them; empty: the contract's values.
   std::vector<size_t> parameters = {};
   std::shared_ptr<const Foreign> foreign = {};  ///< of a plug-in's variant
