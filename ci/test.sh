@@ -8,7 +8,7 @@ stage() {  # what begins, and the minutes since the script did
 }
 case "${*:-}" in '' | --deep) ;; *) echo "usage: ci/test.sh [--deep]" >&2 && exit 2 ;; esac
 deep=()
-[ "${1:-}" != --deep ] || deep=(slurm-wlm munge parallel debootstrap dpkg-dev)  # a fleet, and a package in a Debian of its own
+[ "${1:-}" != --deep ] || deep=(slurm-wlm munge parallel debootstrap dpkg-dev libbenchmark-tools python3-scipy)  # a fleet, a Debian of its own, compare.py
 # For the emulated CPUs: qemu-user up to AVX2, Bochs and the pieces of its boot disc for AVX-512. For the fuzzers: clang.
 ci/install.sh "${deep[@]}" qemu-user bochs bochs-term bochsbios vgabios isolinux syslinux-common genisoimage cpio \
   clang-19 libclang-rt-19-dev llvm-19

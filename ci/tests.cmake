@@ -104,6 +104,10 @@ set_tests_properties(compilers/naive PROPERTIES LABELS unit PASS_REGULAR_EXPRESS
 add_test(NAME compilers/clang COMMAND ${CMAKE_SOURCE_DIR}/ci/compilers_test.sh ${CMAKE_BINARY_DIR})
 set_tests_properties(compilers/clang PROPERTIES LABELS slow SKIP_RETURN_CODE 3 TIMEOUT 300)
 
+# What reads another format of reports.
+add_test(NAME example/compare_py COMMAND ${CMAKE_SOURCE_DIR}/ci/compare_py_test.sh $<TARGET_FILE:assay>)
+set_tests_properties(example/compare_py PROPERTIES LABELS deep SKIP_RETURN_CODE 3 TIMEOUT 300)
+
 # An export in somebody's programs, on emulated CPUs too.
 add_test(NAME example/export COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/export_test.sh $<TARGET_FILE:assay>
          ${CMAKE_SOURCE_DIR}/build/static/assay)

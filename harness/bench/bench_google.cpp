@@ -91,6 +91,7 @@ class Collector : public benchmark::BenchmarkReporter {
         continue;
       }
       kept.push_back(run);
+      kept.back().run_name.iterations.clear();               // known from the second round on: one name for all
       const std::string& name = run.run_name.function_name;  // kernel/variant/label[/control]
       const size_t slash = name.find('/');
       const std::string variant = name.substr(slash + 1, name.find('/', slash + 1) - slash - 1);
@@ -149,13 +150,14 @@ void initialise(double min_time) {
 
 void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, int rounds, int placement,
                              ShapeTimings& shape, nlohmann::json& google) {
-  if (selected_variants(job, options).empty()) {
-    return;  // Google Benchmark would complain of each shape that the filter leaves out
+  const std::vector<const Variant*> variants = selected_variants(job, options);
+  if (variants.empty()) {
+    return;
   }
   constexpr double kCold = 0.2;  // to evict takes many times as long as what is timed
   initialise(job.shape_class.cold ? kCold * options.min_time : options.min_time);
   BenchStore store(placement);
-  std::vector<size_t> batches(job.variants.size() + 1, 0);
+  std::vector<size_t> batches(variants.size() + 1, 0);
   std::vector<benchmark::internal::Benchmark*> registered;
   const auto add = [&](size_t index, const Variant& variant, const std::string& suffix) {
     const std::string name = name_of_timing(variant, job.shape_class) + suffix;
@@ -172,39 +174,40 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
     }
     registered.push_back(benchmark);
   };
-  for (size_t i = 0; i < job.variants.size(); ++i) {
-    add(i, *job.variants[i], "");
+  for (size_t i = 0; i < variants.size(); ++i) {
+    add(i, *variants[i], "");
   }
-  add(job.variants.size(), *job.variants.back(), "/control");
+  add(variants.size(), *variants.back(), "/control");
   Collector collector(shape);
   for (int round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < registered.size(); ++i) {  // the first of all rounds finds how many fill min_time
-      const Timing* timing = i == job.variants.size() ? &shape.control : shape.find(job.variants[i]->label());
+      const Timing* timing = i == variants.size() ? &shape.control : shape.find(variants[i]->label());
       if (timing != nullptr && timing->iterations > 0) {
         registered[i]->Iterations(timing->iterations);
       }
     }
     shape.probe_ns.push_back(probe_machine());
-    benchmark::RunSpecifiedBenchmarks(&collector, nullptr, options.filter);
+    // All that are registered: the filter is of our names, and Google Benchmark appends to its own.
+    benchmark::RunSpecifiedBenchmarks(&collector, nullptr, ".");
   }
   benchmark::ClearRegisteredBenchmarks();
   collector.append_to(google);
-  const auto variant_of = [&](const Timing& t) -> const Variant& {  // the registry does not know all that are timed
-    return **std::ranges::find(job.variants, t.variant, &Variant::label);
-  };
   for (Timing& t : shape.timings) {
-    const Variant& variant = variant_of(t);
-    if (t.generation_ns == 0) {
-      t.generation_ns = 1e9 * store.generation_seconds(variant);
+    const auto timed = std::ranges::find(variants, t.variant, &Variant::label);
+    if (timed == variants.end()) {
+      continue;  // dropped after earlier rounds
     }
-    if (const auto [bytes, seconds] = store.packing(variant); bytes != 0) {
+    if (t.generation_ns == 0) {
+      t.generation_ns = 1e9 * store.generation_seconds(**timed);
+    }
+    if (const auto [bytes, seconds] = store.packing(**timed); bytes != 0) {
       t.packing_ns = t.packed_bytes == 0 ? 1e9 * seconds : std::min(t.packing_ns, 1e9 * seconds);
       t.packed_bytes = bytes;
     }
   }
   // The order of registration, not of the report.
   std::ranges::sort(shape.timings, {}, [&](const Timing& t) {
-    return std::pair(job.kernel->find(variant_of(t).usual_label()), t.variant);
+    return std::pair(job.kernel->find(without_parameters(t.variant)), t.variant);
   });
 }
 

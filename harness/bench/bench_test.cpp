@@ -297,6 +297,26 @@ TEST(Audit, TimesTheChoiceAgainstTheOthersAtShapesOfItsOwn) {
   }
 }
 
+TEST(Bench, AFilterHoldsForEachRoundAlsoIfItNamesTheEnd) {
+  const Kernel& kernel = find_kernel("add_f32");
+  BenchOptions options;
+  options.filter = "scalar/L1$";
+  options.repetitions = 5;
+  options.min_time = 1e-5;
+  nlohmann::json google;
+  const auto shapes =
+      time_shapes({{&kernel, {kernel.find("scalar"), kernel.find("sse")}, {"L1", {64}}}}, options, google, nullptr);
+  ASSERT_EQ(shapes.size(), 1u);
+  ASSERT_EQ(shapes[0].timings.size(), 1u);
+  EXPECT_EQ(shapes[0].timings[0].samples_ns.size(), 5u);
+  EXPECT_EQ(shapes[0].control.variant, "scalar");
+  EXPECT_EQ(shapes[0].control.samples_ns.size(), 5u);
+  ASSERT_EQ(google["benchmarks"].size(), 10u);
+  for (const auto& b : google["benchmarks"]) {
+    EXPECT_TRUE(b["name"] == "add_f32/scalar/L1" || b["name"] == "add_f32/scalar/L1/control") << b["name"];
+  }
+}
+
 TEST(Bench, SlowVariantsAreDroppedAfterFiveRounds) {
   BenchOptions options;
   options.repetitions = 9;
