@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/runtime/isa.h"
 #include "harness/runtime/plugin.h"
 #include "harness/runtime/profile.h"
@@ -29,10 +31,8 @@ std::string share_text(const ShapeTimings& s, const Timing& t) {
 /// The compiler that made the plain C++ into auto_v2 .. auto_v4, and each plug-in.
 nlohmann::json origins() {
   auto all = nlohmann::json::array();
-  for (const auto& isa : isas()) {
-    if (isa.kind == IsaKind::compiler && all.empty()) {
-      all.push_back({{"name", "auto"}, {"version", fmt::format("{} {}", compiler(), isa.flags)}});
-    }
+  if (const auto isa = std::ranges::find(isas(), IsaKind::compiler, &Isa::kind); isa != isas().end()) {
+    all.push_back({{"name", "auto"}, {"version", fmt::format("{} {}", compiler(), isa->flags)}});
   }
   for (const auto& plugin : plugins()) {
     all.push_back({{"name", plugin->name}, {"version", plugin->version}});

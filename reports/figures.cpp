@@ -30,6 +30,10 @@ class RatioSum {
   size_t shapes_ = 0;
 };
 
+Those made_by(Maker maker) {
+  return [maker](const VariantSummary& v) { return maker_of(v.variant) == maker; };
+}
+
 /// The unit that a time is written in: nanoseconds of it, its name and digits behind the point.
 struct UnitOfTime {
   double ns;
@@ -210,12 +214,6 @@ Best best_of(const KernelSummary& kernel, size_t shape, const Those& those) {
   return best;
 }
 
-namespace {
-Those made_by(Maker maker) {
-  return [maker](const VariantSummary& v) { return maker_of(v.variant) == maker; };
-}
-}  // namespace
-
 Best best_of(const KernelSummary& kernel, size_t shape, Maker maker) { return best_of(kernel, shape, made_by(maker)); }
 
 Best best_of(const KernelSummary& kernel, size_t shape) {
@@ -263,6 +261,14 @@ double mean_share(const KernelSummary& kernel, const Those& those) {
     }
   }
   return count == 0 ? 0 : std::exp(sum / static_cast<double>(count));
+}
+
+std::string share_or(double share, const char* nothing) {
+  return share > 0 ? fmt::format("{:.0f}%", 100 * share) : nothing;
+}
+
+std::string ratio_or(const MeanRatio& m, const char* nothing) {
+  return m.shapes == 0 ? nothing : fmt::format("{:.2f} ({:.2f} .. {:.2f})", m.ratio, m.low, m.high);
 }
 
 std::string verdict_text(const KernelSummary& kernel) {

@@ -80,6 +80,10 @@ MeanRatio speedup(const KernelSummary& kernel, const std::string& label, const s
 /// The geometric mean of a maker's best share of the limit; 0: none.
 double mean_share(const KernelSummary& kernel, Maker maker);
 double mean_share(const KernelSummary& kernel, const Those& those);
+/// "74%"; `nothing` for 0.
+std::string share_or(double share, const char* nothing);
+/// "1.52 (1.40 .. 1.61)"; `nothing` where there is nothing to compare.
+std::string ratio_or(const MeanRatio& m, const char* nothing);
 /// "by hand 1.52 times faster", "no difference", ...
 std::string verdict_text(const KernelSummary& kernel);
 

@@ -33,11 +33,8 @@ std::string table_head(const std::vector<std::string>& headings) {
   return text + "\n";
 }
 
-std::string share_of(double share) { return share > 0 ? fmt::format("{:.0f}%", 100 * share) : "-"; }
-
-std::string ratio_of(const MeanRatio& m) {
-  return m.shapes == 0 ? "-" : fmt::format("{:.2f} ({:.2f} .. {:.2f})", m.ratio, m.low, m.high);
-}
+std::string share_of(double share) { return share_or(share, "-"); }
+std::string ratio_of(const MeanRatio& m) { return ratio_or(m, "-"); }
 
 std::string old_question_section(const Report& s) {
   std::string text =

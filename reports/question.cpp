@@ -12,22 +12,25 @@ namespace {
 
 constexpr char kNothing[] = "–";
 
-std::string share_or_nothing(double share) { return share > 0 ? fmt::format("{:.0f}%", 100 * share) : kNothing; }
+std::string share_or_nothing(double share) { return share_or(share, kNothing); }
+std::string ratio_or_nothing(const MeanRatio& m) { return ratio_or(m, kNothing); }
 
-std::string ratio_or_nothing(const MeanRatio& m) {
-  return m.shapes == 0 ? kNothing : fmt::format("{:.2f} ({:.2f} .. {:.2f})", m.ratio, m.low, m.high);
-}
-
+/// What it says of itself; "": it is not known.
 std::string version_of(const Report& s, const std::string& origin) {
   const auto at = std::ranges::find(s.origins, origin, &OriginSummary::name);
-  const std::string version = at == s.origins.end() ? "" : at->version;
-  return origin == "auto" ? version.empty() ? "assay's own" : version : fmt::format("{} {}", origin, version);
+  return at == s.origins.end() ? "" : at->version;
 }
 
-/// "clang", or of assay's own the first word of what it says of itself: "GCC".
+/// "clang 19.1.7 -O3", "GCC 12.2.0 -O3"; of assay's own compiler the version names it.
+std::string long_name_of(const Report& s, const std::string& compiler) {
+  const std::string version = version_of(s, compiler);
+  return compiler != "auto" ? fmt::format("{} {}", compiler, version) : version.empty() ? "assay's own" : version;
+}
+
+/// "clang", "GCC".
 std::string short_name_of(const Report& s, const std::string& compiler) {
   const std::string version = version_of(s, compiler);
-  return compiler == "auto" && version != "assay's own" ? version.substr(0, version.find(' ')) : compiler;
+  return compiler != "auto" || version.empty() ? compiler : version.substr(0, version.find(' '));
 }
 
 Those made_by_compiler(const std::string& compiler) {
@@ -94,21 +97,10 @@ PlainTable compilers_table(const Report& s) {
   for (const auto& compiler : compilers) {
     table.headings.push_back(fmt::format("{}: of the limit", short_name_of(s, compiler)));
   }
-  std::vector<std::string> said;
-  for (size_t i = 1; i < compilers.size(); ++i) {
-    const std::string name = short_name_of(s, compilers[i]);
-    table.headings.push_back(fmt::format("{} / {}", name, short_name_of(s, compilers[0])));
-    size_t faster = 0, slower = 0, compared = 0;
-    for (const auto& kernel : s.kernels) {
-      const MeanRatio ratio = speedup(kernel, made_by_compiler(compilers[i]), made_by_compiler(compilers[0]));
-      compared += ratio.shapes != 0;
-      faster += ratio.is_faster();
-      slower += ratio.is_slower();
-    }
-    said.push_back(
-        fmt::format("of {} kernels {}'s best is faster than {}'s beyond the intervals for {}, and slower for {}",
-                    compared, name, short_name_of(s, compilers[0]), faster, slower));
-  }
+  struct Count {
+    size_t compared = 0, faster = 0, slower = 0;
+  };
+  std::vector<Count> counts(compilers.size());
   for (const auto& kernel : s.kernels) {
     std::vector<std::string> row = {kernel.name};
     for (const auto& compiler : compilers) {
@@ -117,16 +109,26 @@ PlainTable compilers_table(const Report& s) {
     bool compared = false;
     for (size_t i = 1; i < compilers.size(); ++i) {
       const MeanRatio ratio = speedup(kernel, made_by_compiler(compilers[i]), made_by_compiler(compilers[0]));
-      compared |= ratio.shapes != 0;
       row.push_back(ratio_or_nothing(ratio));
+      compared |= ratio.shapes != 0;
+      counts[i].compared += ratio.shapes != 0;
+      counts[i].faster += ratio.is_faster();
+      counts[i].slower += ratio.is_slower();
     }
     if (compared) {
       table.rows.push_back(row);
     }
   }
-  std::vector<std::string> versions;
-  std::ranges::transform(compilers, std::back_inserter(versions),
-                         [&](const std::string& compiler) { return version_of(s, compiler); });
+  const std::string first = short_name_of(s, compilers[0]);
+  std::vector<std::string> said, versions = {long_name_of(s, compilers[0])};
+  for (size_t i = 1; i < compilers.size(); ++i) {
+    const std::string name = short_name_of(s, compilers[i]);
+    table.headings.push_back(fmt::format("{} / {}", name, first));
+    said.push_back(
+        fmt::format("of {} kernels {}'s best is faster than {}'s beyond the intervals for {}, and slower for {}",
+                    counts[i].compared, name, first, counts[i].faster, counts[i].slower));
+    versions.push_back(long_name_of(s, compilers[i]));
+  }
   table.words = fmt::format(
       "The same plain C++ by other compilers: {}. Each compiler by its best of the levels x86-64-v2 to v4; over 1: "
       "faster. "

@@ -379,10 +379,6 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
         drop_slow(left[i].variants, shape, options.drop_over);
       }
       if (timed >= repetitions) {
-        for (Timing& t : shape.timings) {
-          t.usable =
-              std::ranges::none_of(left[i].not_usable, [&](const Variant* v) { return v->label() == t.variant; });
-        }
         decide(shape);
         done[i] = timed >= most_of_shape || possible_loss(shape) <= kEnough;
         if (done[i] && on_done) {
@@ -425,7 +421,7 @@ std::vector<const Variant*> variants_with(const Kernel& kernel, const std::vecto
   std::vector<const Variant*> variants;
   for (const auto& variant : kernel.variants) {
     const bool wanted = std::ranges::any_of(verdicts, [&](const Verdict& v) {
-      return std::invoke(is_wanted, v) && v.kernel == variant.kernel && v.variant == variant.label();
+      return is_wanted(v) && v.kernel == variant.kernel && v.variant == variant.label();
     });
     if (wanted && glob_match(variant_glob, variant)) {
       variants.push_back(&variant);
@@ -438,7 +434,7 @@ std::vector<const Variant*> variants_with(const Kernel& kernel, const std::vecto
 
 std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
                                              const std::string& variant_glob) {
-  return variants_with(kernel, verdicts, variant_glob, &Verdict::may_be_chosen);
+  return variants_with(kernel, verdicts, variant_glob, [](const Verdict& v) { return v.may_be_chosen(); });
 }
 
 bool is_quick(const Kernel& kernel, const ShapeClass& shape_class, const CacheInfo& caches) {
@@ -511,14 +507,14 @@ BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOpt
       result.shapes.insert(below, std::move(middle));
     }
   }
-  result.raised = raise_limits(result.peak, measure_peak(cpu));
-  for (ShapeTimings& shape : result.shapes) {
-    set_limit(shape, result.peak, cpu.caches);
-  }
   if (result.shapes.empty()) {
     throw InputError(fmt::format(
         "nothing to time: no variant with a passing verdict matches --kernel '{}' --variant '{}' --filter '{}'",
         options.kernel_glob, options.variant_glob, options.filter));
+  }
+  result.raised = raise_limits(result.peak, measure_peak(cpu));
+  for (ShapeTimings& shape : result.shapes) {
+    set_limit(shape, result.peak, cpu.caches);
   }
   return result;
 }

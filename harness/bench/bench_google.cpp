@@ -197,6 +197,7 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
     if (timed == variants.end()) {
       continue;  // dropped after earlier rounds
     }
+    t.usable = std::ranges::count(job.not_usable, *timed) == 0;
     if (t.generation_ns == 0) {
       t.generation_ns = 1e9 * store.generation_seconds(**timed);
     }

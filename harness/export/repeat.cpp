@@ -249,8 +249,7 @@ class RepeatReader {
     size_t count = 0;
     scanner_.array([&] { numbers[std::min(count++, size_t{2})] = scanner_.number<double>(); });
     const auto [median, low, high] = numbers;
-    constexpr double kMost = 1e9;  // as read_profile has it
-    expect(count == 3 && low > 0 && low <= median && median <= high && high < kMost);
+    expect(count == 3 && Ratio{median, low, high}.is_possible());
     timed.median = static_cast<float>(median);
     timed.low = static_cast<float>(low);
     timed.high = static_cast<float>(high);

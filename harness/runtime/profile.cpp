@@ -201,8 +201,7 @@ class ProfileReader {
       throw bad(fmt::format("the ratios of {} are no three numbers", quote(label)));
     }
     const Ratio ratio{json[0].get<double>(), json[1].get<double>(), json[2].get<double>()};
-    constexpr double kMost = 1e9;
-    if (!(ratio.low > 0 && ratio.low <= ratio.median && ratio.median <= ratio.high && ratio.high < kMost)) {
+    if (!ratio.is_possible()) {
       throw bad(fmt::format("the ratios of {}, {}, are no median and interval", quote(label), json.dump()));
     }
     return ratio;

@@ -18,6 +18,12 @@ inline bool is_ragged(const Shape& shape) { return shape.size() == 1 && shape[0]
 /// the worst of each.
 struct Ratio {
   double median = 1, low = 1, high = 1;
+
+  /// Whether a profile may have it.
+  bool is_possible() const {
+    constexpr double kMost = 1e9;
+    return low > 0 && low <= median && median <= high && high < kMost;
+  }
 };
 
 /// One choice: at shapes near this one, use this variant; with the verdict and the timing that justify it.

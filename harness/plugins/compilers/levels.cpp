@@ -1,7 +1,6 @@
 // What a compiler makes of the plain C++ for each level of x86-64, as a plug-in named for the compiler: so that other compilers than the
 // one that builds assay are contestants, too. ci/compilers.cmake writes levels.inc: the variants auto_v2 .. auto_v4 of each kernel.
-#include "assay/contract.h"
-#include "assay/plugin.h"
+#include "harness/plugins/compilers/compiler.h"
 
 extern "C" {
 #define LEVEL(kernel, label, features, run) void run();
@@ -14,22 +13,13 @@ extern "C" {
 }
 
 #define CONTRACT(kernel)
-#define LEVEL(kernel, label, features, run) \
-  {#kernel, label, kernel##_contract.version, features, run, nullptr, nullptr, 0, nullptr, nullptr},
 #define PACKED_LEVEL(kernel, label, features, run, pack, layout) \
   {#kernel, label, kernel##_contract.version, features, run, pack, layout, 0, nullptr, nullptr},
+#define LEVEL(kernel, label, features, run) PACKED_LEVEL(kernel, label, features, run, nullptr, nullptr)
 
 extern "C" const assay_plugin* assay_plugin_v1(const char*) {
   static const assay_variant variants[] = {
 #include "levels.inc"
   };
-  static const assay_plugin plugin = {assay_plugin_abi,
-                                      sizeof plugin,
-                                      ASSAY_COMPILER,
-                                      ASSAY_COMPILER_VERSION,
-                                      "MIT",
-                                      variants,
-                                      sizeof variants / sizeof *variants,
-                                      nullptr};
-  return &plugin;
+  return compilers::plugin_named(ASSAY_COMPILER, variants);
 }

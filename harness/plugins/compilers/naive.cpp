@@ -1,6 +1,6 @@
 // naive_kernels.cpp as each of its compilations has it, as a plug-in. They do not keep contracts that ask for 16 partial sums, and claim so.
-#include "assay/contract.h"
-#include "assay/plugin.h"
+#include "harness/plugins/compilers/compiler.h"
+#include "harness/plugins/products.h"
 
 extern "C" {
 extern const assay_contract dot_f32_contract, rms_norm_f32_contract, layer_norm_f32_contract, matmul_f32_contract;
@@ -14,14 +14,6 @@ extern const assay_contract dot_f32_contract, rms_norm_f32_contract, layer_norm_
 }
 
 namespace {
-
-size_t pack_rows(void* packed, const void* w, size_t rows, size_t cols) {
-  const size_t bytes = rows * cols * sizeof(float);
-  if (packed != nullptr && bytes != 0) {
-    __builtin_memcpy(packed, w, bytes);
-  }
-  return bytes;
-}
 
 constexpr char kOneSum[] =
     R"({"bound_factor": {"value": 16, "because": "one running sum in place of 16 partial ones: its error grows 16 times as fast with the length"}})";
@@ -41,9 +33,17 @@ assay_any_fn any(F* function) {
 
 #define ROW(kernel, suffix, label, features, claim) \
   {#kernel, label, kernel##_contract.version, features, any(kernel##_##suffix), nullptr, nullptr, 0, claim, nullptr},
-#define PRODUCT(suffix, label, features)                                                                              \
-  {"matmul_f32", label,  matmul_f32_contract.version, features, any(matmul_f32_##suffix), any(pack_rows), nullptr, 0, \
-   nullptr,      nullptr},
+#define PRODUCT(suffix, label, features) \
+  {"matmul_f32",                         \
+   label,                                \
+   matmul_f32_contract.version,          \
+   features,                             \
+   any(matmul_f32_##suffix),             \
+   any(adapters::pack_float_rows),       \
+   nullptr,                              \
+   0,                                    \
+   nullptr,                              \
+   nullptr},
 #define AT_O3(suffix, label, features)                  \
   ROW(dot_f32, suffix, label, features, kOneSum)        \
   ROW(rms_norm_f32, suffix, label, features, kOneSum)   \
@@ -59,13 +59,5 @@ extern "C" const assay_plugin* assay_plugin_v1(const char*) {
   static const assay_variant variants[] = {
 #include "naive.inc"
   };
-  static const assay_plugin plugin = {assay_plugin_abi,
-                                      sizeof plugin,
-                                      "naive_" ASSAY_COMPILER,
-                                      ASSAY_COMPILER_VERSION,
-                                      "MIT",
-                                      variants,
-                                      sizeof variants / sizeof *variants,
-                                      nullptr};
-  return &plugin;
+  return compilers::plugin_named("naive_" ASSAY_COMPILER, variants);
 }

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <cstddef>
 
-#include "harness/plugins/products.h"
 #include "kernels/dot_f32/kernel.h"
 #include "kernels/layer_norm_f32/kernel.h"
+#include "kernels/matmul_float/kernel.h"
 #include "kernels/rms_norm_f32/kernel.h"
 
 #define JOIN(name, suffix) name##_##suffix
