@@ -203,12 +203,14 @@ class Generator : public SoftcapGenerator {
     mov(r11, ptr[rsp + kTo]);
     sub(r11, r8);
     jbe(end, T_NEAR);
-    mov(eax, kBlock);
+    mov(rax, r8);  // keys_of_block
+    or_(rax, -kBlock);
+    neg(rax);
     cmp(r11, rax);
     cmova(r11, rax);
     convert_block(apart);
     for_rows(body);
-    add(r8, kBlock);
+    add(r8, r11);
     jmp(loop, T_NEAR);
     L(end);
   }

@@ -125,8 +125,8 @@ void attend(const attention_args* a, size_t first, size_t queries) {
       totals[row * width + e] = 0;
     }
   }
-  for (size_t key = keys.from; key < keys.to; key += kBlock) {
-    const size_t count = keys.to - key < kBlock ? keys.to - key : size_t{kBlock};
+  for (size_t key = keys.from, count; key < keys.to; key += count) {
+    count = keys_of_block(key, keys.to);
     convert_block(block, a->k, a->ldk, key, count, a->d);
     for (size_t row = 0; row < rows; ++row) {
       const range part = visible_of(a, query_of(row), key, count);
@@ -141,8 +141,8 @@ void attend(const attention_args* a, size_t first, size_t queries) {
     float* stats = a->stats != NULL ? a->stats + 2 * (first * a->group + row) : NULL;
     factors[row] = exponentials(scores + row * apart + (seen.from - keys.from), seen.to - seen.from, a->softcap, stats);
   }
-  for (size_t key = keys.from; key < keys.to; key += kBlock) {
-    const size_t count = keys.to - key < kBlock ? keys.to - key : size_t{kBlock};
+  for (size_t key = keys.from, count; key < keys.to; key += count) {
+    count = keys_of_block(key, keys.to);
     convert_block(block, a->v, a->ldv, key, count, a->d);
     for (size_t row = 0; row < rows; ++row) {
       const range part = visible_of(a, query_of(row), key, count);

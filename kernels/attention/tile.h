@@ -163,15 +163,16 @@ float exponentials(const Chunk& c, size_t row) {
   return none ? 0 : 1 / sum;
 }
 
-/// Adds values to the totals of R rows, each weighed by the row's exponential: E vectors of a block's keys from .. to.
+/// Adds values to the totals of R rows, each weighed by the row's exponential: E vectors of a block's keys, from the same key on and of each
+/// row up to its own, the first row's being the least. The terms of a row's sum are in the order of the keys.
 template <class V, size_t R, size_t E>
-inline void weigh_vectors(const Chunk& c, size_t row, size_t key, size_t from, size_t to, size_t e) {
+inline void weigh_vectors(const Chunk& c, size_t row, size_t key, size_t from, const size_t (&to)[R], size_t e) {
   typename V::Float sums[R][E];
 #pragma GCC unroll 32
   for (size_t i = 0; i < R * E; ++i) {
     sums[i / E][i % E] = V::set1(0);
   }
-  for (size_t j = from; j < to; ++j) {
+  for (size_t j = from; j < to[0]; ++j) {
     const float* v = c.block + (j - key) * c.width + e;
     typename V::Float values[E];
 #pragma GCC unroll 4
@@ -188,6 +189,17 @@ inline void weigh_vectors(const Chunk& c, size_t row, size_t key, size_t from, s
     }
   }
 #pragma GCC unroll 8
+  for (size_t r = 1; r < R; ++r) {
+    for (size_t j = to[0]; j < to[r]; ++j) {
+      const float* v = c.block + (j - key) * c.width + e;
+      const auto weight = V::set1(*c.scores_of(row + r, j));
+#pragma GCC unroll 4
+      for (size_t i = 0; i < E; ++i) {
+        sums[r][i] = V::fmadd(weight, V::load(v + i * V::kLanes), sums[r][i]);
+      }
+    }
+  }
+#pragma GCC unroll 8
   for (size_t r = 0; r < R; ++r) {
 #pragma GCC unroll 4
     for (size_t i = 0; i < E; ++i) {
@@ -198,8 +210,8 @@ inline void weigh_vectors(const Chunk& c, size_t row, size_t key, size_t from, s
 }
 
 template <class V, size_t R>
-void weigh(const Chunk& c, size_t row, size_t key, size_t from, size_t to) {
-  if (from >= to) {
+void weigh(const Chunk& c, size_t row, size_t key, size_t from, const size_t (&to)[R]) {
+  if (from >= to[R - 1]) {
     return;
   }
   constexpr size_t kWide = 4 * V::kLanes;
@@ -212,23 +224,21 @@ void weigh(const Chunk& c, size_t row, size_t key, size_t from, size_t to) {
   }
 }
 
-/// R rows and a block's keys: those that all rows see at once, and what is left of each row by itself.
+/// R rows and a block's keys: together unless a window begins elsewhere for some of them.
 template <class V, size_t R>
 void weigh_seen(const Chunk& c, size_t row, size_t key, size_t count) {
   range seen[R];
-  range all = {key, key + count};
+  size_t to[R];
   for (size_t r = 0; r < R; ++r) {
     seen[r] = visible_of(c.a, c.query_of(row + r), key, count);
-    all.from = seen[r].from > all.from ? seen[r].from : all.from;
-    all.to = seen[r].to < all.to ? seen[r].to : all.to;
+    to[r] = seen[r].to;
   }
-  all.to = all.to > all.from ? all.to : all.from;
-  weigh<V, R>(c, row, key, all.from, all.to);
-  for (size_t r = 0; r < R; ++r) {
-    const size_t before = seen[r].to < all.from ? seen[r].to : all.from;
-    const size_t behind = seen[r].from > all.to ? seen[r].from : all.to;
-    weigh<V, 1>(c, row + r, key, seen[r].from, before);
-    weigh<V, 1>(c, row + r, key, behind, seen[r].to);
+  if (seen[0].from == seen[R - 1].from) {  // later queries see no keys before
+    weigh<V, R>(c, row, key, seen[0].from, to);
+  } else {
+    for (size_t r = 0; r < R; ++r) {
+      weigh<V, 1>(c, row + r, key, seen[r].from, {seen[r].to});
+    }
   }
 }
 
@@ -260,8 +270,8 @@ void attend_chunk(const Chunk& c) {
     memcpy(c.q + row * c.width, q, a->d * sizeof(float));
     memset(c.totals + row * c.width, 0, c.width * sizeof(float));
   }
-  for (size_t key = c.keys.from; key < c.keys.to; key += kBlock) {
-    const size_t count = c.keys.to - key < kBlock ? c.keys.to - key : size_t{kBlock};
+  for (size_t key = c.keys.from, count; key < c.keys.to; key += count) {
+    count = keys_of_block(key, c.keys.to);
     convert_block<V>(c, a->k, a->ldk, key, count);
     for_tiles<V::kRows>(c.rows, [&]<size_t R>(size_t row) { score<V, R>(c, row, key, count); });
   }
@@ -269,8 +279,8 @@ void attend_chunk(const Chunk& c) {
   for (size_t row = 0; row < c.rows; ++row) {
     factors[row] = exponentials<V>(c, row);
   }
-  for (size_t key = c.keys.from; key < c.keys.to; key += kBlock) {
-    const size_t count = c.keys.to - key < kBlock ? c.keys.to - key : size_t{kBlock};
+  for (size_t key = c.keys.from, count; key < c.keys.to; key += count) {
+    count = keys_of_block(key, c.keys.to);
     convert_block<V>(c, a->v, a->ldv, key, count);
     for_tiles<V::kRows>(c.rows, [&]<size_t R>(size_t row) { weigh_seen<V, R>(c, row, key, count); });
   }

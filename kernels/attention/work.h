@@ -1,4 +1,5 @@
-// How all variants divide the work. Rows, a query's heads one after the other, are done some 32 at a time, keys in blocks of 32. Of each block
+// How all variants divide the work. Rows, a query's heads one after the other, are done some 32 at a time, keys in blocks of 32, which end at
+// multiples of 32, wherever the first begins: a row's sums are then the same whatever other rows are done with it. Of each block
 // the keys are made floats once for all rows, and give scores; when a row has its scores, they become exponentials; and then the blocks'
 // values are made floats and added to the totals with those as weights.
 #pragma once
@@ -31,6 +32,12 @@ static inline size_t scratch_floats(size_t n_q, size_t pos, size_t d, size_t gro
 struct range {
   size_t from, to;
 };
+
+// Keys of the block that begins with `key`, if those before `to` are wanted.
+static inline size_t keys_of_block(size_t key, size_t to) {
+  const size_t count = kBlock - key % kBlock;
+  return to - key < count ? to - key : count;
+}
 
 // The keys that query i sees.
 static inline struct range visible(const struct attention_args* a, size_t i) {
