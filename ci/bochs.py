@@ -1,5 +1,5 @@
-"""A Debian kernel in Bochs 2.7, booted once to run any number of command lines of static programs: CPUs with AVX-512 on
-any host. What the pieces say to each other is in guest_init.c."""
+"""A Debian kernel in Bochs 2.7, booted once to run any number of command lines: CPUs with AVX-512 on any host. A program's
+shared libraries go along. What the pieces say to each other is in guest_init.c."""
 import fcntl
 import glob
 import hashlib
@@ -122,6 +122,17 @@ def compiled(name):
     )
 
 
+def is_elf(path):
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def libraries_of(path):
+    """The shared libraries that a program or library needs and that are installed, its loader among them; none of another file."""
+    listed = subprocess.run(["ldd", path], capture_output=True, text=True).stdout if is_elf(path) else ""
+    return re.findall(r"(/\S+) \(0x", listed)
+
+
 def nul_ended(words):
     return b"".join(os.fsencode(word) + b"\0" for word in words)
 
@@ -133,6 +144,7 @@ class Machine:
     def __init__(self, model, commands, inputs, outputs):
         self.model, self.commands, self.outputs = model, commands, outputs
         self.inputs = {os.path.abspath(path) for path in [*inputs, *(c[0] for c in commands)]}
+        self.inputs |= {library for path in self.inputs for library in libraries_of(path)}
         self.statuses = [None] * len(commands)  # exit status or minus signal; None: not ended
         self.notes = []  # what went wrong without ending the machine
         self.timed_out = False
@@ -181,6 +193,9 @@ class Machine:
         for path in self.inputs:
             os.makedirs(os.path.dirname(root + path), exist_ok=True)
             shutil.copy(path, root + path)
+        for program in {os.path.abspath(c[0]) for c in self.commands}:
+            if is_elf(program):  # what is for a debugger would take much of the machine's memory
+                subprocess.run(["strip", "--strip-debug", root + program], check=True)
         shutil.copy(compiled("guest_init"), os.path.join(root, "init"))
         with open(os.path.join(root, "assay/commands"), "wb") as file:
             file.write(nul_ended([os.getcwd()]) + b"".join(nul_ended([str(len(c)), *c]) for c in self.commands))

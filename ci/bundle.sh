@@ -21,9 +21,6 @@ if [ -z "$build" ]; then
   (cd "$here" && cmake --preset release >/dev/null && cmake --build --preset release)
 fi
 [ -x "$build/assay" ] || { echo "bundle: $build: there is no program assay; build it first" >&2 && exit 2; }
-if ! readelf -lW "$build/assay" | grep -q INTERP; then
-  echo "bundle: $build/assay is static: it runs anywhere as it is, but cannot time; give another build" >&2 && exit 2
-fi
 version=$("$build/assay" --version)
 out=${out:-$here/build/bundle/${version/ /-}-x86_64}
 # Never somebody's folder.

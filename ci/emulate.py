@@ -1,10 +1,10 @@
-"""Runs a static x86-64 program on an emulated CPU.
+"""Runs an x86-64 program on an emulated CPU.
 
   ci/emulate.sh [--in FILE]... [--out FILE]... [--timeout SECONDS] CPU -- PROGRAM ARGUMENTS...
   ci/emulate.sh --list
 
 The program sees the folder it is started in and its files at the same paths as here. Under Bochs it runs in a machine
-of its own, into which go the program, every argument that names a file, and each --in FILE (say, one named inside a
+of its own, into which go the program with its shared libraries, every argument that names a file, and each --in FILE (say, one named inside a
 longer argument); each --out FILE that it wrote comes back. Standard input is empty. Its standard output, standard error
 and exit status come through; a signal N is named on standard error and gives the status 128+N.
 

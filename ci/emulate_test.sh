@@ -6,7 +6,7 @@ emulate=$(cd "$(dirname "$0")" && pwd)/emulate.sh
 cpu=$1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-gcc -static -O1 -o "$folder/probe" "$(dirname "$0")/emulate_probe.c" || exit 1
+gcc -O1 -o "$folder/probe" "$(dirname "$0")/emulate_probe.c" || exit 1
 cd "$folder" || exit 1
 head -c 100000 /dev/urandom > 'in file'
 bad=0

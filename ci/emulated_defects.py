@@ -1,7 +1,7 @@
 """Planted defects (ci/defects/) that show themselves on an emulated CPU: those of AVX-512 variants, which many hosts
 cannot run, and those that use an instruction too new, which a newer host runs.
 
-  ci/emulated_defects.py CPU ASSAY_SELFTEST      CPU: one of PLANS; ASSAY_SELFTEST: the static build
+  ci/emulated_defects.py CPU ASSAY_SELFTEST      CPU: one of PLANS
 
 Every defect of the plan must be caught by a check that its first lines name. Exit status: 0 all were, 1 not, 2 wrong
 usage, 3 a package is missing: nothing was tried.

@@ -90,7 +90,7 @@ static void run(int index, char** arguments, const char* folder) {
       execvp(arguments[0], arguments);
     }
     fprintf(stderr, "emulate: cannot run %s in the emulated machine: %s%s\n", arguments[0], strerror(errno),
-            errno == ENOENT ? " (is it linked statically?)" : "");
+            errno == ENOENT ? " (it, or the loader that it names)" : "");
     _exit(127);
   }
   close(out[1]);

@@ -18,7 +18,7 @@ install(DIRECTORY kernels DESTINATION ${source})
 install(DIRECTORY include/assay DESTINATION ${source}/include)
 install(DIRECTORY harness/export/package DESTINATION ${source}/harness/export)
 install(FILES LICENSE ${CMAKE_BINARY_DIR}/generated/recipe.json DESTINATION ${source})
-if(NOT ASSAY_STATIC AND NOT ASSAY_SANITIZE AND NOT ASSAY_FUZZ AND NOT ASSAY_VARIANTS_FROM)
+if(NOT ASSAY_SANITIZE AND NOT ASSAY_FUZZ AND NOT ASSAY_VARIANTS_FROM)
   include(ci/library.cmake)
 endif()
 

@@ -1,6 +1,6 @@
 """Every variant on a CPU of its own time, and some on the newer ones: the tests labelled `emulated`.
 
-  ci/matrix.py check CPU ASSAY RESULTS      CPU: `native` or one of `ci/emulate.sh --list`; ASSAY: the static build
+  ci/matrix.py check CPU ASSAY RESULTS      CPU: `native` or one of `ci/emulate.sh --list`
   ci/matrix.py summary ASSAY RESULTS [CPU...]    one table of all that was checked; CPU: those that must have been, else all
 
 `check` asks ASSAY on that CPU what it offers, holds that and what the CPU really executes against ci/expected_cpus.py,
@@ -117,7 +117,7 @@ def hash_of(path):
 
 
 def compiled_variants(assay):
-    """The JSON of `assay list`, from this machine: the static build starts on any x86-64."""
+    """The JSON of `assay list`, from this machine."""
     return json.loads(emulate.run_captured(None, [assay, "list", "--json"], LIMIT)[1])
 
 

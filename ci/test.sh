@@ -21,13 +21,10 @@ stage "quick tests"
 ctest --preset test --label-exclude 'slow|emulated|deep' -j "$(nproc)"
 stage "AddressSanitizer"
 ci/sanitize.sh asan
-stage "static build"
-cmake --preset static -DASSAY_VARIANTS_FROM="$PWD/build/test" >/dev/null  # their code is the same, and half of the build
-cmake --build --preset static
 stage "slow tests and emulated CPUs"
 ctest --preset test --label-regex 'slow|emulated' --label-exclude deep -j "$(nproc)"
 # The matrix, for the log; 3 where a CPU could not be tried, which ctest has printed as skipped.
-python3 ci/matrix.py summary build/static/assay build/test/emulated || [ $? -eq 3 ]
+python3 ci/matrix.py summary build/test/assay build/test/emulated || [ $? -eq 3 ]
 stage "done"
 [ "${1:-}" = --deep ] || exit 0
 ctest --preset test --label-regex deep -j "$(nproc)"

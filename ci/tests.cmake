@@ -111,17 +111,15 @@ add_test(NAME example/compare_py COMMAND ${CMAKE_SOURCE_DIR}/ci/compare_py_test.
 set_tests_properties(example/compare_py PROPERTIES LABELS deep SKIP_RETURN_CODE 3 TIMEOUT 300)
 
 # An export in somebody's programs, on emulated CPUs too.
-add_test(NAME example/export COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/export_test.sh $<TARGET_FILE:assay>
-         ${CMAKE_SOURCE_DIR}/build/static/assay)
-set_tests_properties(example/export PROPERTIES LABELS emulated FIXTURES_REQUIRED static_build TIMEOUT 1800)
+add_test(NAME example/export COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/export_test.sh $<TARGET_FILE:assay>)
+set_tests_properties(example/export PROPERTIES LABELS emulated TIMEOUT 1800)
 # What is taken to other machines: a folder that runs on any, a Debian package; and what measures a fleet of them.
 add_test(NAME install/bundle COMMAND ${CMAKE_SOURCE_DIR}/ci/bundle_test.sh ${CMAKE_BINARY_DIR})
 add_test(NAME install/deb COMMAND ${CMAKE_SOURCE_DIR}/ci/deb_test.sh ${CMAKE_BINARY_DIR})
 add_test(NAME fleet/ssh COMMAND ${CMAKE_SOURCE_DIR}/ci/fleet/ssh_test.sh)
-add_test(NAME fleet/slurm COMMAND ${CMAKE_SOURCE_DIR}/ci/fleet/slurm_test.sh $<TARGET_FILE:assay> ${CMAKE_SOURCE_DIR}/build/static/assay)
+add_test(NAME fleet/slurm COMMAND ${CMAKE_SOURCE_DIR}/ci/fleet/slurm_test.sh $<TARGET_FILE:assay>)
 set_tests_properties(install/bundle fleet/ssh PROPERTIES LABELS unit SKIP_RETURN_CODE 3 TIMEOUT 300)
 set_tests_properties(install/deb fleet/slurm PROPERTIES LABELS deep SKIP_RETURN_CODE 3 TIMEOUT 1200)
-set_tests_properties(fleet/slurm PROPERTIES FIXTURES_REQUIRED static_build)
 # All of them run `cmake --install`, which writes into the build folder.
 set_tests_properties(install/bundle install/deb example/downstream PROPERTIES RESOURCE_LOCK install)
 
@@ -133,28 +131,25 @@ set_tests_properties(reports/page PROPERTIES LABELS house SKIP_RETURN_CODE 3 TIM
 add_executable(peers_speed EXCLUDE_FROM_ALL ci/peers_speed.cpp)
 target_link_libraries(peers_speed PRIVATE assay_bench assay_runner assay_variants ${CMAKE_DL_LIBS})
 
-# Every variant on every CPU (ci/matrix.py): the static build runs on this one and on emulated ones, and the summary fails if a
+# Every variant on every CPU (ci/matrix.py): the program runs on this one and on emulated ones, and the summary fails if a
 # variant ran on none. Without a CPU's emulator the exit status is 3: skipped, not passed.
 set(emulated_tests "")
-add_test(NAME emulated/static_build WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-         COMMAND sh -c "cmake --preset static '-DASSAY_KERNELS=${ASSAY_KERNELS}' >/dev/null && cmake --build --preset static")
-set_tests_properties(emulated/static_build PROPERTIES LABELS emulated FIXTURES_SETUP static_build TIMEOUT 3600)
 # What the CPUs of `deep` run others run, too: `ci/test.sh --deep`.
 set(cpus skylake-x icelake haswell nehalem sandybridge x86-64 conroe native)
 set(deep_cpus cannonlake tigerlake zen3)
 foreach(cpu ${cpus} ${deep_cpus})
   add_test(NAME emulated/${cpu} COMMAND python3 ${CMAKE_SOURCE_DIR}/ci/matrix.py check ${cpu}
-           ${CMAKE_SOURCE_DIR}/build/static/assay ${CMAKE_BINARY_DIR}/emulated)
+           $<TARGET_FILE:assay> ${CMAKE_BINARY_DIR}/emulated)
   list(APPEND emulated_tests emulated/${cpu})
 endforeach()
 add_test(NAME emulated/summary COMMAND python3 ${CMAKE_SOURCE_DIR}/ci/matrix.py summary
-         ${CMAKE_SOURCE_DIR}/build/static/assay ${CMAKE_BINARY_DIR}/emulated ${cpus})
+         $<TARGET_FILE:assay> ${CMAKE_BINARY_DIR}/emulated ${cpus})
 set_tests_properties(emulated/summary PROPERTIES DEPENDS "${emulated_tests}")
 # Planted defects that only show on such CPUs: in AVX-512 variants, and an instruction too new. They are of several kernels.
 if(ASSAY_KERNELS STREQUAL ".*")
   foreach(cpu skylake-x sandybridge nehalem x86-64)
     add_test(NAME emulated/defects/${cpu} COMMAND python3 ${CMAKE_SOURCE_DIR}/ci/emulated_defects.py ${cpu}
-             ${CMAKE_SOURCE_DIR}/build/static/assay_selftest)
+             $<TARGET_FILE:assay_selftest>)
     list(APPEND emulated_tests emulated/defects/${cpu})
   endforeach()
   set_tests_properties(emulated/defects/skylake-x PROPERTIES COST 500)
@@ -163,8 +158,12 @@ foreach(cpu conroe skylake-x)
   add_test(NAME emulated/script/${cpu} COMMAND ${CMAKE_SOURCE_DIR}/ci/emulate_test.sh ${cpu})
   list(APPEND emulated_tests emulated/script/${cpu})
 endforeach()
-set_tests_properties(${emulated_tests} emulated/summary PROPERTIES LABELS emulated SKIP_RETURN_CODE 3 TIMEOUT 1800
-                     FIXTURES_REQUIRED static_build)
+# A plug-in, with the library's file in the machine and a report out of it.
+add_test(NAME emulated/plugin WORKING_DIRECTORY ${CMAKE_BINARY_DIR}
+         COMMAND sh -c "rm -f plugin.xml; $<TARGET_FILE:assay> check --cpu haswell --plugin plugins/dot.so --samples 60 --junit plugin.xml && cat plugin.xml")
+set_tests_properties(emulated/plugin PROPERTIES PASS_REGULAR_EXPRESSION "name=\"example:sums32\"><system-out>60 samples")
+list(APPEND emulated_tests emulated/plugin)
+set_tests_properties(${emulated_tests} emulated/summary PROPERTIES LABELS emulated SKIP_RETURN_CODE 3 TIMEOUT 1800)
 # The long ones first: two at once then end together.
 set_tests_properties(emulated/skylake-x emulated/icelake PROPERTIES COST 1000)
 list(TRANSFORM deep_cpus PREPEND emulated/)

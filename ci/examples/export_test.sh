@@ -1,22 +1,18 @@
 #!/usr/bin/env bash
 # Exports kernels for CPUs whose times are made up, builds the example with them in both ways and by both compilers, and runs it here and on emulated
 # CPUs: each must take the variants that the fleet chose for it.
-# usage: export_test.sh ASSAY STATIC_ASSAY
-#   STATIC_ASSAY: what tells of an emulated CPU; without it, the example runs here alone
+# usage: export_test.sh ASSAY
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 assay=$(realpath "$1")
-static=${2:+$(realpath "$2")}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-cpus=(nehalem haswell)
-[ -z "$static" ] || cpus+=(skylake-x)  # the emulator of AVX-512 takes static programs alone
 "$assay" cpu --json >native.json
 like=(native.json)
 emulated=()
-for cpu in ${static:+"${cpus[@]}"}; do
-  if "$here/../emulate.sh" "$cpu" -- "$static" cpu --json >"$cpu.json" 2>"$cpu.log"; then
+for cpu in nehalem haswell skylake-x; do
+  if "$here/../emulate.sh" "$cpu" -- "$assay" cpu --json >"$cpu.json" 2>"$cpu.log"; then
     like+=("$cpu.json")
     emulated+=("$cpu")
   else
@@ -27,7 +23,6 @@ python3 "$here/../made_up_profiles.py" "$assay" profiles --like "${like[@]}" --r
 "$assay" merge profiles/*.json --out fleet.json >/dev/null
 "$assay" export fleet.json --to exported --kernels 'dot_f32,softmax_f32,matmul_q4_0,quantize_q8_0' --within 10
 "$assay" export --check exported
-[ -z "$static" ] || "$static" export --check exported  # another build of the same sources says the same
 # What each CPU must say that it takes: the labels of its classes, in their order, each once.
 wanted() {
   python3 - "$1" "$2" <<'PYTHON'
@@ -52,14 +47,13 @@ for compiler in g++ clang++-19; do
   cmake -S "$here/export" -B $compiler "${flags[@]}" -DKERNELS="$folder/exported" -DASSAY_PROGRAM="$assay" -DCMAKE_EXE_LINKER_FLAGS=-static >/dev/null
   cmake --build $compiler >/dev/null
   ctest --test-dir $compiler --output-on-failure  # with the verdict on this compiler's build
-  for program in in_c in_cpp; do
-    $compiler/$program >out && expect native out
-    for cpu in "${emulated[@]}"; do
-      [ $compiler = g++ ] || [ "$cpu" = nehalem ] || continue  # the others' emulator starts a machine each time
-      echo "on $cpu, built by $compiler:"
-      "$here/../emulate.sh" "$cpu" -- $compiler/$program >out 2>err || { cat out err >&2; exit 1; }
-      expect "$cpu" out
-    done
+  both="$compiler/in_c && $compiler/in_cpp"
+  sh -c "$both" >out && expect native out
+  for cpu in "${emulated[@]}"; do
+    [ $compiler = g++ ] || [ "$cpu" = nehalem ] || continue  # the others' emulator starts a machine each time
+    echo "on $cpu, built by $compiler:"
+    "$here/../emulate.sh" --in $compiler/in_c --in $compiler/in_cpp "$cpu" -- /bin/sh -c "$both" >out 2>err || { cat out err >&2; exit 1; }
+    expect "$cpu" out
   done
   # Forced, and forced wrongly.
   ASSAY_FORCE='*=scalar' $compiler/in_cpp | grep -qx 'dot_f32 scalar'

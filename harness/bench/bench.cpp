@@ -319,21 +319,8 @@ double possible_loss(const ShapeTimings& shape) {
   return most;
 }
 
-void require_timing() {
-#ifndef ASSAY_HAS_BENCHMARK
-  throw MachineError(
-      "this build has no Google Benchmark (the static preset leaves it out): build the preset `release` to time");
-#endif
-}
-
-std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJob>& jobs,
-                                      [[maybe_unused]] const BenchOptions& options,
-                                      [[maybe_unused]] nlohmann::json& google,
-                                      [[maybe_unused]] const std::function<void(ShapeTimings&)>& on_done) {
-  require_timing();
-#ifndef ASSAY_HAS_BENCHMARK
-  return {};
-#else
+std::vector<ShapeTimings> time_shapes(const std::vector<TimingJob>& jobs, const BenchOptions& options,
+                                      nlohmann::json& google, const std::function<void(ShapeTimings&)>& on_done) {
   // Where the buffers lie decides how lines share cache sets, and can tell more than the variant does: so each round has
   // them elsewhere (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong", ASPLOS 2009).
   constexpr int kPilot = 5;
@@ -389,7 +376,6 @@ std::vector<ShapeTimings> time_shapes([[maybe_unused]] const std::vector<TimingJ
   }
   std::erase_if(shapes, [](const ShapeTimings& shape) { return shape.timings.empty(); });
   return shapes;
-#endif
 }
 
 std::string name_of_timing(const Variant& variant, const ShapeClass& shape_class) {

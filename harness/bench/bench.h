@@ -96,9 +96,6 @@ struct BenchResult {
 std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
                                              const std::string& variant_glob);
 
-/// Throws MachineError in a build without Google Benchmark: before what takes long and is in vain then.
-void require_timing();
-
 /// Times every variant that passed (`verdicts`) and matches. Throws InputError if nothing is left, MachineError in a
 /// build without Google Benchmark.
 ///

@@ -42,7 +42,6 @@ TEST(Parameters, ACaseOfThemIsChecked) {
   EXPECT_EQ(verdict.variant, "jit_avx2[0,1]");
 }
 
-#ifdef ASSAY_HAS_BENCHMARK
 TEST(Search, AWinnerTakesThePlaceOfTheChoice) {
   const Cpu cpu = detect_cpu();
   if (!isa_status(cpu, "jit_avx2").runnable) {
@@ -74,7 +73,6 @@ TEST(Search, AWinnerTakesThePlaceOfTheChoice) {
   EXPECT_FALSE(choice.code.empty());
   EXPECT_EQ(with_parameters(find_variant("matmul_q4_0/" + choice.variant), choice.parameters).label(), results[0].best);
 }
-#endif
 
 }  // namespace
 }  // namespace assay

@@ -124,7 +124,6 @@ TEST(SingleStep, EndsWhereALoopShowsNothingNew) {
   EXPECT_EQ(steps({1000}, 4), 4u) << "the visitor ends it";
 }
 
-#ifdef ASSAY_HAS_ZYDIS
 __attribute__((naked)) void popcnt_instruction() { asm("popcnt %eax, %eax"); }
 __attribute__((naked)) void avx2_instruction() { asm("vpaddd %ymm0, %ymm0, %ymm0"); }
 __attribute__((naked)) void avx512_instruction() { asm("vpaddd %zmm0, %zmm0, %zmm0"); }
@@ -145,7 +144,6 @@ TEST(Instructions, AVariantMayExecuteItsIsaOnly) {
   EXPECT_TRUE(foreign("avx512", vnni_instruction));
   EXPECT_FALSE(foreign("avx512_vnni", vnni_instruction));
 }
-#endif
 
 }  // namespace
 }  // namespace assay

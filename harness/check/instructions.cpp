@@ -9,9 +9,7 @@
 #include "harness/runtime/isa.h"
 #include "harness/runtime/plugin.h"
 
-#ifdef ASSAY_HAS_ZYDIS
 #include "harness/check/decoder.h"
-#endif
 
 namespace assay {
 
@@ -65,7 +63,6 @@ bool is_system_call(uint64_t address) {
   return (*p == 0x0f && (p[1] == 0x05 || p[1] == 0x34)) || (*p == 0xcd && p[1] == 0x80);  // SYSCALL, SYSENTER, INT 80h
 }
 
-#ifdef ASSAY_HAS_ZYDIS
 bool decode(uint64_t address, Decoded& out) {
   static const ZydisDecoder decoder = [] {
     ZydisDecoder d;
@@ -131,7 +128,7 @@ std::string foreign_instruction(const std::string& isa, uint64_t address, bool i
 
 std::string foreign_instruction_within(const std::string& isa, uint64_t entry,
                                        const std::function<bool(uint64_t)>& is_jit_code) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ASSAY_SANITIZED
   return "";  // functions end in calls that do not return: what lies behind them is another function
 #endif
   std::unordered_set<uint64_t> seen;
@@ -167,25 +164,5 @@ std::string foreign_instruction_within(const std::string& isa, uint64_t entry,
   }
   return "";
 }
-
-#else
-
-std::string foreign_instruction_within(const std::string&, uint64_t, const std::function<bool(uint64_t)>&) {
-  return "";
-}
-
-std::string disassemble(uint64_t address) {
-  std::string text = "bytes";
-  for (uint64_t i = 0; i < 8 && (i == 0 || (address + i) % 4096 != 0); ++i) {
-    text += fmt::format(" {:02x}", reinterpret_cast<const uint8_t*>(address)[i]);
-  }
-  return text;
-}
-
-std::string disassemble_block(uint64_t, size_t, uint64_t, size_t) { return ""; }
-
-std::string foreign_instruction(const std::string&, uint64_t, bool) { return ""; }
-
-#endif
 
 }  // namespace assay

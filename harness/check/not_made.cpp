@@ -18,9 +18,6 @@ std::vector<std::string> checks_not_made(const std::vector<Verdict>& verdicts) {
         "no "
         "SIGTRAP here, or were forbidden");
   }
-#ifndef ASSAY_HAS_ZYDIS
-  all.emplace_back("the ISA of each instruction and what memory it touches: this build has no disassembler");
-#endif
   if (!threads_available() || std::ranges::any_of(verdicts, &Verdict::threads_left_out)) {
     all.emplace_back("calls beside another thread: the system gives this process no other (ulimit -u, -v)");
   }

@@ -6,13 +6,10 @@
 #include <array>
 #include <cstring>
 
-#ifdef ASSAY_HAS_ZYDIS
 #include "harness/check/decoder.h"
-#endif
 
 namespace assay {
 
-#ifdef ASSAY_HAS_ZYDIS
 namespace {
 
 /// The vector registers and masks in a signal's frame: XSAVE's standard format (Intel SDM volume 1, section 13.4).
@@ -204,11 +201,5 @@ bool visit_touched(uint64_t rip, const mcontext_t& machine, const std::function<
   }
   return true;
 }
-
-#else
-
-bool visit_touched(uint64_t, const mcontext_t&, const std::function<void(const Touched&)>&) { return false; }
-
-#endif
 
 }  // namespace assay

@@ -100,7 +100,6 @@ int run_bench(BenchArguments a) {
   if (!a.json_file.empty()) {
     check_writable(a.json_file);
   }
-  require_timing();
   check_writable(a.reports);
   load_plugins(a.plugins);
   if (a.all_kernels && !a.plugins.plugins.empty()) {
@@ -152,7 +151,6 @@ int run_bench(BenchArguments a) {
 }
 
 int run_audit(const TuneArguments& a) {
-  require_timing();
   load_plugins(a.plugins);
   const Cpu cpu = detect_cpu();
   const auto dispatch = dispatch_to_audit(cpu, a.out);  // before the check: there may be nothing to audit
@@ -292,7 +290,6 @@ int run_tune(const TuneArguments& a) {
     print_shapes(cpu, options);
     return 0;
   }
-  require_timing();
   const std::string path = a.out.empty() ? default_profile_path() : a.out;
   check_writable(path);
   const Profile kept = a.model.empty() ? Profile() : profile_before(path, cpu);

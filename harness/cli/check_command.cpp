@@ -22,6 +22,7 @@
 #include "harness/cli/report_files.h"
 #include "harness/runtime/atomic_file.h"
 #include "harness/runtime/error.h"
+#include "harness/runtime/plugin.h"
 #include "reports/check_report.h"
 #include "reports/inputs.h"
 
@@ -97,7 +98,12 @@ int run_check(const CheckArguments& a) {
     forbid_single_step();
   }
   if (!a.cpu.empty()) {
-    continue_on_emulated_cpu(a.cpu);
+    std::vector<std::string> inputs = {a.replay, a.model};
+    for (const auto& plugin : a.plugins.plugins) {
+      const auto [file, argument] = split_plugin(plugin);
+      inputs.insert(inputs.end(), {file, argument});
+    }
+    continue_on_emulated_cpu(a.cpu, inputs, {a.junit, a.reports.html, a.reports.markdown, a.reports.summary});
   }
   if (!a.junit.empty()) {
     check_writable(a.junit);
@@ -247,8 +253,7 @@ void add_check_command(CLI::App& app, int& status) {
   command->add_option("--save", a->save, "a folder: each failure is written to a file there");
   auto* replay = command->add_option("--replay", a->replay, "run the failure saved in this file again");
   add_plugin_flag(*command, a->plugins);
-  command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`, by the static build")
-      ->excludes("--plugin");
+  command->add_option("--cpu", a->cpu, "on an emulated CPU of `ci/emulate.sh --list`")->excludes("--save");  // no folder comes back
   auto* exhaustive =
       command->add_flag("--exhaustive", a->exhaustive, "all 2^32 inputs of the elementwise functions of one float");
   auto* large =

@@ -5,8 +5,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 #include <vector>
 
 #include "harness/cli/shipped.h"
@@ -25,25 +27,43 @@ std::vector<std::string> own_arguments() {
   return arguments;
 }
 
+/// The file itself, or those in the folder; none if it is neither.
+std::vector<std::string> files_at(const std::string& path) {
+  std::vector<std::string> files;
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error)) {
+    files.push_back(path);
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    if (entry.is_regular_file(error)) {
+      files.push_back(entry.path());
+    }
+  }
+  return files;
+}
+
 }  // namespace
 
-void continue_on_emulated_cpu(const std::string& cpu) {
+void continue_on_emulated_cpu(const std::string& cpu, const std::vector<std::string>& inputs,
+                              const std::vector<std::string>& outputs) {
   const std::string script = source_folder() + "/ci/emulate.sh";
   if (access(script.c_str(), X_OK) != 0) {
     throw MachineError(fmt::format("{}: {}; emulated CPUs need the source folder that this program was built from",
                                    script, std::strerror(errno)));
   }
-  std::string program = source_folder() + "/build/static/assay";
-  if (is_static_program()) {
-    program = program_file();
-  } else if (access(program.c_str(), X_OK) != 0) {
-    throw MachineError(
-        fmt::format("{}: {}; the emulated CPU runs the static build, made by "
-                    "`cmake --preset static && cmake --build --preset static`",
-                    program, std::strerror(errno)));
-  }
   // A day: whoever typed the command can end it.
-  std::vector<std::string> words = {script, "--timeout", "86400", cpu, "--", program};
+  std::vector<std::string> words = {script, "--timeout", "86400"};
+  for (const auto& input : inputs) {
+    for (const auto& file : files_at(input)) {
+      words.insert(words.end(), {"--in", file});
+    }
+  }
+  for (const auto& output : outputs) {
+    if (!output.empty()) {
+      words.insert(words.end(), {"--out", output});
+    }
+  }
+  words.insert(words.end(), {cpu, "--", program_file()});
   const auto arguments = own_arguments();
   bool timeout_given = false;
   for (size_t i = 1; i < arguments.size(); ++i) {

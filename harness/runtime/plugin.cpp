@@ -27,15 +27,11 @@
 #include "harness/runtime/isa.h"
 #include "harness/runtime/text.h"
 
-#ifdef ASSAY_HAS_PLUGINS
 #include <dlfcn.h>
 #include <link.h>
 #include <sha2.h>
-#endif
 
 namespace assay {
-
-#ifdef ASSAY_HAS_PLUGINS
 
 namespace {
 
@@ -145,9 +141,9 @@ std::vector<Segment>& system_segments() {
 /// Libraries that choose their own code for the CPU at hand, as the ones that assay itself uses.
 bool is_of_the_system(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  constexpr std::array<std::string_view, 13> kSystem = {
-      "libasan.",   "libtsan.", "libubsan.", "ld-linux",    "libc.so",  "libm.so",    "libgcc_s.so",
-      "libstdc++.", "libc++",   "libgomp.",  "libpthread.", "libdl.so", "linux-vdso."};
+  constexpr std::array<std::string_view, 14> kSystem = {
+      "libasan.",   "libtsan.", "libubsan.", "ld-linux",    "libc.so",  "libm.so",     "libgcc_s.so",
+      "libstdc++.", "libc++",   "libgomp.",  "libpthread.", "libdl.so", "linux-vdso.", "libclang_rt."};
   return std::ranges::any_of(kSystem, [&](std::string_view system) { return name.starts_with(system); });
 }
 
@@ -371,7 +367,7 @@ nlohmann::json describe_in_child(const std::string& path, const std::string& arg
     told->bytes = std::min(text.size(), kMostDescription);
   };
   Child child([&] {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their shadows take terabytes of addresses
+#ifndef ASSAY_SANITIZED  // their shadows take terabytes of addresses
     const rlimit memory_limit{kMostMemory, kMostMemory};
     setrlimit(RLIMIT_AS, &memory_limit);
 #endif
@@ -397,17 +393,6 @@ nlohmann::json describe_in_child(const std::string& path, const std::string& arg
     throw InputError(text);
   }
   return nlohmann::json::parse(text, nullptr, false);
-}
-
-/// "FILE:ARGUMENT" in two: the file is the shortest beginning that is one.
-std::pair<std::string, std::string> split(const std::string& text) {
-  std::error_code ignored;
-  for (size_t colon = text.find(':'); colon != std::string::npos; colon = text.find(':', colon + 1)) {
-    if (std::filesystem::is_regular_file(text.substr(0, colon), ignored)) {
-      return {text.substr(0, colon), text.substr(colon + 1)};
-    }
-  }
-  return {text, ""};
 }
 
 /// One of the library's variants, as the registry has it. Throws InputError.
@@ -504,8 +489,18 @@ const assay_variant& ready(const Variant& variant) {
 
 }  // namespace
 
+std::pair<std::string, std::string> split_plugin(const std::string& text) {
+  std::error_code ignored;
+  for (size_t colon = text.find(':'); colon != std::string::npos; colon = text.find(':', colon + 1)) {
+    if (std::filesystem::is_regular_file(text.substr(0, colon), ignored)) {
+      return {text.substr(0, colon), text.substr(colon + 1)};
+    }
+  }
+  return {text, ""};
+}
+
 std::shared_ptr<const PluginLibrary> add_plugin(const std::string& text, const std::string& name) {
-  const auto [file, argument] = split(text);
+  const auto [file, argument] = split_plugin(text);
   auto library = std::make_shared<PluginLibrary>();
   try {
     library->given = text;
@@ -561,24 +556,5 @@ std::string function_of_system(uint64_t address) {
 }
 
 bool plugin_was_loaded() { return !loaded_plugins().empty(); }
-
-#else
-
-std::shared_ptr<const PluginLibrary> add_plugin(const std::string&, const std::string&) {
-  throw MachineError("the static build loads no libraries: take the usual one for plug-ins");
-}
-const std::vector<std::shared_ptr<const PluginLibrary>>& plugins() {
-  static const std::vector<std::shared_ptr<const PluginLibrary>> none;
-  return none;
-}
-AnyFn run_of(const Variant& variant) { return variant.run; }
-AnyFn pack_of(const Variant& variant) { return variant.pack; }
-bool is_plugin_code(uint64_t) { return false; }
-bool is_plugin_static(uint64_t) { return false; }
-bool is_system_code(uint64_t) { return false; }
-std::string function_of_system(uint64_t) { return ""; }
-bool plugin_was_loaded() { return false; }
-
-#endif
 
 }  // namespace assay

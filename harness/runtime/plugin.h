@@ -29,6 +29,9 @@ struct Foreign {
   std::optional<Claim> claim;
 };
 
+/// "FILE:ARGUMENT" in two: the file is the shortest beginning that is one.
+std::pair<std::string, std::string> split_plugin(const std::string& text);
+
 /// Adds the variants of a plug-in, "FILE" or "FILE:ARGUMENT", to the registry; references to its variants and to isas() end here. The library
 /// is loaded in a child process, which tells what it offers: what crashes, hangs or ends the process there is an InputError, and so is
 /// whatever is wrong with what it offers. `name`: what its variants are called by, in place of its own name.

@@ -17,7 +17,7 @@
 #include "harness/runtime/text.h"
 
 // The run-time libraries of sanitizers map terabytes and keep freed memory: limits on memory mean nothing there.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ASSAY_SANITIZED
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;
