@@ -52,7 +52,11 @@ for compiler in g++ clang++-19; do
   for cpu in "${emulated[@]}"; do
     [ $compiler = g++ ] || [ "$cpu" = nehalem ] || continue  # the others' emulator starts a machine each time
     echo "on $cpu, built by $compiler:"
-    "$here/../emulate.sh" --in $compiler/in_c --in $compiler/in_cpp "$cpu" -- /bin/sh -c "$both" >out 2>err || { cat out err >&2; exit 1; }
+    if [ "$cpu" = nehalem ]; then  # of which qemu-user emulates one process
+      "$here/../emulate.sh" "$cpu" -- $compiler/in_c >out 2>err && "$here/../emulate.sh" "$cpu" -- $compiler/in_cpp >>out 2>>err
+    else
+      "$here/../emulate.sh" --in $compiler/in_c --in $compiler/in_cpp "$cpu" -- /bin/sh -c "$both" >out 2>err
+    fi || { cat out err >&2; exit 1; }
     expect "$cpu" out
   done
   # Forced, and forced wrongly.
