@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Holds the weight formats and the models of every architecture against llama.cpp's own libraries, released npm packages. Without npm or a
 # registry it says so and exits with 3.
-# usage: peers.sh [matrix [SAMPLES] | speed [FORMATS] | model FILE...]     builds the preset `test` first if that is not done
-#   matrix: verdicts of all of its builds' kernels: the table of reports/peers/llama_cpp.md
+# usage: peers.sh [matrix [SAMPLES [CPU]] | speed [FORMATS] | model FILE...]     builds the preset `test` first if that is not done
+#   matrix: verdicts of all of its builds' kernels: the table of reports/peers/llama_cpp.md. CPU: one of `ci/emulate.sh --list`, for the builds
+#     that this one does not run; few samples, as those take some 300 times as long there
 #   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each. ASSAY_IK of
 #     the environment: the path of a libggml.so of ik_llama.cpp that somebody has built: beside both
 #   model: whole models of these files in turn, on one thread and on two: a table of speed, of loading, and of memory; see ci/peers_model.mjs.
@@ -27,7 +28,7 @@ if [ "${1:-}" = matrix ]; then
   for plugin in ggml ggml_graphs ggml_repack; do
     plugins+=(--plugin "build/test/plugins/$plugin.so:$(dirname "$base")")
   done
-  build/test/assay check "${plugins[@]}" --samples "${2:-1000}" --no-shrink --json | ci/peers_matrix.py
+  build/test/assay check "${plugins[@]}" --samples "${2:-1000}" --no-shrink --json ${3:+--cpu "$3" --no-stepping} | ci/peers_matrix.py
   exit
 fi
 if [ "${1:-}" = speed ]; then

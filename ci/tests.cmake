@@ -39,7 +39,7 @@ endforeach()
 
 # The harness's own test: planted defects are caught, by the check that should; true variants are not accused.
 add_test(NAME selftest/planted_defects COMMAND assay_selftest selftest --seeds 3)
-add_test(NAME selftest/false_alarms COMMAND assay_selftest selftest --false-alarms 1 --samples 300 --seed 1000)
+add_test(NAME selftest/false_alarms COMMAND assay_selftest selftest --false-alarms 1 --samples 150 --seed 1000)
 # Functions of one float: a share of all 2^32 inputs, which follows from the commit; all of them in `ci/test.sh --deep`.
 set(vectors "auto_v*,sse,avx2,avx512,jit_*")
 set(share sh -c "$<TARGET_FILE:assay> check --exhaustive --variant \"$1\" --stride $2 --seed 0x$(git rev-parse --short=7 HEAD || echo 1)" sh)
@@ -78,8 +78,8 @@ add_test(NAME house/readmes_compared COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/r
 set_tests_properties(house/no_shared_symbols house/defects house/mutate house/readmes house/readmes_compared PROPERTIES LABELS house)
 # Some mutants of the variants; `ci/mutate.py --mutants 600` makes many (reports/mutation.md).
 if(ASSAY_KERNELS STREQUAL ".*" AND NOT ASSAY_VARIANTS_FROM)
-  add_test(NAME selftest/mutants COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/mutate.py --build ${CMAKE_BINARY_DIR} --mutants 20
-           --minutes 2 --allow 2)
+  add_test(NAME selftest/mutants COMMAND ${python3} ${CMAKE_SOURCE_DIR}/ci/mutate.py --build ${CMAKE_BINARY_DIR} --mutants 12
+           --minutes 2 --allow 1)
   set_tests_properties(selftest/mutants PROPERTIES LABELS "selftest;slow" TIMEOUT 600)
 endif()
 
@@ -112,7 +112,7 @@ set_tests_properties(example/compare_py PROPERTIES LABELS deep SKIP_RETURN_CODE 
 
 # An export in somebody's programs, on emulated CPUs too.
 add_test(NAME example/export COMMAND ${CMAKE_SOURCE_DIR}/ci/examples/export_test.sh $<TARGET_FILE:assay>)
-set_tests_properties(example/export PROPERTIES LABELS emulated TIMEOUT 1800)
+set_tests_properties(example/export PROPERTIES LABELS emulated TIMEOUT 1800 COST 500)
 # What is taken to other machines: a folder that runs on any, a Debian package; and what measures a fleet of them.
 add_test(NAME install/bundle COMMAND ${CMAKE_SOURCE_DIR}/ci/bundle_test.sh ${CMAKE_BINARY_DIR})
 add_test(NAME install/deb COMMAND ${CMAKE_SOURCE_DIR}/ci/deb_test.sh ${CMAKE_BINARY_DIR})

@@ -96,8 +96,7 @@ struct BenchResult {
 std::vector<const Variant*> passing_variants(const Kernel& kernel, const std::vector<Verdict>& verdicts,
                                              const std::string& variant_glob);
 
-/// Times every variant that passed (`verdicts`) and matches. Throws InputError if nothing is left, MachineError in a
-/// build without Google Benchmark.
+/// Times every variant that passed (`verdicts`) and matches. Throws InputError if nothing is left.
 ///
 /// Before, each is checked at the shape of each class, and a size less and more: what fails there is in its verdict, and not timed.
 BenchResult bench(const Cpu& cpu, std::vector<Verdict>& verdicts, const BenchOptions& options);
