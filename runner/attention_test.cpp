@@ -6,8 +6,8 @@
 
 #include "harness/runtime/dispatch.h"
 #include "harness/runtime/rng.h"
-#include "kernels/attention/kernel.h"
 #include "kernels/formats/format.h"
+#include "runner/block.h"
 #include "runner/weights.h"
 
 namespace assay {
@@ -36,9 +36,9 @@ std::vector<uint8_t> random_cache(bool is_q8_0, size_t keys, size_t d, Rng& rng)
 // So a text does not depend on how many of its tokens were read at once.
 TEST(Attention, AQuerysResultsDoNotDependOnTheOthers) {
   constexpr size_t kQueries = 75, kPast = 43;
-  for (const char* name : {"attention_f16", "attention_q8_0"}) {
-    const Kernel& kernel = find_kernel(name);
-    const bool is_q8_0 = kernel.name == "attention_q8_0";
+  for (const CacheType cache : {CacheType::f16, CacheType::q8_0}) {
+    const bool is_q8_0 = cache == CacheType::q8_0;
+    const Kernel& kernel = find_kernel(is_q8_0 ? "attention_q8_0" : "attention_f16");
     for (const Variant& v : kernel.variants) {
       if (!isa_status(detect_cpu(), v.isa).runnable) {
         continue;
@@ -51,34 +51,24 @@ TEST(Attention, AQuerysResultsDoNotDependOnTheOthers) {
         std::ranges::generate(q, [&] { return rng.normal(); });
         const auto keys = random_cache(is_q8_0, kPast + kQueries, d, rng);
         const auto values = random_cache(is_q8_0, kPast + kQueries, d, rng);
-        const size_t bytes = is_q8_0 ? d / 32 * 34 : 2 * d;
-        const size_t scratch_bytes = kernel.scratch_bytes({kQueries, kPast, d, group});
-        Arena scratch(scratch_bytes, Arena::Pages::usual, "a test");
-        void* const scratch_of_calls = scratch.take(scratch_bytes);
+        BlockSizes sizes;
+        sizes.n_head = group;
+        sizes.n_head_kv = 1;
+        sizes.head_size = d;
+        sizes.scale = 0.2f;
+        sizes.window = window;
+        sizes.cache = cache;
+        Attention attention(sizes, dispatch);
+        const size_t scratch_bytes = attention.scratch_bytes(kQueries, kPast);
+        Arena memory(scratch_bytes, Arena::Pages::usual, "a test");
+        void* const scratch = memory.take(scratch_bytes);
         const auto in_calls_of = [&](size_t at_once) {
           std::vector<float> out(kQueries * wide);
           for (size_t first = 0; first < kQueries; first += at_once) {
             const size_t n = std::min(at_once, kQueries - first);
-            const attention_args args = {.out = &out[first * wide],
-                                         .q = &q[first * wide],
-                                         .k = keys.data(),
-                                         .v = values.data(),
-                                         .stats = nullptr,
-                                         .scratch = scratch_of_calls,
-                                         .ldo = wide,
-                                         .ldq = wide,
-                                         .ldk = bytes,
-                                         .ldv = bytes,
-                                         .n_q = n,
-                                         .pos = kPast + first,
-                                         .d = d,
-                                         .group = group,
-                                         .window = window,
-                                         .key_begin = 0,
-                                         .key_end = kPast + kQueries,
-                                         .scale = 0.2f,
-                                         .softcap = 0};
-            dispatch.get<attention_fn>(kernel.name, {n, kPast + first, d, group})(&args);
+            attention.prepare(n, kPast + first);
+            attention.run(&out[first * wide], wide, &q[first * wide], wide, keys.data(), values.data(), n,
+                          kPast + first, scratch);
           }
           return out;
         };
