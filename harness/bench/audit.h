@@ -21,7 +21,7 @@ std::unique_ptr<Dispatch> dispatch_to_audit(const Cpu& cpu, const std::string& p
 
 /// Times, at sizes of each class that are drawn from `seed`, ragged lengths among them, what dispatch chooses against every other passing
 /// variant; then, at length, against the fastest of these alone: the lowest of ten medians is partly luck, and a run of its
-/// own is not.
+/// own is not. For the same reason large losses are measured once more, and that counts.
 std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch, uint64_t seed);
 
 /// A line for each shape, then the median and the worst loss.

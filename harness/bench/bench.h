@@ -41,6 +41,7 @@ struct ShapeTimings {
   Timing control;                ///< of the variant it names
   std::vector<double> probe_ns;  ///< one for each round: see probe_machine
   std::vector<size_t> quiet;     ///< the rounds that count: see find_quiet_rounds
+  std::string reference;         ///< the variant that ratios are to, once decided: see fastest
   std::string winner;            ///< the variant to use
   std::string runner_up;         ///< the fastest of the others; "" if there is none
   bool tie = false;              ///< others are not slower than the fastest beyond doubt
@@ -48,7 +49,8 @@ struct ShapeTimings {
   std::string limit;             ///< "mem bandwidth", "f32 peak", ...
 
   const Timing* find(std::string_view variant) const;
-  const Timing& fastest() const;  ///< by median, of the usable
+  /// Of the usable: round by round once that is decided, till then by median.
+  const Timing& fastest() const;
   /// How far the control lies from the variant it repeats: the median ratio over the rounds, or its inverse if that is
   /// over 1.
   double control_ratio() const;

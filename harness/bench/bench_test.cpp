@@ -98,6 +98,16 @@ TEST(Decision, ASimplerIsaIsTakenOnlyIfItIsSeenToCostLittle) {
             estimate({10 / 10.05, 10 / 11.0, 10 / 9.5, 10 / 10.5, 9.9 / 9, 9.9 / 10.05, 10 / 12.0}).high);
 }
 
+TEST(Decision, TheFasterRoundByRoundIsTheFastest) {
+  const auto s = decided({timing("avx2", {9.5, 11.5, 15, 15.5, 17.5}), timing("jit_avx2", {10, 12, 14, 16, 18})},
+                         timing("avx2", {9.5, 11.5, 15, 15.5, 17.5}));
+  EXPECT_GT(s.find("avx2")->median_ns, s.find("jit_avx2")->median_ns);
+  EXPECT_EQ(s.fastest().variant, "avx2");
+  EXPECT_EQ(s.find("avx2")->ratio, 1);
+  EXPECT_GT(s.find("jit_avx2")->ratio, 1.03);
+  EXPECT_EQ(s.winner, "avx2");
+}
+
 TEST(Decision, WhatMayNotBeChosenIsTimedBesideTheOthers) {
   Timing claimed = timing("mine:fast", {5, 5, 5});
   claimed.usable = false;

@@ -120,8 +120,8 @@ TEST(JitGeneration, TheLargestShapesAreGenerated) {
   for_each_jit_variant([&](const Kernel& kernel, const Variant& variant) {
     const auto shapes = largest_shapes(kernel);
     const Verdict v = run_in_child(variant.kernel, variant.label(), 60, [&](SampleLog& report) {
-      // A trial asks for the code first. Memory for its buffers, of gigabytes, is then refused.
-      const size_t limit = mapped_bytes() + (size_t{64} << 20);
+      // A trial asks for the code first. Memory for its buffers is then refused, so that none is filled in vain.
+      const size_t limit = mapped_bytes() + (size_t{8} << 20);
       const rlimit few{limit, limit};
       setrlimit(RLIMIT_AS, &few);
       for (const Shape& shape : shapes) {
