@@ -45,11 +45,10 @@ Attention::Attention(const BlockSizes& sizes, Dispatch& dispatch)
       dispatch_(&dispatch) {}
 
 Shape Attention::shape(size_t tokens, size_t past) const {
-  Shape shape = {tokens, past, sizes_.head_size};
-  if (sizes_.cache != CacheType::f32) {
-    shape.push_back(group_);
+  if (sizes_.cache == CacheType::f32) {
+    return {1, past + tokens - 1, sizes_.head_size};  // see run
   }
-  return shape;
+  return {tokens, past, sizes_.head_size, group_};
 }
 
 void Attention::prepare(size_t tokens, size_t past) {
@@ -67,21 +66,25 @@ void Attention::run(float* out, size_t ldo, const float* q, size_t ldq, const ui
                     size_t tokens, size_t past, void* scratch, const Part* of) {
   const size_t d = sizes_.head_size;
   if (sizes_.cache == CacheType::f32) {
-    for (size_t head = 0; head < group_; ++head) {
-      const attention_f32_args args = {out + head * d,
-                                       q + head * d,
-                                       reinterpret_cast<const float*>(keys),
-                                       reinterpret_cast<const float*>(values),
-                                       static_cast<float*>(scratch),
-                                       ldo,
-                                       ldq,
-                                       d,
-                                       d,
-                                       tokens,
-                                       past,
-                                       d,
-                                       scale_};
-      step_->of_floats(&args);
+    // One query at a time: of several, attention_f32 adds the terms in another order, and a text would depend on how many of its tokens
+    // were read at once.
+    for (size_t i = 0; i < tokens; ++i) {
+      for (size_t head = 0; head < group_; ++head) {
+        const attention_f32_args args = {.out = out + i * ldo + head * d,
+                                         .q = q + i * ldq + head * d,
+                                         .k = reinterpret_cast<const float*>(keys),
+                                         .v = reinterpret_cast<const float*>(values),
+                                         .scratch = static_cast<float*>(scratch),
+                                         .ldo = ldo,
+                                         .ldq = ldq,
+                                         .ldk = d,
+                                         .ldv = d,
+                                         .n_q = 1,
+                                         .pos = past + i,
+                                         .d = d,
+                                         .scale = scale_};
+        step_->of_floats(&args);
+      }
     }
     return;
   }

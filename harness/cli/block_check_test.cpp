@@ -56,27 +56,15 @@ TEST(Block, ResultsDependNeitherOnThreadsNorOnTheBatch) {
       Rng rng(mix_seed(seed, 77));
       const RandomBlock random(rng, architecture);
       const size_t tokens = 50;
-      const bool of_floats = random.sizes().cache == CacheType::f32;
-      by_parts += !of_floats && random.sizes().keys_of_part < tokens;
+      by_parts += random.sizes().cache != CacheType::f32 && random.sizes().keys_of_part < tokens;
       std::vector<float> x(tokens * random.sizes().n_embd);
       std::ranges::generate(x, [&] { return rng.normal(); });
       const std::vector<float> whole = through_block(random, x, tokens, 1);
       for (const size_t at_once : {size_t{1}, size_t{7}, tokens}) {
-        const std::vector<float> want = through_block(random, x, at_once, 1);
-        ASSERT_EQ(through_block(random, x, at_once, 2), want) << architecture.name << " " << seed << " " << at_once;
-        if (!of_floats) {
-          ASSERT_EQ(want, whole) << architecture.name << " " << seed << " " << at_once;
-          continue;
-        }
-        double off = 0;
-        double all = 0;
-        for (size_t i = 0; i < want.size(); ++i) {
-          off += std::pow(static_cast<double>(want[i] - whole[i]), 2);
-          all += std::pow(static_cast<double>(whole[i]), 2);
-        }
-        ASSERT_LT(off, 1e-4 * all) << architecture.name << " " << seed << " " << at_once;
+        ASSERT_EQ(through_block(random, x, at_once, 1), whole) << architecture.name << " " << seed << " " << at_once;
+        ASSERT_EQ(through_block(random, x, at_once, 2), whole) << architecture.name << " " << seed << " " << at_once;
       }
-      if (!of_floats && isa_status(detect_cpu(), "jit_avx2").runnable) {
+      if (isa_status(detect_cpu(), "jit_avx2").runnable) {
         EXPECT_EQ(through_block(random, x, 7, 1, "jit_avx2"), through_block(random, x, tokens, 1, "jit_avx2"))
             << architecture.name << " " << seed;
       }
@@ -89,7 +77,7 @@ TEST(BlockCheck, TheWrongVariantIsBlamedAndNoOther) {
   size_t blamed = 0;
   for (const std::string guilty : {
            "add_f32=sse!last_element_missed",
-           "attention_f32=scalar!mask_one_late",
+           "attention_f32=scalar!mask_one_early",
            "gelu_f32=jit_avx2!fma_operands_exchanged",
            "layer_norm_f32=avx2!bias_twice_in_the_tail",
            "matmul_f32=sse!odd_token_missed",

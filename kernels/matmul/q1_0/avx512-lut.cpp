@@ -117,10 +117,10 @@ static inline __m512i lookup(const uint8_t* table, __m512i index) {
   return _mm512_shuffle_epi8(_mm512_load_si512(table), index);
 }
 
-// out[t] = one strip times token t over some groups of columns.
+// out[t] = one strip times token t over some groups of columns; of a token's tables and scales there are `apart`.
 template <int kTokens>
 static inline void run_strip(__m512* out, const uint8_t* bits, const uint8_t* scales_of_rows, const uint8_t* tables,
-                             const struct Scales* scales, size_t groups) {
+                             const struct Scales* scales, size_t apart, size_t groups) {
   const __m512i nibble = _mm512_set1_epi8(15);
   const __m512i weights = _mm512_set1_epi16(0x4002);  // 2 L + 64 H
   const __m512i magic = _mm512_set1_epi16(0x4b00);    // above a word it makes the float 2^23 + word
@@ -147,8 +147,8 @@ static inline void run_strip(__m512* out, const uint8_t* bits, const uint8_t* sc
     }
 #pragma GCC unroll 4
     for (size_t t = 0; t < kTokens; ++t) {
-      const uint8_t* table = tables + 1024 * (t * groups + g);
-      const struct Scales* scale = scales + t * groups + g;
+      const uint8_t* table = tables + 1024 * (t * apart + g);
+      const struct Scales* scale = scales + t * apart + g;
       __m512i l = lookup(table, index[0]);
       __m512i h = lookup(table + 64, index[0]);
 #pragma GCC unroll 7
@@ -184,6 +184,9 @@ static inline void run_strip(__m512* out, const uint8_t* bits, const uint8_t* sc
   }
 }
 
+// Groups whose sums are added to y together: as many whatever the number of tokens, so that a token's results do not depend on the others.
+static inline size_t groups_together(size_t groups) { return groups < 4 ? groups : groups / 2 < 4 ? groups / 2 : 4; }
+
 template <int kTokens>
 static void run_tokens(const struct matmul_args* a, size_t token) {
   const size_t groups = a->cols / 128;
@@ -195,6 +198,7 @@ static void run_tokens(const struct matmul_args* a, size_t token) {
   if (step > kMaxGroups / kTokens || step == 0) {  // 0: no columns, then one step gives the bias
     step = kMaxGroups / kTokens;
   }
+  const size_t together = groups_together(groups);
   size_t g = 0;
   do {
     const size_t count = groups - g < step ? groups - g : step;
@@ -203,15 +207,28 @@ static void run_tokens(const struct matmul_args* a, size_t token) {
     }
     for (size_t r = a->row_begin; r < a->row_end; r += kStrip) {
       const uint8_t* strip = (const uint8_t*)a->packed + r / kStrip * strip_bytes(groups);
-      __m512 out[kTokens];
-      run_strip<kTokens>(out, strip + g * 256, strip + groups * 256 + g * 32, tables, scales, count);
       const __mmask16 mask = a->row_end - r < kStrip ? (__mmask16)((1u << (a->row_end - r)) - 1) : (__mmask16)0xffff;
+      __m512 y[kTokens];
 #pragma GCC unroll 4
       for (size_t t = 0; t < kTokens; ++t) {
-        float* y = a->y + (token + t) * a->ldy + r;
-        const float* from = g == 0 ? a->bias + r : y;
-        const __m512 before = g == 0 && a->bias == NULL ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, from);
-        _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(before, out[t]));
+        const float* from = g == 0 ? a->bias + r : a->y + (token + t) * a->ldy + r;
+        y[t] = g == 0 && a->bias == NULL ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, from);
+      }
+      size_t first = 0;
+      do {
+        const size_t n = count - first < together ? count - first : together;
+        __m512 out[kTokens];
+        run_strip<kTokens>(out, strip + (g + first) * 256, strip + groups * 256 + (g + first) * 32,
+                           tables + 1024 * first, scales + first, count, n);
+#pragma GCC unroll 4
+        for (size_t t = 0; t < kTokens; ++t) {
+          y[t] = _mm512_add_ps(y[t], out[t]);
+        }
+        first += n;
+      } while (first < count);
+#pragma GCC unroll 4
+      for (size_t t = 0; t < kTokens; ++t) {
+        _mm512_mask_storeu_ps(a->y + (token + t) * a->ldy + r, mask, y[t]);
       }
     }
     g += step;

@@ -20,7 +20,9 @@ class Avx512 : public Generator {
   // each in the block's lane.
   static constexpr int kD1 = kTileFrame;
   static constexpr int kScales = kD1 + 4 * 64;
-  static constexpr int kFrame = kScales + kMaxGroups * 128 + 64;
+  static constexpr int kY = kScales + kMaxGroups * 128;  // of each token the sums of the tile
+  static constexpr int kFrame = kY + kTokens * 64 + 64;
+  static constexpr int kGroupsLeft = 16;
   // Registers: 0..7 indices, 8..23 sums (four for each token: rows 4 j .. 4 j + 3 of the tile in each lane; with one
   // token 12..15 are d1 and 16..23 work), 24..29 work, 30 and 31 constants.
 
@@ -34,11 +36,38 @@ class Avx512 : public Generator {
   static Xbyak::Zmm sum(int t, int j) { return Xbyak::Zmm(8 + 4 * t + j); }
 
   void tile(int count, int step) override {
+    mov(r10, rbx);
+    sub(r10, r8);
+    mov(eax, kTile);
+    cmp(r10, rax);
+    cmova(r10, rax);
+    mov(eax, -1);
+    bzhi(eax, eax, r10d);
+    kmovw(k1, eax);
+    // Before: y, but for the first chunk the bias or zero.
+    Xbyak::Label from_y;
+    Xbyak::Label before;
+    test(r15, r15);
+    jnz(from_y);
+    vpxord(zmm0, zmm0, zmm0);
+    mov(rax, arg(offsetof(matmul_args, bias)));
+    Xbyak::Label no_bias;
+    test(rax, rax);
+    jz(no_bias);
+    vmovups(zmm0 | k1 | T_z, ptr[rax + 4 * r8]);
+    L(no_bias);
     for (int t = 0; t < count; ++t) {
-      for (int j = 0; j < 4; ++j) {
-        vpxord(sum(t, j), sum(t, j), sum(t, j));
-      }
+      vmovaps(ptr[rsp + kY + 64 * t], zmm0);
     }
+    jmp(before);
+    L(from_y);
+    y_rows();
+    for (int t = 0; t < count; ++t) {
+      vmovups(zmm0 | k1 | T_z, ptr[rdx]);
+      vmovaps(ptr[rsp + kY + 64 * t], zmm0);
+      add(rdx, rcx);
+    }
+    L(before);
     if (groups_ > 0) {
       imul(rsi, r8, static_cast<int>(avx512_tile_bytes(groups_) / kTile));
       add(rsi, arg(offsetof(matmul_args, packed)));
@@ -50,59 +79,57 @@ class Avx512 : public Generator {
       mov(rdx, arg(offsetof(matmul_args, scratch)));
       lea(rcx, ptr[rsp + kScales]);
       mov(rax, ptr[rsp + kGroupCount]);
-      Xbyak::Label group_loop;
-      align(32);
-      L(group_loop);
-      group(count, step);
-      add(rsi, 256);
-      add(r9, 32);
-      add(rdx, 1024);
-      add(rcx, 128);
-      dec(rax);
-      jnz(group_loop, T_NEAR);
+      some_groups(count, step);
     }
-
-    mov(r10, rbx);
-    sub(r10, r8);
-    mov(eax, kTile);
-    cmp(r10, rax);
-    cmova(r10, rax);
-    mov(eax, -1);
-    bzhi(eax, eax, r10d);
-    kmovw(k1, eax);
-    // Before: y, but for the first chunk the bias or zero.
-    Xbyak::Label from_y;
-    Xbyak::Label store;
     y_rows();
-    test(r15, r15);
-    jnz(from_y, T_NEAR);
-    vpxord(zmm0, zmm0, zmm0);
-    mov(rax, arg(offsetof(matmul_args, bias)));
-    Xbyak::Label no_bias;
-    test(rax, rax);
-    jz(no_bias);
-    vmovups(zmm0 | k1 | T_z, ptr[rax + 4 * r8]);
-    L(no_bias);
-    for (int t = 1; t < count; ++t) {
-      vmovaps(Xbyak::Zmm(t), zmm0);
-    }
-    jmp(store);
-    L(from_y);
-    mov(rax, rdx);
     for (int t = 0; t < count; ++t) {
-      vmovups(Xbyak::Zmm(t) | k1 | T_z, ptr[rax]);
-      add(rax, rcx);
+      vmovaps(zmm0, ptr[rsp + kY + 64 * t]);
+      vmovups(ptr[rdx] | k1, zmm0);
+      if (t + 1 < count) {
+        add(rdx, rcx);
+      }
     }
-    L(store);
+  }
+
+  // rax groups; the other registers as group has them. As many are added up before their sums go to y whatever the number of tokens, so
+  // that a token's results do not depend on the others.
+  void some_groups(int count, int step) {
+    const int half = static_cast<int>(groups_ / 2);
+    const int together = groups_ < 4 ? static_cast<int>(groups_) : half < 4 ? half : 4;
+    Xbyak::Label sums_loop;
+    Xbyak::Label group_loop;
+    L(sums_loop);
+    if (step > together) {
+      mov(ptr[rsp + kGroupsLeft], rax);
+      mov(r10d, together);
+      cmp(rax, r10);
+      cmova(rax, r10);
+    }
+    for (int t = 0; t < count; ++t) {
+      for (int j = 0; j < 4; ++j) {
+        vpxord(sum(t, j), sum(t, j), sum(t, j));
+      }
+    }
+    align(32);
+    L(group_loop);
+    group(count, step);
+    add(rsi, 256);
+    add(r9, 32);
+    add(rdx, 1024);
+    add(rcx, 128);
+    dec(rax);
+    jnz(group_loop, T_NEAR);
     for (int t = 0; t < count; ++t) {
       add_lanes(sum(t, 0), sum(t, 1), 0x44, 0xee);
       add_lanes(sum(t, 2), sum(t, 3), 0x44, 0xee);
       add_lanes(sum(t, 0), sum(t, 2), 0x88, 0xdd);
-      vaddps(Xbyak::Zmm(t), Xbyak::Zmm(t), sum(t, 0));
-      vmovups(ptr[rdx] | k1, Xbyak::Zmm(t));
-      if (t + 1 < count) {
-        add(rdx, rcx);
-      }
+      vaddps(sum(t, 0), sum(t, 0), ptr[rsp + kY + 64 * t]);
+      vmovaps(ptr[rsp + kY + 64 * t], sum(t, 0));
+    }
+    if (step > together) {
+      mov(rax, ptr[rsp + kGroupsLeft]);
+      sub(rax, together);
+      ja(sums_loop, T_NEAR);
     }
   }
 
