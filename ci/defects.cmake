@@ -126,8 +126,7 @@ foreach(isa ${defect_isas})
   add_dependencies(defects_${isa} planted_defects)
   target_compile_options(defects_${isa} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags_${isa}};${variant_flags}>")
   if(kind_${isa} STREQUAL "generated")
-    target_compile_options(defects_${isa} PRIVATE -O0)  # what they generate is the same, and Xbyak compiles in half the time
-    precompile(defects_${isa} xbyak/xbyak.h ${flags_${isa}} -O0)
+    precompile(defects_${isa} xbyak/xbyak.h ${flags_${isa}})
   elseif(kind_${isa} STREQUAL "hand" AND NOT isa STREQUAL "x87")  # x87 is all assembly
     precompile(defects_${isa} immintrin.h ${flags_${isa}})
   endif()

@@ -292,7 +292,9 @@ class Avx512 : public Generator {
 
 }  // namespace
 
-extern "C" size_t matmul_q1_0_pack_jit_avx512_lut(void* packed, const void* w, size_t rows, size_t cols) {
+// Generators are compiled without optimisation; this is no generator.
+extern "C" [[gnu::optimize("O2")]] size_t matmul_q1_0_pack_jit_avx512_lut(void* packed, const void* w, size_t rows,
+                                                                          size_t cols) {
   const size_t groups = cols / 128;
   const size_t bytes = (rows + 15) / 16 * avx512_tile_bytes(groups);
   if (packed == nullptr || bytes == 0) {
