@@ -81,7 +81,7 @@ cat >"$work/assay" <<END
 case \${SLURMD_NODENAME:-} in
   n2) case \$1 in
       check) set -- "\$@" --no-stepping ;;
-      tune) echo "assay: this CPU is emulated" >&2 && exit 2 ;;
+      tune) echo "assay: this CPU is emulated" >&2 && exit 3 ;;
     esac
     exec qemu-x86_64 -cpu Nehalem,check=off '$program' "\$@" ;;
   n3) [ "\$1" != tune ] || [ -e '$work/again' ] || exec sleep 300 ;;
