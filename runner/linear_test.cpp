@@ -19,8 +19,7 @@
 namespace assay {
 namespace {
 
-constexpr size_t kRows = 70,
-                 kCols = 2816;  // more columns than tiles of floats, or the tables of look-ups, take at once
+constexpr size_t kRows = 70, kCols = 1280;  // more columns than the tiles of floats take at once
 
 /// A matrix of random weights of a format.
 struct Matrix {
