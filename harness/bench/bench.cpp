@@ -298,23 +298,25 @@ void decide(ShapeTimings& shape) {
     summarise(shape.control);
   }
   const double noise = shape.control_ratio();
-  const auto compare_to = [&](const Timing& reference) {
-    shape.reference = reference.variant;
-    for (auto& t : shape.timings) {
-      const Estimate ratio = estimate(ratios(shape, t, reference), 0.99);
-      t.ratio = ratio.median;
-      t.ratio_low = ratio.low;
-      t.ratio_high = ratio.high;
-      t.slower = ratio.low > 1 && ratio.median > noise;
-    }
-  };
-  shape.reference.clear();
-  compare_to(shape.fastest());
   // The one of the least median may be the slower of two in most rounds: where the machine's own speed varied among them.
-  const auto least =
-      std::ranges::min_element(shape.timings, {}, [](const Timing& t) { return t.usable ? t.ratio : kNever; });
-  if (least->ratio < 1) {
-    compare_to(*least);
+  shape.reference.clear();
+  const Timing& of_least_median = shape.fastest();
+  const Timing* reference = &of_least_median;
+  double least = 1;
+  for (const auto& t : shape.timings) {
+    const double ratio = t.usable ? median_of(ratios(shape, t, of_least_median)) : kNever;
+    if (ratio < least) {
+      least = ratio;
+      reference = &t;
+    }
+  }
+  shape.reference = reference->variant;
+  for (auto& t : shape.timings) {
+    const Estimate ratio = estimate(ratios(shape, t, *reference), 0.99);
+    t.ratio = ratio.median;
+    t.ratio_low = ratio.low;
+    t.ratio_high = ratio.high;
+    t.slower = ratio.low > 1 && ratio.median > noise;
   }
   const Winner winner = winner_of({&shape, 1});
   shape.winner = winner.variant;
