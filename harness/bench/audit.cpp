@@ -41,8 +41,8 @@ ShapeClass draw_size(Rng& rng, const Kernel& kernel, const ShapeClass& own) {
 std::vector<AuditEntry> audit(const Cpu& cpu, const std::vector<Verdict>& verdicts, Dispatch& dispatch, uint64_t seed) {
   Rng rng(seed);
   BenchOptions options;  // to find which seems the fastest
-  options.repetitions = 9;
-  options.min_time = 0.001;
+  options.repetitions = 18;
+  options.min_time = 0.0005;
   options.drop_over = kHopeless;
   BenchOptions at_length;
   at_length.repetitions = 90;

@@ -194,12 +194,11 @@ size_t count_disturbed(const std::vector<double>& probe_ns) {
   return static_cast<size_t>(sorted.end() - std::ranges::upper_bound(sorted, most));
 }
 
-std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns) {
-  constexpr size_t kFewest = 9;
+std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns, size_t fewest) {
   std::vector<size_t> order(probe_ns.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, {}, [&](size_t i) { return probe_ns[i]; });
-  order.resize(std::max(order.size() - count_disturbed(probe_ns), std::min(order.size(), kFewest)));
+  order.resize(std::max(order.size() - count_disturbed(probe_ns), std::min(order.size(), fewest)));
   std::ranges::sort(order);
   return order;
 }

@@ -17,11 +17,12 @@ namespace assay {
 /// One variant (or the A/A control) at one shape: nanoseconds for one call. All but the samples are of the quiet rounds.
 struct Timing {
   std::string variant;
-  bool control = false;            ///< the A/A control: the same variant once more
-  std::vector<double> samples_ns;  ///< one for each round: those of one index were taken one after the other
+  bool control = false;  ///< the A/A control: the same variant once more
+  std::vector<double>
+      samples_ns;  ///< one for each round, the median of its slices: those of one index were taken in turn
   double median_ns = 0;
   double low_ns = 0, high_ns = 0;        ///< 95% bootstrap confidence interval of the median
-  int64_t iterations = 0;                ///< calls of a sample
+  int64_t iterations = 0;                ///< calls of a slice
   double generation_ns = 0;              ///< JIT: what its code took to generate, once; not in the samples
   size_t packed_bytes = 0;               ///< of its packed weights; 0: it has none
   double packing_ns = 0;                 ///< what packing them took, by one thread, once; not in the samples
@@ -142,10 +143,10 @@ double probe_machine();
 /// Rounds whose probe took over 6% more than the quietest tenth's.
 size_t count_disturbed(const std::vector<double>& probe_ns);
 
-/// The rounds that were not disturbed so, but nine at least: another tenant of the core makes some
+/// The rounds that were not disturbed so, but `fewest` at least: another tenant of the core makes some
 /// variants slower than others, even their order another, and that is not the CPU's doing. It is not told from the timings
 /// themselves: of two variants that vary, the rounds that went fastest favour the one that varies more.
-std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns);
+std::vector<size_t> find_quiet_rounds(const std::vector<double>& probe_ns, size_t fewest = 9);
 
 double median_of(std::vector<double> values);
 

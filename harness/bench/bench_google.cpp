@@ -1,11 +1,14 @@
-// The one file that knows Google Benchmark: one group of benchmarks for each kernel and shape, its repetitions
-// interleaved in random order.
+// The one file that knows Google Benchmark: one group of benchmarks for each kernel and shape. A round times each variant in short slices, all of
+// them in random order, and takes the median of a variant's. A shared machine is taken away for a millisecond at a time: that disturbs some slices,
+// where it would a good part of one long one.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
+#include <map>
 #include <memory>
 #include <sstream>
 #include <utility>
@@ -16,6 +19,9 @@
 
 namespace assay {
 namespace {
+
+constexpr double kSlice = 1e-4;       // seconds
+constexpr double kMostSlices = 1000;  // of a round
 
 /// One call at a time, its data evicted before. The clock's own 20 to 40 ns are inside, the same for every variant.
 class ColdTimer : public CallTimer {
@@ -73,6 +79,36 @@ class GoogleTimer : public CallTimer {
   bool slowed_;
 };
 
+/// One slice of a benchmark: calls, and nanoseconds for each.
+struct Slice {
+  int64_t calls = 0;
+  double ns = 0;
+};
+
+Slice slice_of(const benchmark::BenchmarkReporter::Run& run, bool cold) {
+  // CPU time: another process on this core is not the kernel's fault. With cold caches it would count the eviction.
+  const double time = cold ? run.GetAdjustedRealTime() : run.GetAdjustedCPUTime();
+  return {run.iterations, time * 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit)};
+}
+
+/// How many calls fill a slice, by the benchmark's name.
+class Pilot : public benchmark::BenchmarkReporter {
+ public:
+  explicit Pilot(bool cold) : cold_(cold) {}
+
+  bool ReportContext(const Context&) override { return true; }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      slices[run.run_name.function_name] = slice_of(run, cold_);
+    }
+  }
+
+  std::map<std::string, Slice> slices;
+
+ private:
+  bool cold_;
+};
+
 class Collector : public benchmark::BenchmarkReporter {
  public:
   explicit Collector(ShapeTimings& shape) : shape_(shape) { json_.SetOutputStream(&text_); }
@@ -81,35 +117,44 @@ class Collector : public benchmark::BenchmarkReporter {
     return std::exchange(begun_, true) || json_.ReportContext(context);  // each round reports it again
   }
 
+  /// The slices of one benchmark in one round; then once more their mean and the like, which are not wanted.
   void ReportRuns(const std::vector<Run>& runs) override {
-    std::vector<Run> kept;
+    std::vector<Run> slices;
     for (const Run& run : runs) {
       if (run.error_occurred) {
         throw MachineError(fmt::format("{}: {}", run.benchmark_name(), run.error_message));
       }
-      if (run.run_type != Run::RT_Iteration) {
-        continue;
+      if (run.run_type == Run::RT_Iteration) {
+        slices.push_back(run);
       }
-      kept.push_back(run);
-      kept.back().run_name.iterations.clear();               // known from the second round on: one name for all
-      const std::string& name = run.run_name.function_name;  // kernel/variant/label[/control]
-      const size_t slash = name.find('/');
-      const std::string variant = name.substr(slash + 1, name.find('/', slash + 1) - slash - 1);
-      // CPU time: another process on this core is not the kernel's fault. With cold caches it would count the eviction.
-      const double time = shape_.shape_class.cold ? run.GetAdjustedRealTime() : run.GetAdjustedCPUTime();
-      const double ns = time * 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit);
-      const bool control = name.ends_with("/control");
-      if (!control && shape_.find(variant) == nullptr) {
-        shape_.timings.emplace_back();
-        shape_.timings.back().variant = variant;
-      }
-      Timing& timing = control ? shape_.control : *std::ranges::find(shape_.timings, variant, &Timing::variant);
-      timing.variant = variant;
-      timing.control = control;
-      timing.iterations = run.iterations;
-      timing.samples_ns.push_back(ns);
     }
-    json_.ReportRuns(kept);
+    if (slices.empty()) {
+      return;
+    }
+    const bool cold = shape_.shape_class.cold;
+    const auto middle = slices.begin() + static_cast<std::ptrdiff_t>(slices.size() / 2);
+    std::ranges::nth_element(slices, middle, {}, [&](const Run& run) { return slice_of(run, cold).ns; });
+    Run median = *middle;
+    // One name in all rounds, which know more of how much to run from the second on.
+    median.run_name.iterations.clear();
+    median.run_name.repetitions.clear();
+    median.repetitions = 1;
+    median.repetition_index = 0;
+    const std::string& name = median.run_name.function_name;  // kernel/variant/label[/control]
+    const size_t slash = name.find('/');
+    const std::string variant = name.substr(slash + 1, name.find('/', slash + 1) - slash - 1);
+    const bool control = name.ends_with("/control");
+    if (!control && shape_.find(variant) == nullptr) {
+      shape_.timings.emplace_back();
+      shape_.timings.back().variant = variant;
+    }
+    Timing& timing = control ? shape_.control : *std::ranges::find(shape_.timings, variant, &Timing::variant);
+    timing.variant = variant;
+    timing.control = control;
+    const auto [calls, ns] = slice_of(median, cold);
+    timing.iterations = calls;
+    timing.samples_ns.push_back(ns);
+    json_.ReportRuns({median});
   }
 
   void append_to(nlohmann::json& google) {
@@ -155,21 +200,24 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
     return;
   }
   constexpr double kCold = 0.2;  // to evict takes many times as long as what is timed
-  initialise(job.shape_class.cold ? kCold * options.min_time : options.min_time);
+  const bool cold = job.shape_class.cold;
+  const double round_time = cold ? kCold * options.min_time : options.min_time;
+  initialise(cold ? round_time : std::min(round_time, kSlice));
   BenchStore store(placement);
   std::vector<size_t> batches(variants.size() + 1, 0);
   std::vector<benchmark::internal::Benchmark*> registered;
+  std::vector<std::string> names;  // of those
   const auto add = [&](size_t index, const Variant& variant, const std::string& suffix) {
-    const std::string name = name_of_timing(variant, job.shape_class) + suffix;
+    const std::string& name = names.emplace_back(name_of_timing(variant, job.shape_class) + suffix);
     size_t& batch = batches[index];
     auto* benchmark = benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State& state) {
       GoogleTimer warm(state, batch, variant.defect == kSlowed);
-      ColdTimer cold(state, store);
-      CallTimer& timer = job.shape_class.cold ? static_cast<CallTimer&>(cold) : warm;
+      ColdTimer evicting(state, store);
+      CallTimer& timer = cold ? static_cast<CallTimer&>(evicting) : warm;
       TimedCase c(variant, job.shape_class.shape, store, timer);
       trial_of(*job.kernel).run(c);
     });
-    if (job.shape_class.cold) {
+    if (cold) {
       benchmark->UseManualTime();
     }
     registered.push_back(benchmark);
@@ -178,17 +226,32 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
     add(i, *variants[i], "");
   }
   add(variants.size(), *variants.back(), "/control");
+  // All that are registered: the filter is of our names, and Google Benchmark appends to its own.
+  const auto run_all = [](benchmark::BenchmarkReporter& reporter) {
+    benchmark::RunSpecifiedBenchmarks(&reporter, nullptr, ".");
+  };
+  const auto known = [&](size_t i) -> Slice {
+    const Timing* timing = i == variants.size() ? &shape.control : shape.find(variants[i]->label());
+    return timing == nullptr || timing->samples_ns.empty() ? Slice{}
+                                                           : Slice{timing->iterations, timing->samples_ns.front()};
+  };
+  Pilot pilot(cold);
+  for (size_t i = 0; i < registered.size() && pilot.slices.empty(); ++i) {
+    if (known(i).calls == 0) {
+      run_all(pilot);
+    }
+  }
+  for (size_t i = 0; i < registered.size(); ++i) {
+    const Slice slice = known(i).calls == 0 ? pilot.slices[names[i]] : known(i);
+    const double seconds = static_cast<double>(slice.calls) * slice.ns * 1e-9;
+    registered[i]->Iterations(slice.calls);
+    registered[i]->Repetitions(cold ? 1
+                                    : static_cast<int>(std::clamp(std::round(round_time / seconds), 1.0, kMostSlices)));
+  }
   Collector collector(shape);
   for (int round = 0; round < rounds; ++round) {
-    for (size_t i = 0; i < registered.size(); ++i) {  // the first of all rounds finds how many fill min_time
-      const Timing* timing = i == variants.size() ? &shape.control : shape.find(variants[i]->label());
-      if (timing != nullptr && timing->iterations > 0) {
-        registered[i]->Iterations(timing->iterations);
-      }
-    }
     shape.probe_ns.push_back(probe_machine());
-    // All that are registered: the filter is of our names, and Google Benchmark appends to its own.
-    benchmark::RunSpecifiedBenchmarks(&collector, nullptr, ".");
+    run_all(collector);
   }
   benchmark::ClearRegisteredBenchmarks();
   collector.append_to(google);

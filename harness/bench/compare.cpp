@@ -233,7 +233,8 @@ BeforeAfter pair_of(const ShapeTimings& shape, const std::string& before, const 
   BeforeAfter pair{fmt::format("{}/{}/{}", shape.kernel, after, shape.shape_class.name()), {}, {}, true};
   const Timing& old_timing = *shape.find(before);
   const Timing& new_timing = *shape.find(after);
-  for (const size_t round : shape.quiet) {
+  // Half of the rounds at least: so few as a machine may leave quiet, nine, show nothing of many pairs, however much alike they are.
+  for (const size_t round : find_quiet_rounds(shape.probe_ns, (shape.probe_ns.size() + 1) / 2)) {
     pair.before_ns.push_back(old_timing.samples_ns[round]);
     pair.after_ns.push_back(new_timing.samples_ns[round]);
   }

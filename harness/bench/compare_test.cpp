@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "harness/runtime/cpu.h"
@@ -24,6 +25,25 @@ BeforeAfter made_up(uint64_t seed, double factor, double noise, bool paired = tr
     s.after_ns.push_back(time() * factor * disturbed);
   }
   return s;
+}
+
+TEST(Compare, HalfOfTheRoundsCountHoweverFewAreQuiet) {
+  ShapeTimings shape;
+  shape.kernel = "kernel";
+  shape.timings.resize(2);
+  shape.timings[0].variant = "before";
+  shape.timings[1].variant = "after";
+  for (int round = 0; round < 40; ++round) {
+    shape.probe_ns.push_back(round < 10 ? 100 : 130 + round);
+    shape.timings[0].samples_ns.push_back(round);
+    shape.timings[1].samples_ns.push_back(2 * round);
+  }
+  EXPECT_EQ(pair_of(shape, "before", "after").before_ns.size(), 20u);
+  shape.probe_ns.assign(40, 100);
+  shape.probe_ns[7] = 130;
+  const BeforeAfter pair = pair_of(shape, "before", "after");
+  EXPECT_EQ(pair.before_ns.size(), 39u);
+  EXPECT_EQ(std::ranges::count(pair.before_ns, 7.0) + std::ranges::count(pair.after_ns, 14.0), 0);
 }
 
 TEST(Compare, ATenthSlowerIsFoundAndTheSameIsNotAccused) {

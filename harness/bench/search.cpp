@@ -69,14 +69,14 @@ std::vector<const Variant*> candidates_for(const Cpu& cpu, const Kernel& kernel,
 /// The faster half, until two are left.
 void halve(std::vector<const Variant*>& candidates, const Kernel& kernel, const ShapeClass& shape_class,
            BenchOptions options) {
-  options.repetitions = 3;
+  options.repetitions = 6;
   options.extra_rounds = 0;
   while (candidates.size() > 2) {
     nlohmann::json google;
     const ShapeTimings timed = time_shapes({{&kernel, candidates, shape_class}}, options, google).front();
     std::ranges::sort(candidates, {}, [&](const Variant* v) { return timed.find(v->label())->median_ns; });
     candidates.resize((candidates.size() + 1) / 2);
-    options.repetitions = std::min(2 * options.repetitions, 12);
+    options.repetitions = std::min(2 * options.repetitions, 24);
   }
 }
 
@@ -114,7 +114,7 @@ SearchResult search_class(const Cpu& cpu, const Kernel& kernel, const std::vecto
   }
   nlohmann::json google;
   BenchOptions at_length = options;
-  at_length.repetitions = 30;
+  at_length.repetitions = 60;
   const ShapeTimings timed = time_shapes({{&kernel, candidates, shape_class}}, at_length, google).front();
   const Timing& fastest = timed.fastest();
   const Timing& before = *timed.find(result.chosen);

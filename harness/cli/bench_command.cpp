@@ -313,12 +313,12 @@ int run_tune(const TuneArguments& a) {
   options.quick = a.quick;
   options.drop_over = kHopeless;
   if (a.quick) {
-    options.repetitions = 9;
-    options.min_time = 0.001;
+    options.repetitions = 18;
+    options.min_time = 0.0005;
   } else {
-    options.repetitions = 12;
-    options.extra_rounds = 12;
-    options.min_time = 0.001;
+    options.repetitions = 24;
+    options.extra_rounds = 24;
+    options.min_time = 0.0005;
     if (a.model.empty()) {
       options.percents = {100, 70, 45};  // what is best at one size of a class is not always at others
       options.refine = true;

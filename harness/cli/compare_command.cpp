@@ -277,6 +277,9 @@ void add_compare_command(CLI::App& app, int& status) {
                       ->capture_default_str();
   auto* filter = command->add_option("--filter", a->options.filter, "regular expression over kernel/variant/class")
                      ->capture_default_str();
+  // Many short rounds: whether most are slower is what is asked, and where the buffers lie is drawn for each.
+  a->options.repetitions = 100;
+  a->options.min_time = 0.001;
   auto* repetitions = command->add_option("--repetitions", a->options.repetitions, "of each timing")
                           ->check(CLI::Range(9, 1000))
                           ->capture_default_str();

@@ -145,8 +145,8 @@ int try_once(const TryArguments& a) {
     BenchOptions bench_options;
     bench_options.kernel_glob = name;
     bench_options.quick = !a.memory;
-    bench_options.repetitions = 9;
-    bench_options.min_time = 0.001;
+    bench_options.repetitions = 18;
+    bench_options.min_time = 0.0005;
     bench_options.seed = a.seed;
     std::set<std::string> labels = rivals(cpu, kernel, bench_options, a.all);
     CheckOptions of_rivals;
