@@ -151,6 +151,8 @@ function(add_variant_objects library isa)
   target_compile_definitions(${library} PRIVATE ${VARIANT_DEFINES})
   if(kind_${isa} STREQUAL "generated")
     precompile(${library} xbyak/xbyak.h ${flags_${isa}})
+  elseif(kind_${isa} STREQUAL "hand" AND NOT isa STREQUAL "x87" AND NOT VARIANT_OPTIONS)  # x87 is all assembly
+    precompile(${library} immintrin.h ${flags_${isa}})
   endif()
   if(isa STREQUAL "scalar" AND ASSAY_SANITIZE MATCHES "undefined")
     target_compile_options(${library} PRIVATE -fsanitize=undefined -fno-sanitize-recover=all)

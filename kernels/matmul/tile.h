@@ -519,9 +519,9 @@ inline void tile_of(size_t tokens, const Tile* a) {
   }
 }
 
-// All tokens of a batch, whose prepared blocks are at x, N vectors of rows at a time. Where a last panel has no other beside it, it is its own neighbour, whose results
-// are not stored.
-template <class V, class Dot, int N>
+// All tokens of a batch, whose prepared blocks are at x, N vectors of rows at a time and at most T tokens. Where a last panel has no other beside it,
+// it is its own neighbour, whose results are not stored.
+template <class V, class Dot, int T, int N>
 void run_rows(const struct matmul_args* a, const uint8_t* x, size_t token, size_t batch, size_t row, size_t end) {
   const size_t blocks = a->cols / kColumns;
   const size_t bytes = panel_bytes(blocks);
@@ -545,11 +545,11 @@ void run_rows(const struct matmul_args* a, const uint8_t* x, size_t token, size_
     t.rows = end - row;
     size_t first = 0;
     // Tiles of about the same size.
-    for (size_t left = (batch + V::kTokens - 1) / V::kTokens; left > 0; --left) {
+    for (size_t left = (batch + T - 1) / T; left > 0; --left) {
       const size_t tokens = (batch - first + left - 1) / left;
       t.x = x + first * t.x_apart;
       t.y = a->y + (token + first) * a->ldy + row;
-      tile_of<V, Dot, V::kTokens, N>(tokens, &t);
+      tile_of<V, Dot, T, N>(tokens, &t);
       first += tokens;
     }
   }
@@ -574,9 +574,9 @@ void run_tiles(const struct matmul_args* a) {
     }
 #endif
     if (batch == 1) {
-      run_rows<V, Dot, V::kVectorsOfOne>(a, prepared, token, batch, a->row_begin, a->row_end);
+      run_rows<V, Dot, 1, V::kVectorsOfOne>(a, prepared, token, batch, a->row_begin, a->row_end);
     } else {
-      run_rows<V, Dot, V::kVectors>(a, prepared, token, batch, a->row_begin, a->row_end);
+      run_rows<V, Dot, V::kTokens, V::kVectors>(a, prepared, token, batch, a->row_begin, a->row_end);
     }
   }
 }
