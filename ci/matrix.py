@@ -32,7 +32,7 @@ ALL_CPUS = ["native", *emulate.CPUS]
 # A few short shapes and some longer ones: shows that it runs there.
 FEW = (12, 25)
 SOME = (28, 9)  # more of both
-MOST = (40, 7)
+MOST = (30, 9)
 # In Bochs, where each second counts, one variant in so many is tried of the code that other CPUs check at length: what is older than the
 # CPU, or all of it where an older CPU runs the same ISAs. Which follows from the commit.
 OF_KNOWN_CODE = 8

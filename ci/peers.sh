@@ -4,8 +4,9 @@
 # usage: peers.sh [matrix [SAMPLES [CPU]] | speed [FORMATS] | model FILE...]     builds the preset `test` first if that is not done
 #   matrix: verdicts of all of its builds' kernels: the table of reports/peers/llama_cpp.md. CPU: one of `ci/emulate.sh --list`, for the builds
 #     that this one does not run; few samples, as those take some 300 times as long there
-#   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each. ASSAY_IK of
-#     the environment: the path of a libggml.so of ik_llama.cpp that somebody has built: beside both
+#   speed: its products beside ours, on one thread, for each of its libraries that this CPU runs: a table in Markdown for each; with
+#     `attention` for FORMATS its flash attention. ASSAY_IK of the environment: the path of a libggml.so of ik_llama.cpp that somebody has
+#     built: beside both
 #   model: whole models of these files in turn, on one thread and on two: a table of speed, of loading, and of memory; see ci/peers_model.mjs.
 #     For three rounds of a 1B model four minutes a file
 set -eu

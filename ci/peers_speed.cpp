@@ -5,7 +5,7 @@
 //   FOLDER   of libggml-base.so and libggml-cpu-<CPU>.so
 //   CPU      "haswell", "icelake", ...: the libraries are built for one each
 //   ISAS     of ours, separated by commas: the fastest of them is shown
-//   FORMATS  separated by commas, or "all"
+//   FORMATS  separated by commas, or "all", or "attention": that over a cache in fp16 instead of products
 //   IK       a libggml.so of ik_llama.cpp, which somebody has built
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <span>
@@ -28,10 +29,13 @@
 
 #include "harness/bench/peak.h"
 #include "harness/check/blocks.h"
+#include "harness/runtime/dispatch.h"
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "harness/runtime/registry.h"
+#include "kernels/attention/kernel.h"
 #include "runner/linear.h"
+#include "runner/weights.h"
 
 using namespace assay;
 
@@ -183,6 +187,150 @@ class TheirProduct {
   std::vector<float> y_;
 };
 
+/// Attention of the last n_q of `keys` positions over a cache in fp16: `heads` of queries share `heads_kv` of keys and values, of 128 floats.
+struct AttentionWork {
+  const char* name;
+  size_t heads, heads_kv, n_q, keys;
+
+  static constexpr size_t kHead = 128;
+  size_t past() const { return keys - n_q; }
+  size_t group() const { return heads / heads_kv; }
+  float scale() const { return 1 / std::sqrt(static_cast<float>(kHead)); }
+  size_t cache_bytes() const { return heads_kv * keys * kHead * 2; }  ///< of the keys, or of the values
+  /// Multiplications and additions of what is not masked.
+  double operations() const {
+    const auto seen = static_cast<double>(n_q) * (static_cast<double>(past()) + (static_cast<double>(n_q) + 1) / 2);
+    return 4 * static_cast<double>(heads * kHead) * seen;
+  }
+};
+
+/// Theirs, in the graph of llama.cpp: a position of the cache has all heads side by side, and a mask says which keys a query sees.
+class TheirAttention {
+ public:
+  TheirAttention(const Ggml& ggml, const AttentionWork& work, const std::vector<float>& q,
+                 const std::vector<std::byte>& k, const std::vector<std::byte>& v)
+      : ggml_(&ggml), y_(work.n_q * work.heads * AttentionWork::kHead) {
+    constexpr int kF32 = 0, kF16 = 1;
+    constexpr int kPrecision = 10;        // GGML_PREC_F32, as llama.cpp asks for
+    constexpr size_t kPadding = 64;       // of the mask's rows: GGML_KQ_MASK_PAD of older versions
+    constexpr uint16_t kMasked = 0xfc00;  // -Inf
+    const size_t masks = (work.n_q + kPadding - 1) / kPadding * kPadding;
+    std::vector<uint16_t> mask(masks * work.keys, kMasked);
+    for (size_t i = 0; i < work.n_q; ++i) {
+      std::fill_n(mask.begin() + static_cast<std::ptrdiff_t>(i * work.keys), work.past() + i + 1, uint16_t{0});
+    }
+    context_ = ggml.base<ggml_context*(ggml_init_params)>("ggml_init")({size_t{1} << 20, nullptr, true});
+    const auto tensor = [&](int type, size_t x, size_t y, size_t z) {
+      return ggml.base<ggml_tensor*(ggml_context*, int, int64_t, int64_t, int64_t)>("ggml_new_tensor_3d")(
+          context_, type, static_cast<int64_t>(x), static_cast<int64_t>(y), static_cast<int64_t>(z));
+    };
+    const auto by_heads = [&](ggml_tensor* of_positions) {
+      return ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, int, int, int, int)>("ggml_permute")(
+          context_, of_positions, 0, 2, 1, 3);
+    };
+    ggml_tensor* const queries = tensor(kF32, AttentionWork::kHead, work.heads, work.n_q);
+    ggml_tensor* const keys = tensor(kF16, AttentionWork::kHead, work.heads_kv, work.keys);
+    ggml_tensor* const values = tensor(kF16, AttentionWork::kHead, work.heads_kv, work.keys);
+    ggml_tensor* const seen = tensor(kF16, work.keys, masks, 1);
+    result_ = ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, ggml_tensor*, ggml_tensor*, ggml_tensor*, float,
+                                     float, float)>("ggml_flash_attn_ext")(context_, by_heads(queries), by_heads(keys),
+                                                                           by_heads(values), seen, work.scale(), 0, 0);
+    ggml.base<void(ggml_tensor*, int)>("ggml_flash_attn_ext_set_prec")(result_, kPrecision);
+    buffer_ = ggml.base<ggml_buffer*(ggml_context*, ggml_buffer_type*)>("ggml_backend_alloc_ctx_tensors_from_buft")(
+        context_, ggml.buffer_types()[0]);
+    if (buffer_ == nullptr) {
+      throw MachineError("llama.cpp's library has no memory for attention");
+    }
+    graph_ = ggml.base<ggml_cgraph*(ggml_context*)>("ggml_new_graph")(context_);
+    ggml.base<void(ggml_cgraph*, ggml_tensor*)>("ggml_build_forward_expand")(graph_, result_);
+    auto* const set = ggml.base<void(ggml_tensor*, const void*, size_t, size_t)>("ggml_backend_tensor_set");
+    set(queries, q.data(), 0, q.size() * sizeof(float));
+    set(keys, k.data(), 0, k.size());
+    set(values, v.data(), 0, v.size());
+    set(seen, mask.data(), 0, mask.size() * sizeof mask[0]);
+  }
+  TheirAttention(const TheirAttention&) = delete;
+  ~TheirAttention() {
+    ggml_->base<void(ggml_buffer*)>("ggml_backend_buffer_free")(buffer_);
+    ggml_->base<void(ggml_context*)>("ggml_free")(context_);
+  }
+
+  void run() {
+    if (ggml_->base<int(ggml_backend*, ggml_cgraph*)>("ggml_backend_graph_compute")(ggml_->backend(), graph_) != 0) {
+      throw InputError("llama.cpp's library cannot compute attention");
+    }
+  }
+  const std::vector<float>& result() {
+    ggml_->base<void(const ggml_tensor*, void*, size_t, size_t)>("ggml_backend_tensor_get")(result_, y_.data(), 0,
+                                                                                            y_.size() * sizeof(float));
+    return y_;
+  }
+
+ private:
+  const Ggml* ggml_;
+  ggml_context* context_;
+  ggml_buffer* buffer_;
+  ggml_tensor* result_;
+  ggml_cgraph* graph_;
+  std::vector<float> y_;
+};
+
+/// One of ours, as the runner runs it: a head of keys and values lies by itself.
+class OurAttention {
+ public:
+  OurAttention(const Cpu& cpu, const AttentionWork& work, const std::string& isa, const std::vector<float>& q,
+               std::span<const std::byte> k, std::span<const std::byte> v)
+      : isa_(isa), work_(work), q_(&q), k_(k), v_(v), y_(q.size()) {
+    const Shape shape = {work.n_q, work.past(), AttentionWork::kHead, work.group()};
+    dispatch_ = std::make_unique<Dispatch>(cpu, std::map<std::string, std::string>{{"attention_f16", isa}});
+    attention_ = dispatch_->get<attention_fn>("attention_f16", shape);
+    arena_ =
+        std::make_unique<Arena>(find_kernel("attention_f16").scratch_bytes(shape) + 64, Arena::Pages::huge, "scratch");
+    scratch_ = arena_->take(find_kernel("attention_f16").scratch_bytes(shape));
+  }
+  const std::string& isa() const { return isa_; }
+  void run() {
+    constexpr size_t kHead = AttentionWork::kHead;
+    const size_t row = work_.heads * kHead;
+    const size_t bytes = work_.cache_bytes() / work_.heads_kv;
+    for (size_t head = 0; head < work_.heads_kv; ++head) {
+      const size_t at = head * work_.group() * kHead;
+      const attention_args args = {.out = y_.data() + at,
+                                   .q = q_->data() + at,
+                                   .k = k_.data() + head * bytes,
+                                   .v = v_.data() + head * bytes,
+                                   .stats = nullptr,
+                                   .scratch = scratch_,
+                                   .ldo = row,
+                                   .ldq = row,
+                                   .ldk = kHead * 2,
+                                   .ldv = kHead * 2,
+                                   .n_q = work_.n_q,
+                                   .pos = work_.past(),
+                                   .d = kHead,
+                                   .group = work_.group(),
+                                   .window = 0,
+                                   .key_begin = 0,
+                                   .key_end = work_.keys,
+                                   .scale = work_.scale(),
+                                   .softcap = 0};
+      attention_(&args);
+    }
+  }
+  const std::vector<float>& result() const { return y_; }
+
+ private:
+  std::string isa_;
+  AttentionWork work_;
+  const std::vector<float>* q_;
+  std::span<const std::byte> k_, v_;
+  std::vector<float> y_;
+  std::unique_ptr<Dispatch> dispatch_;
+  Bound<attention_fn> attention_;
+  std::unique_ptr<Arena> arena_;
+  void* scratch_;
+};
+
 /// One of ours, as the runner runs it: the quantizer and the product, forced to an ISA.
 class OurProduct {
  public:
@@ -275,15 +423,21 @@ struct Peer {
 
 struct PeersProducts {
   std::vector<std::unique_ptr<TheirProduct>> products;  ///< one for each of its layouts that serves
-  std::vector<std::vector<double>> times;
-  double best() const {
-    double least = INFINITY;
-    for (const auto& some : times) {
-      least = std::min(least, median(some));
-    }
-    return least;
-  }
+  double best = INFINITY;                               ///< seconds of the fastest
 };
+
+/// The median time of each: they run in turn, until all took two seconds together.
+std::vector<double> seconds_in_turn(const std::vector<std::function<void()>>& runs) {
+  std::vector<std::vector<double>> times(runs.size());
+  for (double all = 0; all < 2 || times[0].size() < 5;) {
+    for (size_t i = 0; i < runs.size(); ++i) {
+      all += times[i].emplace_back(seconds_of(runs[i]));
+    }
+  }
+  std::vector<double> medians;
+  std::ranges::transform(times, std::back_inserter(medians), median);
+  return medians;
+}
 
 void compare(const std::vector<Peer>& peers, const Cpu& cpu, const weight_format& format, const Work& work,
              const std::map<std::string, Peak::Rate>& peaks, ThreadPool& pool) {
@@ -316,7 +470,6 @@ void compare(const std::vector<Peer>& peers, const Cpu& cpu, const weight_format
         theirs[p].products.push_back(std::move(product));
       }
     }
-    theirs[p].times.resize(theirs[p].products.size());
   }
   const Kernel& kernel = find_kernel(fmt::format("matmul_{}", format.name));
   std::vector<std::unique_ptr<OurProduct>> ours;
@@ -345,43 +498,131 @@ void compare(const std::vector<Peer>& peers, const Cpu& cpu, const weight_format
   Arena for_reading(Arena::round_up(w.size()), Arena::Pages::huge, "the weights");
   const std::span to_read(for_reading.take(w.size()), w.size());
   std::memcpy(to_read.data(), w.data(), w.size());
-  // In turn, until two seconds are over.
-  std::vector<std::vector<double>> our_times(ours.size());
-  std::vector<double> reads;
-  for (double all = 0; all < 2 || reads.size() < 5;) {
-    for (size_t i = 0; i < ours.size(); ++i) {
-      all += our_times[i].emplace_back(seconds_of([&] { ours[i]->run(); }));
-    }
-    for (PeersProducts& peer : theirs) {
-      for (size_t i = 0; i < peer.products.size(); ++i) {
-        all += peer.times[i].emplace_back(seconds_of([&] { peer.products[i]->run(); }));
-      }
-    }
-    all += reads.emplace_back(seconds_of([&] { read_all(to_read); }));
+  std::vector<std::function<void()>> runs;
+  for (const auto& one : ours) {
+    runs.push_back([&] { one->run(); });
   }
-  size_t best = 0;
-  for (size_t i = 0; i < ours.size(); ++i) {
-    best = median(our_times[i]) < median(our_times[best]) ? i : best;
+  for (const PeersProducts& peer : theirs) {
+    for (const auto& one : peer.products) {
+      runs.push_back([&] { one->run(); });
+    }
   }
-  const double our_time = median(our_times[best]);
+  runs.push_back([&] { read_all(to_read); });
+  const std::vector<double> seconds = seconds_in_turn(runs);
+  size_t next = ours.size();
+  for (PeersProducts& peer : theirs) {
+    for (size_t i = 0; i < peer.products.size(); ++i) {
+      peer.best = std::min(peer.best, seconds[next++]);
+    }
+  }
+  const auto best = static_cast<size_t>(
+      std::min_element(seconds.begin(), seconds.begin() + static_cast<std::ptrdiff_t>(ours.size())) - seconds.begin());
+  const double our_time = seconds[best];
   const double ops = 2.0 * static_cast<double>(work.rows * work.cols * work.tokens);
   const double bytes = static_cast<double>(w.size());
   fmt::print("| {} | {} | {} | {:.3f} |", format.name, work.name, ours[best]->isa(), 1e3 * our_time);
   double their_time = INFINITY;
   for (const PeersProducts& peer : theirs) {
-    their_time = std::min(their_time, peer.best());
-    fmt::print(" {} |", peer.products.empty() ? "-" : fmt::format("{:.3f}", 1e3 * peer.best()));
+    their_time = std::min(their_time, peer.best);
+    fmt::print(" {} |", peer.products.empty() ? "-" : fmt::format("{:.3f}", 1e3 * peer.best));
   }
   fmt::print(" {} | {:.0f} | {:.0f}% | {:.1f} | {:.0f}% | {:+.1f}% | {:.1f} |",
              std::isinf(their_time) ? "-" : fmt::format("{:.2f}", their_time / our_time), ops / our_time / 1e9,
              100 * ops / our_time / peaks.at(ours[best]->isa()).per_second, bytes / our_time / 1e9,
-             100 * median(reads) / our_time, 100 * (static_cast<double>(ours[best]->packed_bytes()) / bytes - 1),
+             100 * seconds.back() / our_time, 100 * (static_cast<double>(ours[best]->packed_bytes()) / bytes - 1),
              bytes / ours[best]->pack_seconds() / 1e9);
   for (size_t p = 0; p < peers.size(); ++p) {
     fmt::print(" {} |", theirs[p].products.empty() ? "-" : fmt::format("{:.1e}", off[p]));
   }
   fmt::print("\n");
   std::fflush(stdout);
+}
+
+void compare_attention(const std::vector<Peer>& peers, const Cpu& cpu, const AttentionWork& work,
+                       const std::vector<std::string>& isas) {
+  Rng rng(1);
+  std::vector<float> q(work.n_q * work.heads * AttentionWork::kHead);
+  std::ranges::generate(q, [&] { return rng.normal(); });
+  // Keys, then values: ours a head after the other, theirs a position after the other.
+  const size_t bytes = work.cache_bytes();
+  Arena cache(2 * Arena::round_up(bytes), Arena::Pages::huge, "the cache");
+  std::span<std::byte> ours_of[2];
+  std::vector<std::byte> theirs_of[2];
+  for (size_t part = 0; part < 2; ++part) {
+    uint8_t* const data = cache.take(bytes);
+    fill_blocks({data, bytes}, find_format("f16"), InputClass::normal, rng);
+    ours_of[part] = {reinterpret_cast<std::byte*>(data), bytes};
+    theirs_of[part].resize(bytes);
+    constexpr size_t kRow = AttentionWork::kHead * 2;
+    for (size_t head = 0; head < work.heads_kv; ++head) {
+      for (size_t key = 0; key < work.keys; ++key) {
+        std::memcpy(theirs_of[part].data() + (key * work.heads_kv + head) * kRow,
+                    data + (head * work.keys + key) * kRow, kRow);
+      }
+    }
+  }
+  std::vector<std::unique_ptr<OurAttention>> ours;
+  for (const std::string& isa : isas) {
+    if (find_kernel("attention_f16").find(isa) != nullptr) {
+      ours.push_back(std::make_unique<OurAttention>(cpu, work, isa, q, ours_of[0], ours_of[1]));
+    }
+  }
+  if (ours.empty()) {
+    fmt::print("| {} | not to be had |\n", work.name);
+    return;
+  }
+  std::vector<std::unique_ptr<TheirAttention>> theirs;
+  for (const Peer& peer : peers) {
+    theirs.push_back(std::make_unique<TheirAttention>(*peer.ggml, work, q, theirs_of[0], theirs_of[1]));
+  }
+  std::vector<std::function<void()>> runs;
+  for (const auto& one : ours) {
+    one->run();
+    runs.push_back([&] { one->run(); });
+  }
+  std::vector<double> off;
+  for (const auto& one : theirs) {
+    one->run();
+    off.push_back(difference(ours[0]->result(), one->result()));
+    runs.push_back([&] { one->run(); });
+  }
+  runs.push_back([&] {
+    for (const auto& part : ours_of) {
+      read_all({reinterpret_cast<const uint8_t*>(part.data()), part.size()});
+    }
+  });
+  const std::vector<double> seconds = seconds_in_turn(runs);
+  const auto our_end = seconds.begin() + static_cast<std::ptrdiff_t>(ours.size());
+  const auto best = std::min_element(seconds.begin(), our_end);
+  fmt::print("| {} | {} | {:.3f} |", work.name, ours[static_cast<size_t>(best - seconds.begin())]->isa(), 1e3 * *best);
+  for (size_t p = 0; p < peers.size(); ++p) {
+    fmt::print(" {:.3f} |", 1e3 * our_end[static_cast<std::ptrdiff_t>(p)]);
+  }
+  const double their_time = *std::min_element(our_end, our_end + static_cast<std::ptrdiff_t>(peers.size()));
+  fmt::print(" {:.2f} | {:.0f} | {:.1f} | {:.0f}% |", their_time / *best, work.operations() / *best / 1e9,
+             2 * static_cast<double>(bytes) / *best / 1e9, 100 * seconds.back() / *best);
+  for (const double one : off) {
+    fmt::print(" {:.1e} |", one);
+  }
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
+/// The columns of a table, in which each peer has a time and what it is off by.
+void print_head(const std::vector<Peer>& peers, const std::string& first, const std::string& last) {
+  std::string head = first;
+  for (const Peer& peer : peers) {
+    head += fmt::format(" {}, ms |", peer.name);
+  }
+  head += last;
+  for (const Peer& peer : peers) {
+    head += fmt::format(" {} off by |", peer.name);
+  }
+  fmt::print("{}\n|", head);
+  for (auto columns = std::ranges::count(head, '|'); columns > 1; --columns) {
+    fmt::print("---|");
+  }
+  fmt::print("\n");
 }
 
 }  // namespace
@@ -411,15 +652,19 @@ int main(int argc, char** argv) {
     for (const auto& [isa, peak] : peaks) {
       fmt::print(" {}: {:.0f} GOP/s by {};", isa, peak.per_second / 1e9, peak.instruction);
     }
-    fmt::print("\n\n| format | work | ours | ms |");
-    for (const Peer& peer : peers) {
-      fmt::print(" {}, ms |", peer.name);
+    fmt::print("\n\n");
+    if (argc > 4 && argv[4] == std::string("attention")) {
+      print_head(peers, "| attention | ours | ms |", " times as fast | GFLOP/s | GB/s | of reading alone |");
+      for (const AttentionWork& work :
+           {AttentionWork{"one token, 4096 keys, 8 of 32 heads", 32, 8, 1, 4096},
+            AttentionWork{"one token, 4096 keys, 32 of 128 heads: memory", 128, 32, 1, 4096},
+            AttentionWork{"512 tokens to 4096 keys, 2 of 8 heads", 8, 2, 512, 4096}}) {
+        compare_attention(peers, cpu, work, split(argv[3]));
+      }
+      return 0;
     }
-    fmt::print(" times as fast | GOP/s | of the peak | GB/s | of reading alone | packed | packing, GB/s |");
-    for (const Peer& peer : peers) {
-      fmt::print(" {} off by |", peer.name);
-    }
-    fmt::print("\n|---|---|---|---|---|---|---|---|---|---|---|---|{}\n", peers.size() == 2 ? "---|---|" : "");
+    print_head(peers, "| format | work | ours | ms |",
+               " times as fast | GOP/s | of the peak | GB/s | of reading alone | packed | packing, GB/s |");
     const std::string all =
         "q8_0,q4_0,q4_1,q5_0,q5_1,iq4_nl,mxfp4,q2_k,q3_k,q4_k,q5_k,q6_k,iq4_xs,tq1_0,tq2_0,q1_0,q2_0";
     for (const std::string& name : split(argc > 4 && argv[4] != std::string("all") ? argv[4] : all)) {

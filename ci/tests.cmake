@@ -1,11 +1,11 @@
 # GoogleTest suites beside their sources, and one test for each kernel x variant, named check/<kernel>/<variant> and
 # labelled with its ISA: `ctest -L avx2`. Where the CPU lacks the ISA, `assay check` exits with 3: skipped, not passed.
 file(GLOB test_sources CONFIGURE_DEPENDS harness/*/*_test.cpp runner/*_test.cpp reference/*_test.cpp reports/*_test.cpp)
-add_executable(assay_tests ${test_sources})
+add_executable(assay_tests ci/tests_main.cpp ${test_sources})
 target_compile_definitions(assay_tests PRIVATE ASSAY_BINARY="$<TARGET_FILE:assay>"
                            ASSAY_SELFTEST_BINARY="$<TARGET_FILE:assay_selftest>" ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 set_target_properties(assay_tests PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-target_link_libraries(assay_tests PRIVATE assay_core assay_variants GTest::gtest GTest::gtest_main)
+target_link_libraries(assay_tests PRIVATE assay_core assay_variants GTest::gtest)
 # What they test is in the libraries: they themselves compile in half the time, of what was the longest part of a build.
 target_compile_options(assay_tests PRIVATE -O0)
 # A false warning of GCC 12 about "literal" + string (GCC bug 105651).

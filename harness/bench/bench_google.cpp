@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <memory>
@@ -79,13 +80,17 @@ class GoogleTimer : public CallTimer {
   bool slowed_;
 };
 
-/// One slice of a benchmark: calls, and nanoseconds for each.
+/// Of a benchmark: calls, and nanoseconds for each.
 struct Slice {
   int64_t calls = 0;
   double ns = 0;
 };
 
+/// Throws MachineError if it could not be run.
 Slice slice_of(const benchmark::BenchmarkReporter::Run& run, bool cold) {
+  if (run.error_occurred) {
+    throw MachineError(fmt::format("{}: {}", run.benchmark_name(), run.error_message));
+  }
   // CPU time: another process on this core is not the kernel's fault. With cold caches it would count the eviction.
   const double time = cold ? run.GetAdjustedRealTime() : run.GetAdjustedCPUTime();
   return {run.iterations, time * 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit)};
@@ -120,14 +125,8 @@ class Collector : public benchmark::BenchmarkReporter {
   /// The slices of one benchmark in one round; then once more their mean and the like, which are not wanted.
   void ReportRuns(const std::vector<Run>& runs) override {
     std::vector<Run> slices;
-    for (const Run& run : runs) {
-      if (run.error_occurred) {
-        throw MachineError(fmt::format("{}: {}", run.benchmark_name(), run.error_message));
-      }
-      if (run.run_type == Run::RT_Iteration) {
-        slices.push_back(run);
-      }
-    }
+    std::ranges::copy_if(runs, std::back_inserter(slices),
+                         [](const Run& run) { return run.run_type == Run::RT_Iteration; });
     if (slices.empty()) {
       return;
     }
@@ -242,11 +241,17 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
     }
   }
   for (size_t i = 0; i < registered.size(); ++i) {
-    const Slice slice = known(i).calls == 0 ? pilot.slices[names[i]] : known(i);
-    const double seconds = static_cast<double>(slice.calls) * slice.ns * 1e-9;
-    registered[i]->Iterations(slice.calls);
-    registered[i]->Repetitions(cold ? 1
-                                    : static_cast<int>(std::clamp(std::round(round_time / seconds), 1.0, kMostSlices)));
+    const auto [calls, ns] = known(i).calls == 0 ? pilot.slices[names[i]] : known(i);
+    if (cold) {
+      registered[i]->Iterations(calls)->Repetitions(1);
+      continue;
+    }
+    // Before each slice is a call that does not count: beside that there are four of long ones, if they fit in a round.
+    const double fitting = round_time / (ns * 1e-9);
+    const int64_t more = std::max(calls, static_cast<int64_t>(std::min(4.0, fitting)));
+    registered[i]->Iterations(more);
+    registered[i]->Repetitions(
+        static_cast<int>(std::clamp(std::round(fitting / static_cast<double>(more)), 1.0, kMostSlices)));
   }
   Collector collector(shape);
   for (int round = 0; round < rounds; ++round) {
