@@ -33,7 +33,7 @@
 #include "harness/runtime/error.h"
 #include "harness/runtime/formats.h"
 #include "harness/runtime/registry.h"
-#include "kernels/attention/kernel.h"
+#include "runner/block.h"
 #include "runner/linear.h"
 #include "runner/weights.h"
 
@@ -117,47 +117,95 @@ class Ggml {
   std::vector<ggml_buffer_type*> buffer_types_;
 };
 
-/// One product of theirs: weights in a buffer of a type.
-class TheirProduct {
+/// A graph of theirs with one result, of floats.
+class TheirGraph {
  public:
-  /// Whether the buffer's layout serves the product is_supported says.
-  TheirProduct(const Ggml& ggml, ggml_buffer_type* type, const weight_format& format, const std::vector<std::byte>& w,
-               const std::vector<float>& x, size_t rows, size_t cols, size_t tokens)
-      : ggml_(&ggml), y_(rows * tokens) {
-    const ggml_init_params params = {size_t{1} << 20, nullptr, true};
-    auto* const init = ggml.base<ggml_context*(ggml_init_params)>("ggml_init");
-    auto* const matrix = ggml.base<ggml_tensor*(ggml_context*, int, int64_t, int64_t)>("ggml_new_tensor_2d");
-    auto* const allocate =
-        ggml.base<ggml_buffer*(ggml_context*, ggml_buffer_type*)>("ggml_backend_alloc_ctx_tensors_from_buft");
-    auto* const set = ggml.base<void(ggml_tensor*, const void*, size_t, size_t)>("ggml_backend_tensor_set");
-    contexts_[0] = init(params);
-    contexts_[1] = init(params);
-    auto* const weights = matrix(contexts_[0], static_cast<int>(format.gguf_type), static_cast<int64_t>(cols),
-                                 static_cast<int64_t>(rows));
-    buffers_[0] = allocate(contexts_[0], type);
-    auto* const activations = matrix(contexts_[1], 0, static_cast<int64_t>(cols), static_cast<int64_t>(tokens));
-    product_ = ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, ggml_tensor*)>("ggml_mul_mat")(contexts_[1], weights,
-                                                                                                  activations);
-    is_supported_ = buffers_[0] != nullptr && ggml.supports(product_);
-    if (!is_supported_) {
-      return;
+  TheirGraph(const TheirGraph&) = delete;
+
+  void run() {
+    if (ggml_->base<int(ggml_backend*, ggml_cgraph*)>("ggml_backend_graph_compute")(ggml_->backend(), graph_) != 0) {
+      throw InputError("llama.cpp's library cannot compute this");
     }
-    buffers_[1] = allocate(contexts_[1], ggml.buffer_types()[0]);
-    graph_ = ggml.base<ggml_cgraph*(ggml_context*)>("ggml_new_graph")(contexts_[1]);
-    ggml.base<void(ggml_cgraph*, ggml_tensor*)>("ggml_build_forward_expand")(graph_, product_);
-    set(weights, w.data(), 0, w.size());
-    set(activations, x.data(), 0, x.size() * sizeof(float));
   }
-  TheirProduct(const TheirProduct&) = delete;
-  ~TheirProduct() {
+  const std::vector<float>& result() {
+    ggml_->base<void(const ggml_tensor*, void*, size_t, size_t)>("ggml_backend_tensor_get")(result_, y_.data(), 0,
+                                                                                            y_.size() * sizeof(float));
+    return y_;
+  }
+
+ protected:
+  /// `numbers` of the result.
+  TheirGraph(const Ggml& ggml, size_t numbers) : ggml_(&ggml), y_(numbers) {}
+  ~TheirGraph() {
     for (ggml_buffer* buffer : buffers_) {
-      if (buffer != nullptr) {
-        ggml_->base<void(ggml_buffer*)>("ggml_backend_buffer_free")(buffer);
-      }
+      ggml_->base<void(ggml_buffer*)>("ggml_backend_buffer_free")(buffer);
     }
     for (ggml_context* context : contexts_) {
       ggml_->base<void(ggml_context*)>("ggml_free")(context);
     }
+  }
+
+  ggml_context* new_context() {
+    constexpr size_t kMemory = size_t{1} << 20;  // for what tensors are, not for what they hold
+    return contexts_.emplace_back(ggml_->base<ggml_context*(ggml_init_params)>("ggml_init")({kMemory, nullptr, true}));
+  }
+  ggml_tensor* tensor(ggml_context* context, int type, size_t x, size_t y, size_t z = 1) const {
+    return ggml_->base<ggml_tensor*(ggml_context*, int, int64_t, int64_t, int64_t)>("ggml_new_tensor_3d")(
+        context, type, static_cast<int64_t>(x), static_cast<int64_t>(y), static_cast<int64_t>(z));
+  }
+  /// Memory for all tensors of a context. False: it is not to be had of that type.
+  bool allocate(ggml_context* context, ggml_buffer_type* type) {
+    ggml_buffer* const buffer = ggml_->base<ggml_buffer*(ggml_context*, ggml_buffer_type*)>(
+        "ggml_backend_alloc_ctx_tensors_from_buft")(context, type);
+    if (buffer != nullptr) {
+      buffers_.push_back(buffer);
+    }
+    return buffer != nullptr;
+  }
+  void build(ggml_context* context, ggml_tensor* result) {
+    result_ = result;
+    graph_ = ggml_->base<ggml_cgraph*(ggml_context*)>("ggml_new_graph")(context);
+    ggml_->base<void(ggml_cgraph*, ggml_tensor*)>("ggml_build_forward_expand")(graph_, result);
+  }
+  template <class T>
+  void set(ggml_tensor* to, const std::vector<T>& data) const {
+    ggml_->base<void(ggml_tensor*, const void*, size_t, size_t)>("ggml_backend_tensor_set")(to, data.data(), 0,
+                                                                                            data.size() * sizeof(T));
+  }
+
+  static constexpr int kF32 = 0, kF16 = 1;  // types
+
+ private:
+  const Ggml* ggml_;
+  std::vector<ggml_context*> contexts_;
+  std::vector<ggml_buffer*> buffers_;
+  ggml_tensor* result_ = nullptr;
+  ggml_cgraph* graph_ = nullptr;
+  std::vector<float> y_;
+};
+
+/// One product of theirs: weights in a buffer of a type.
+class TheirProduct : public TheirGraph {
+ public:
+  /// Whether the buffer's layout serves the product is_supported says.
+  TheirProduct(const Ggml& ggml, ggml_buffer_type* type, const weight_format& format, const std::vector<std::byte>& w,
+               const std::vector<float>& x, size_t rows, size_t cols, size_t tokens)
+      : TheirGraph(ggml, rows * tokens) {
+    ggml_context* const of_weights = new_context();
+    ggml_context* const others = new_context();
+    ggml_tensor* const weights = tensor(of_weights, static_cast<int>(format.gguf_type), cols, rows);
+    const bool is_allocated = allocate(of_weights, type);
+    ggml_tensor* const activations = tensor(others, kF32, cols, tokens);
+    ggml_tensor* const product = ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, ggml_tensor*)>("ggml_mul_mat")(
+        others, weights, activations);
+    is_supported_ = is_allocated && ggml.supports(product);
+    if (!is_supported_) {
+      return;
+    }
+    allocate(others, ggml.buffer_types()[0]);
+    build(others, product);
+    set(weights, w);
+    set(activations, x);
   }
 
   bool is_supported() const { return is_supported_; }
@@ -166,25 +214,9 @@ class TheirProduct {
     const char* const name = ggml.base<const char*(int)>("ggml_type_name")(static_cast<int>(format.gguf_type));
     return name != nullptr && strcasecmp(name, format.name) == 0;
   }
-  void run() {
-    if (ggml_->base<int(ggml_backend*, ggml_cgraph*)>("ggml_backend_graph_compute")(ggml_->backend(), graph_) != 0) {
-      throw InputError("llama.cpp's library cannot compute the product");
-    }
-  }
-  const std::vector<float>& result() {
-    ggml_->base<void(const ggml_tensor*, void*, size_t, size_t)>("ggml_backend_tensor_get")(product_, y_.data(), 0,
-                                                                                            y_.size() * sizeof(float));
-    return y_;
-  }
 
  private:
-  const Ggml* ggml_;
-  ggml_context* contexts_[2] = {};
-  ggml_buffer* buffers_[2] = {};
-  ggml_tensor* product_ = nullptr;
-  ggml_cgraph* graph_ = nullptr;
   bool is_supported_ = false;
-  std::vector<float> y_;
 };
 
 /// Attention of the last n_q of `keys` positions over a cache in fp16: `heads` of queries share `heads_kv` of keys and values, of 128 floats.
@@ -194,8 +226,14 @@ struct AttentionWork {
 
   static constexpr size_t kHead = 128;
   size_t past() const { return keys - n_q; }
-  size_t group() const { return heads / heads_kv; }
-  float scale() const { return 1 / std::sqrt(static_cast<float>(kHead)); }
+  BlockSizes sizes() const {
+    BlockSizes sizes;
+    sizes.n_head = heads;
+    sizes.n_head_kv = heads_kv;
+    sizes.head_size = kHead;
+    sizes.cache = CacheType::f16;
+    return sizes;
+  }
   size_t cache_bytes() const { return heads_kv * keys * kHead * 2; }  ///< of the keys, or of the values
   /// Multiplications and additions of what is not masked.
   double operations() const {
@@ -205,12 +243,11 @@ struct AttentionWork {
 };
 
 /// Theirs, in the graph of llama.cpp: a position of the cache has all heads side by side, and a mask says which keys a query sees.
-class TheirAttention {
+class TheirAttention : public TheirGraph {
  public:
   TheirAttention(const Ggml& ggml, const AttentionWork& work, const std::vector<float>& q,
                  const std::vector<std::byte>& k, const std::vector<std::byte>& v)
-      : ggml_(&ggml), y_(work.n_q * work.heads * AttentionWork::kHead) {
-    constexpr int kF32 = 0, kF16 = 1;
+      : TheirGraph(ggml, q.size()) {
     constexpr int kPrecision = 10;        // GGML_PREC_F32, as llama.cpp asks for
     constexpr size_t kPadding = 64;       // of the mask's rows: GGML_KQ_MASK_PAD of older versions
     constexpr uint16_t kMasked = 0xfc00;  // -Inf
@@ -219,102 +256,56 @@ class TheirAttention {
     for (size_t i = 0; i < work.n_q; ++i) {
       std::fill_n(mask.begin() + static_cast<std::ptrdiff_t>(i * work.keys), work.past() + i + 1, uint16_t{0});
     }
-    context_ = ggml.base<ggml_context*(ggml_init_params)>("ggml_init")({size_t{1} << 20, nullptr, true});
-    const auto tensor = [&](int type, size_t x, size_t y, size_t z) {
-      return ggml.base<ggml_tensor*(ggml_context*, int, int64_t, int64_t, int64_t)>("ggml_new_tensor_3d")(
-          context_, type, static_cast<int64_t>(x), static_cast<int64_t>(y), static_cast<int64_t>(z));
-    };
+    ggml_context* const context = new_context();
     const auto by_heads = [&](ggml_tensor* of_positions) {
       return ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, int, int, int, int)>("ggml_permute")(
-          context_, of_positions, 0, 2, 1, 3);
+          context, of_positions, 0, 2, 1, 3);
     };
-    ggml_tensor* const queries = tensor(kF32, AttentionWork::kHead, work.heads, work.n_q);
-    ggml_tensor* const keys = tensor(kF16, AttentionWork::kHead, work.heads_kv, work.keys);
-    ggml_tensor* const values = tensor(kF16, AttentionWork::kHead, work.heads_kv, work.keys);
-    ggml_tensor* const seen = tensor(kF16, work.keys, masks, 1);
-    result_ = ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, ggml_tensor*, ggml_tensor*, ggml_tensor*, float,
-                                     float, float)>("ggml_flash_attn_ext")(context_, by_heads(queries), by_heads(keys),
-                                                                           by_heads(values), seen, work.scale(), 0, 0);
-    ggml.base<void(ggml_tensor*, int)>("ggml_flash_attn_ext_set_prec")(result_, kPrecision);
-    buffer_ = ggml.base<ggml_buffer*(ggml_context*, ggml_buffer_type*)>("ggml_backend_alloc_ctx_tensors_from_buft")(
-        context_, ggml.buffer_types()[0]);
-    if (buffer_ == nullptr) {
+    ggml_tensor* const queries = tensor(context, kF32, AttentionWork::kHead, work.heads, work.n_q);
+    ggml_tensor* const keys = tensor(context, kF16, AttentionWork::kHead, work.heads_kv, work.keys);
+    ggml_tensor* const values = tensor(context, kF16, AttentionWork::kHead, work.heads_kv, work.keys);
+    ggml_tensor* const seen = tensor(context, kF16, work.keys, masks);
+    auto* const attend = ggml.base<ggml_tensor*(ggml_context*, ggml_tensor*, ggml_tensor*, ggml_tensor*, ggml_tensor*,
+                                                float, float, float)>("ggml_flash_attn_ext");
+    ggml_tensor* const result = attend(context, by_heads(queries), by_heads(keys), by_heads(values), seen,
+                                       work.sizes().attention_scale(), 0, 0);
+    ggml.base<void(ggml_tensor*, int)>("ggml_flash_attn_ext_set_prec")(result, kPrecision);
+    if (!allocate(context, ggml.buffer_types()[0])) {
       throw MachineError("llama.cpp's library has no memory for attention");
     }
-    graph_ = ggml.base<ggml_cgraph*(ggml_context*)>("ggml_new_graph")(context_);
-    ggml.base<void(ggml_cgraph*, ggml_tensor*)>("ggml_build_forward_expand")(graph_, result_);
-    auto* const set = ggml.base<void(ggml_tensor*, const void*, size_t, size_t)>("ggml_backend_tensor_set");
-    set(queries, q.data(), 0, q.size() * sizeof(float));
-    set(keys, k.data(), 0, k.size());
-    set(values, v.data(), 0, v.size());
-    set(seen, mask.data(), 0, mask.size() * sizeof mask[0]);
+    build(context, result);
+    set(queries, q);
+    set(keys, k);
+    set(values, v);
+    set(seen, mask);
   }
-  TheirAttention(const TheirAttention&) = delete;
-  ~TheirAttention() {
-    ggml_->base<void(ggml_buffer*)>("ggml_backend_buffer_free")(buffer_);
-    ggml_->base<void(ggml_context*)>("ggml_free")(context_);
-  }
-
-  void run() {
-    if (ggml_->base<int(ggml_backend*, ggml_cgraph*)>("ggml_backend_graph_compute")(ggml_->backend(), graph_) != 0) {
-      throw InputError("llama.cpp's library cannot compute attention");
-    }
-  }
-  const std::vector<float>& result() {
-    ggml_->base<void(const ggml_tensor*, void*, size_t, size_t)>("ggml_backend_tensor_get")(result_, y_.data(), 0,
-                                                                                            y_.size() * sizeof(float));
-    return y_;
-  }
-
- private:
-  const Ggml* ggml_;
-  ggml_context* context_;
-  ggml_buffer* buffer_;
-  ggml_tensor* result_;
-  ggml_cgraph* graph_;
-  std::vector<float> y_;
 };
 
-/// One of ours, as the runner runs it: a head of keys and values lies by itself.
+/// One of ours: a head of keys and values lies by itself.
 class OurAttention {
  public:
   OurAttention(const Cpu& cpu, const AttentionWork& work, const std::string& isa, const std::vector<float>& q,
-               std::span<const std::byte> k, std::span<const std::byte> v)
-      : isa_(isa), work_(work), q_(&q), k_(k), v_(v), y_(q.size()) {
-    const Shape shape = {work.n_q, work.past(), AttentionWork::kHead, work.group()};
-    dispatch_ = std::make_unique<Dispatch>(cpu, std::map<std::string, std::string>{{"attention_f16", isa}});
-    attention_ = dispatch_->get<attention_fn>("attention_f16", shape);
-    arena_ =
-        std::make_unique<Arena>(find_kernel("attention_f16").scratch_bytes(shape) + 64, Arena::Pages::huge, "scratch");
-    scratch_ = arena_->take(find_kernel("attention_f16").scratch_bytes(shape));
+               std::span<const uint8_t> k, std::span<const uint8_t> v)
+      : isa_(isa),
+        work_(work),
+        q_(&q),
+        k_(k),
+        v_(v),
+        y_(q.size()),
+        dispatch_(cpu, std::map<std::string, std::string>{{"attention_f16", isa}}),
+        attention_(work.sizes(), dispatch_),
+        scratch_(Arena::round_up(attention_.scratch_bytes(work.n_q, work.past())), Arena::Pages::huge, "scratch") {
+    attention_.prepare(work.n_q, work.past());
+    at_scratch_ = scratch_.take(attention_.scratch_bytes(work.n_q, work.past()));
   }
   const std::string& isa() const { return isa_; }
   void run() {
-    constexpr size_t kHead = AttentionWork::kHead;
-    const size_t row = work_.heads * kHead;
-    const size_t bytes = work_.cache_bytes() / work_.heads_kv;
+    const size_t row = work_.heads * AttentionWork::kHead;
     for (size_t head = 0; head < work_.heads_kv; ++head) {
-      const size_t at = head * work_.group() * kHead;
-      const attention_args args = {.out = y_.data() + at,
-                                   .q = q_->data() + at,
-                                   .k = k_.data() + head * bytes,
-                                   .v = v_.data() + head * bytes,
-                                   .stats = nullptr,
-                                   .scratch = scratch_,
-                                   .ldo = row,
-                                   .ldq = row,
-                                   .ldk = kHead * 2,
-                                   .ldv = kHead * 2,
-                                   .n_q = work_.n_q,
-                                   .pos = work_.past(),
-                                   .d = kHead,
-                                   .group = work_.group(),
-                                   .window = 0,
-                                   .key_begin = 0,
-                                   .key_end = work_.keys,
-                                   .scale = work_.scale(),
-                                   .softcap = 0};
-      attention_(&args);
+      const size_t at = head * work_.heads / work_.heads_kv * AttentionWork::kHead;
+      const size_t in_cache = head * work_.keys * attention_.row_bytes();
+      attention_.run(y_.data() + at, row, q_->data() + at, row, k_.data() + in_cache, v_.data() + in_cache, work_.n_q,
+                     work_.past(), at_scratch_);
     }
   }
   const std::vector<float>& result() const { return y_; }
@@ -323,12 +314,12 @@ class OurAttention {
   std::string isa_;
   AttentionWork work_;
   const std::vector<float>* q_;
-  std::span<const std::byte> k_, v_;
+  std::span<const uint8_t> k_, v_;
   std::vector<float> y_;
-  std::unique_ptr<Dispatch> dispatch_;
-  Bound<attention_fn> attention_;
-  std::unique_ptr<Arena> arena_;
-  void* scratch_;
+  Dispatch dispatch_;
+  Attention attention_;
+  Arena scratch_;
+  void* at_scratch_;
 };
 
 /// One of ours, as the runner runs it: the quantizer and the product, forced to an ISA.
@@ -546,12 +537,12 @@ void compare_attention(const std::vector<Peer>& peers, const Cpu& cpu, const Att
   // Keys, then values: ours a head after the other, theirs a position after the other.
   const size_t bytes = work.cache_bytes();
   Arena cache(2 * Arena::round_up(bytes), Arena::Pages::huge, "the cache");
-  std::span<std::byte> ours_of[2];
+  std::span<const uint8_t> ours_of[2];
   std::vector<std::byte> theirs_of[2];
   for (size_t part = 0; part < 2; ++part) {
     uint8_t* const data = cache.take(bytes);
     fill_blocks({data, bytes}, find_format("f16"), InputClass::normal, rng);
-    ours_of[part] = {reinterpret_cast<std::byte*>(data), bytes};
+    ours_of[part] = {data, bytes};
     theirs_of[part].resize(bytes);
     constexpr size_t kRow = AttentionWork::kHead * 2;
     for (size_t head = 0; head < work.heads_kv; ++head) {
@@ -588,7 +579,7 @@ void compare_attention(const std::vector<Peer>& peers, const Cpu& cpu, const Att
   }
   runs.push_back([&] {
     for (const auto& part : ours_of) {
-      read_all({reinterpret_cast<const uint8_t*>(part.data()), part.size()});
+      read_all(part);
     }
   });
   const std::vector<double> seconds = seconds_in_turn(runs);

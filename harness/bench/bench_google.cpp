@@ -229,19 +229,20 @@ void run_on_google_benchmark(const TimingJob& job, const BenchOptions& options, 
   const auto run_all = [](benchmark::BenchmarkReporter& reporter) {
     benchmark::RunSpecifiedBenchmarks(&reporter, nullptr, ".");
   };
-  const auto known = [&](size_t i) -> Slice {
-    const Timing* timing = i == variants.size() ? &shape.control : shape.find(variants[i]->label());
-    return timing == nullptr || timing->samples_ns.empty() ? Slice{}
-                                                           : Slice{timing->iterations, timing->samples_ns.front()};
-  };
   Pilot pilot(cold);
-  for (size_t i = 0; i < registered.size() && pilot.slices.empty(); ++i) {
-    if (known(i).calls == 0) {
-      run_all(pilot);
-    }
+  const bool is_first = shape.timings.empty();
+  if (is_first) {
+    run_all(pilot);
   }
+  const auto slice_before = [&](size_t i) -> Slice {
+    if (is_first) {
+      return pilot.slices.at(names[i]);
+    }
+    const Timing& timing = i == variants.size() ? shape.control : *shape.find(variants[i]->label());
+    return {timing.iterations, timing.samples_ns.front()};
+  };
   for (size_t i = 0; i < registered.size(); ++i) {
-    const auto [calls, ns] = known(i).calls == 0 ? pilot.slices[names[i]] : known(i);
+    const auto [calls, ns] = slice_before(i);
     if (cold) {
       registered[i]->Iterations(calls)->Repetitions(1);
       continue;
