@@ -93,6 +93,8 @@ class Ggml {
                : base<bool(ggml_backend*, const ggml_tensor*)>("ggml_backend_supports_op")(backend_, operation);
   }
   const std::vector<ggml_buffer_type*>& buffer_types() const { return buffer_types_; }
+  /// GGML_PREC_F32, which an older library has another number for.
+  int single_precision() const { return device_ != nullptr ? 10 : 1; }
 
  private:
   static void* open(const std::string& path) {
@@ -248,7 +250,6 @@ class TheirAttention : public TheirGraph {
   TheirAttention(const Ggml& ggml, const AttentionWork& work, const std::vector<float>& q,
                  const std::vector<std::byte>& k, const std::vector<std::byte>& v)
       : TheirGraph(ggml, q.size()) {
-    constexpr int kPrecision = 10;        // GGML_PREC_F32, as llama.cpp asks for
     constexpr size_t kPadding = 64;       // of the mask's rows: GGML_KQ_MASK_PAD of older versions
     constexpr uint16_t kMasked = 0xfc00;  // -Inf
     const size_t masks = (work.n_q + kPadding - 1) / kPadding * kPadding;
@@ -269,7 +270,8 @@ class TheirAttention : public TheirGraph {
                                                 float, float, float)>("ggml_flash_attn_ext");
     ggml_tensor* const result = attend(context, by_heads(queries), by_heads(keys), by_heads(values), seen,
                                        work.sizes().attention_scale(), 0, 0);
-    ggml.base<void(ggml_tensor*, int)>("ggml_flash_attn_ext_set_prec")(result, kPrecision);
+    ggml.base<void(ggml_tensor*, int)>("ggml_flash_attn_ext_set_prec")(
+        result, ggml.single_precision());  // as llama.cpp asks for
     if (!allocate(context, ggml.buffer_types()[0])) {
       throw MachineError("llama.cpp's library has no memory for attention");
     }
