@@ -94,9 +94,9 @@ void take_over(Choice& choice, const SearchResult& result, const ShapeTimings& t
     ratio = {ratio.median * (1 + result.gain), ratio.low * (1 + result.gain), ratio.high * (1 + result.gain)};
   }
   choice.ratios[result.best] = {};
-  choice.why =
-      fmt::format("{}: {:.2f}x faster than {}, found by a search",
-                  find_kernel(result.kernel).text_of_parameters(best.parameters), 1 + result.gain, result.chosen);
+  const std::string parameters = find_kernel(result.kernel).text_of_parameters(best.parameters);
+  choice.why = fmt::format("{}{}{:.2f}x faster than {}, found by a search", parameters, parameters.empty() ? "" : ": ",
+                           1 + result.gain, result.chosen);
 }
 
 SearchResult search_class(const Cpu& cpu, const Kernel& kernel, const std::vector<const Variant*>& passing,
